@@ -1,0 +1,152 @@
+//! The closed set of condition types and reasons, with what each means and how to get out of it.
+
+use serde::{Deserialize, Serialize};
+
+/// The four conditions. Their order here is their order in every status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConditionType {
+    /// The remote is as wished, or nothing is wished. Always present.
+    Ready,
+    /// Work is under way or will be tried again. Only there while it holds.
+    Reconciling,
+    /// A person has to do something. Only there while it holds.
+    Stalled,
+    /// The *remote* deployment is paused. Always present.
+    Paused,
+}
+
+impl ConditionType {
+    /// All of them, in the order of every status.
+    pub const ALL: [Self; 4] = [Self::Ready, Self::Reconciling, Self::Stalled, Self::Paused];
+
+    /// As `type` of the condition.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::Paused => "Paused",
+        }
+    }
+}
+
+/// `status` of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// The operator cannot tell.
+    Unknown,
+}
+
+impl ConditionStatus {
+    /// As `status` of the condition.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl std::str::FromStr for ConditionStatus {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::True, Self::False, Self::Unknown]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or(())
+    }
+}
+
+/// Declares the reasons once: variant, what it means, what to do.
+macro_rules! reasons {
+    ($($name:ident: $meaning:literal, $fix:literal;)+) => {
+        /// Why a condition is as it is. One for each cause, constant at compile time, so that
+        /// alerts and dashboards can name it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)+
+        }
+
+        impl Reason {
+            /// All of them, in the order of the documentation's table.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// As `reason` of the condition.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// What it means, as a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)+ }
+            }
+
+            /// What a person should do, as a sentence; empty where there is nothing to do.
+            #[must_use]
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$name => $fix,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    InSync: "The deployment is as spec.paused says.", "";
+    Observed: "spec.paused is absent: the deployment is observed and never changed.", "";
+    ReconcileDisabled: "The annotation cloud.qoder.com/reconcile: disabled is set: the deployment is observed and not changed.",
+        "Remove the annotation to let the operator act again.";
+    DriftTolerated: "Someone else changed the deployment, and driftPolicy Warn leaves it so.",
+        "Change spec.paused, or set cloud.qoder.com/reconcile-requested-at to a new value to apply it again.";
+    Progressing: "The deployment was not read for this generation yet.", "";
+    PausePending: "The deployment has to be paused, and is not yet.", "";
+    ResumePending: "The deployment has to be resumed, and is not yet.", "";
+    RemoteUnavailable: "The Qoder API does not answer, or refuses to serve.",
+        "Nothing if it is an outage: the operator keeps trying. Otherwise check the operator's network and --base-url.";
+    RemoteAnswerInvalid: "The Qoder API's answer makes no sense.",
+        "Check that --base-url ends in /api/v1/cloud and that no proxy answers in the API's place.";
+    CredentialMissing: "The operator has no usable token.",
+        "Put a token into the operator's Secret; it is read again without a restart.";
+    CredentialRejected: "The Qoder API rejects the operator's token (401).",
+        "Put a valid token into the operator's Secret; it is read again without a restart.";
+    Forbidden: "The token may not read this deployment (403).",
+        "Give the token's account access to the deployment, or correct spec.deploymentID in a new resource.";
+    RemoteNotFound: "The Qoder API knows no deployment with this id (404).",
+        "Check spec.deploymentID, the token's account and the region of --base-url; the id is immutable, so correct it in a new resource.";
+    RemoteArchived: "The deployment is archived, which cannot be undone.",
+        "Delete this resource, or make a new one for another deployment.";
+    DuplicateOwner: "An older resource with spec.paused set names the same deployment and owns it.",
+        "Keep spec.paused in one of the resources only.";
+    UnknownRemoteStatus: "The deployment has a status that this version of the operator does not know.",
+        "Upgrade the operator.";
+    PausedByPlatform: "The platform paused the deployment after a failed run; the operator does not fight it.",
+        "Repair the cause, then set cloud.qoder.com/resume-requested-at to a new value, or set spec.paused to true and back to false.";
+    Contested: "Someone else keeps changing the deployment; the operator has stopped correcting it for a while.",
+        "Find who changes it, then set cloud.qoder.com/reconcile-requested-at to a new value.";
+    WriteRefused: "The Qoder API refuses to pause or resume this deployment.",
+        "Give the token the right to write deployments; a new token or a new generation is tried at once.";
+    PausedManually: "The deployment was paused by the pause endpoint.", "";
+    Running: "The deployment is not paused.", "";
+    NotObserved: "The deployment was not read yet.", "";
+}
+
+impl std::str::FromStr for Reason {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
+            .ok_or(())
+    }
+}

@@ -1,0 +1,4 @@
+//! stub
+fn main() {
+    print!("{}", qoder_operator::api::crd_yaml().unwrap());
+}
