@@ -1,0 +1,261 @@
+//! The four calls of the API that the operator makes, above the [`Transport`] seam.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{
+    ApiError, Cursor, Deployment, MaxBody, Page, Token, Transport, retry_after::retry_after, wire,
+};
+use crate::api::DeploymentId;
+
+/// Largest answer about one deployment, in bytes.
+const MAX_OBJECT: MaxBody = MaxBody(1 << 20);
+/// Largest page, in bytes.
+const MAX_PAGE: MaxBody = MaxBody(8 << 20);
+
+/// The remote writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// `POST .../pause`.
+    Pause,
+    /// `POST .../unpause`.
+    Unpause,
+}
+
+impl Verb {
+    /// The other one.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Pause => Self::Unpause,
+            Self::Unpause => Self::Pause,
+        }
+    }
+}
+
+/// What a call does, for metrics and logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `GET /deployments/{id}`.
+    Get,
+    /// `GET /deployments`.
+    List,
+    /// A write.
+    Write(Verb),
+}
+
+impl Operation {
+    /// As the metric's `operation` label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Write(Verb::Pause) => "pause",
+            Self::Write(Verb::Unpause) => "unpause",
+        }
+    }
+}
+
+/// What to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Entries for each page.
+    pub limit: u32,
+    /// Where to start; `None`: at the newest.
+    pub cursor: Option<Cursor>,
+}
+
+/// The origin and path of the API, checked: nothing but it is ever called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+/// Why a text is no base URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBaseUrl {
+    /// Not a URL with a host.
+    #[error(
+        "the base URL is not a URL: expected something like https://api.qoder.com/api/v1/cloud"
+    )]
+    NotAUrl,
+    /// User name, password, query or fragment.
+    #[error("the base URL must have no user name, password, query or fragment")]
+    Extras,
+    /// `http` to another machine.
+    #[error(
+        "the base URL must be https: over http the token could be read by others (http is for loopback, or with --allow-insecure-http)"
+    )]
+    Insecure,
+}
+
+impl BaseUrl {
+    /// Checks the URL. `http` needs a loopback host or `allow_insecure_http`.
+    ///
+    /// # Errors
+    /// [`InvalidBaseUrl`].
+    pub fn parse(text: &str, allow_insecure_http: bool) -> Result<Self, InvalidBaseUrl> {
+        let url = reqwest::Url::parse(text).map_err(|_| InvalidBaseUrl::NotAUrl)?;
+        let host = url.host_str().ok_or(InvalidBaseUrl::NotAUrl)?;
+        let extras = !url.username().is_empty() || url.password().is_some();
+        if extras || url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidBaseUrl::Extras);
+        }
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback || allow_insecure_http => {}
+            "http" => return Err(InvalidBaseUrl::Insecure),
+            _ => return Err(InvalidBaseUrl::NotAUrl),
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+
+    /// The URL without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The API client. It neither retries nor waits nor keeps a token: those are its caller's.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    base_url: BaseUrl,
+    workspace: Option<HeaderValue>,
+}
+
+impl Client {
+    /// `workspace` goes into the header `qoder-workspace-id` of every call.
+    #[must_use]
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        base_url: BaseUrl,
+        workspace: Option<HeaderValue>,
+    ) -> Self {
+        Self {
+            transport,
+            base_url,
+            workspace,
+        }
+    }
+
+    /// `GET /deployments/{id}`.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn get(&self, token: &Token, id: &DeploymentId) -> Result<Deployment, ApiError> {
+        let path = format!("/deployments/{id}");
+        let body = self.call(token, Method::GET, &path, MAX_OBJECT).await?;
+        wire::deployment(&body, id)
+    }
+
+    /// `GET /deployments`: one page of the live deployments, newest first.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn list(&self, token: &Token, query: &ListQuery) -> Result<Page, ApiError> {
+        let mut path = format!("/deployments?limit={}", query.limit);
+        let cursor = match &query.cursor {
+            None => None,
+            Some(Cursor::AfterId(id)) => Some(("after_id", id)),
+            Some(Cursor::Page(page)) => Some(("page", page)),
+        };
+        if let Some((name, value)) = cursor {
+            path.push('&');
+            path.push_str(name);
+            path.push('=');
+            percent_encode(value, &mut path);
+        }
+        let body = self.call(token, Method::GET, &path, MAX_PAGE).await?;
+        wire::page(&body)
+    }
+
+    /// `POST /deployments/{id}/pause` or `/unpause`. Never with an `Idempotency-Key`: a replayed
+    /// first answer would show an old state.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn write(
+        &self,
+        token: &Token,
+        verb: Verb,
+        id: &DeploymentId,
+    ) -> Result<Deployment, ApiError> {
+        let path = format!("/deployments/{id}/{}", Operation::Write(verb).as_str());
+        let body = self.call(token, Method::POST, &path, MAX_OBJECT).await?;
+        wire::deployment(&body, id)
+    }
+
+    async fn call(
+        &self,
+        token: &Token,
+        method: Method,
+        path_and_query: &str,
+        limit: MaxBody,
+    ) -> Result<Bytes, ApiError> {
+        let request = self.request(token, method, path_and_query, limit)?;
+        let response = self.transport.send(request).await?;
+        if response.status().is_success() {
+            Ok(response.into_body())
+        } else {
+            Err(status_error(&response))
+        }
+    }
+
+    fn request(
+        &self,
+        token: &Token,
+        method: Method,
+        path_and_query: &str,
+        limit: MaxBody,
+    ) -> Result<Request<Bytes>, ApiError> {
+        let mut request = Request::builder()
+            .uri(format!("{}{path_and_query}", self.base_url.as_str()))
+            .header(header::AUTHORIZATION, token.authorization())
+            .header(header::ACCEPT, "application/json")
+            .header("x-request-id", uuid::Uuid::new_v4().to_string())
+            .extension(limit);
+        if let Some(workspace) = &self.workspace {
+            request = request.header(HeaderName::from_static("qoder-workspace-id"), workspace);
+        }
+        let body = if method == Method::POST {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Bytes::from_static(b"{}")
+        } else {
+            Bytes::new()
+        };
+        request
+            .method(method)
+            .body(body)
+            .map_err(|_| ApiError::Invalid("the request could not be built"))
+    }
+}
+
+fn status_error(response: &Response<Bytes>) -> ApiError {
+    ApiError::Status {
+        status: response.status(),
+        from_api: wire::error_type(response.body()),
+        retry_after: retry_after(response.headers(), Timestamp::now()),
+    }
+}
+
+/// Percent-encodes everything but unreserved characters: a cursor is remote text.
+fn percent_encode(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(into, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

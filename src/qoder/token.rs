@@ -1,0 +1,133 @@
+//! The credential: where it comes from, and a type that cannot leak it.
+
+use std::{io, path::PathBuf};
+
+use http::HeaderValue;
+
+/// A bearer token. No `Debug`, no `Display`, no `Serialize`: there is one way out of it, into the
+/// `Authorization` header, marked sensitive.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(HeaderValue);
+
+/// Why a text is no token. Names positions, never values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidToken {
+    /// Nothing but at most one newline.
+    #[error("the token is empty")]
+    Empty,
+    /// A control or non-ASCII character, or a space.
+    #[error(
+        "the token has a character at byte {0} that no token has: a control character, a space, or one outside ASCII"
+    )]
+    Character(usize),
+    /// Longer than any token.
+    #[error("the token is longer than {max} bytes", max = Token::MAX_LENGTH)]
+    TooLong,
+}
+
+impl Token {
+    /// Longest accepted token in bytes: what fits into a header of common servers.
+    pub const MAX_LENGTH: usize = 8 * 1024;
+
+    /// Takes exactly one trailing newline (`\n` or `\r\n`) off, as editors leave it, and refuses
+    /// what cannot be a token.
+    ///
+    /// # Errors
+    /// [`InvalidToken`], without the text.
+    pub fn parse(text: &[u8]) -> Result<Self, InvalidToken> {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.is_empty() {
+            return Err(InvalidToken::Empty);
+        }
+        if text.len() > Self::MAX_LENGTH {
+            return Err(InvalidToken::TooLong);
+        }
+        if let Some(position) = text.iter().position(|byte| !byte.is_ascii_graphic()) {
+            return Err(InvalidToken::Character(position));
+        }
+        let mut value = HeaderValue::from_bytes(&[b"Bearer ", text].concat())
+            .map_err(|_| InvalidToken::Character(0))?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    /// The `Authorization` header. The one place where the token leaves its type.
+    #[must_use]
+    pub fn authorization(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+/// Where the token comes from.
+#[derive(Clone)]
+pub enum TokenSource {
+    /// A file, read anew whenever it may have changed: a mounted Secret.
+    File(PathBuf),
+    /// The environment, read once at start.
+    Environment(Result<Token, InvalidToken>),
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file cannot be read.
+    #[error("failed to read the token file")]
+    Read(#[source] io::Error),
+    /// What was read is no token.
+    #[error(transparent)]
+    Invalid(#[from] InvalidToken),
+}
+
+impl TokenSource {
+    /// Reads the token, at most [`Token::MAX_LENGTH`] and a newline of it.
+    ///
+    /// # Errors
+    /// [`TokenError`]: the file is missing or unreadable, or holds no token.
+    pub fn load(&self) -> Result<Token, TokenError> {
+        match self {
+            Self::File(path) => {
+                use io::Read as _;
+                let limit = Token::MAX_LENGTH as u64 + 3;
+                let mut text = Vec::new();
+                std::fs::File::open(path)
+                    .and_then(|file| file.take(limit).read_to_end(&mut text))
+                    .map_err(TokenError::Read)?;
+                Ok(Token::parse(&text)?)
+            }
+            Self::Environment(token) => Ok(token.clone()?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_trailing_newline_is_the_editors_everything_else_is_refused() {
+        for good in [
+            "pt-obviously-fake",
+            "pt-obviously-fake\n",
+            "pt-obviously-fake\r\n",
+        ] {
+            let header = Token::parse(good.as_bytes()).ok().unwrap().authorization();
+            assert_eq!(header, "Bearer pt-obviously-fake");
+            assert!(header.is_sensitive());
+        }
+        let refused = |text: &[u8]| Token::parse(text).err();
+        assert_eq!(refused(b""), Some(InvalidToken::Empty));
+        assert_eq!(refused(b"\n"), Some(InvalidToken::Empty));
+        assert_eq!(refused(b"pt-a\n\n"), Some(InvalidToken::Character(4)));
+        assert_eq!(refused(b"pt-a\nb"), Some(InvalidToken::Character(4)));
+        assert_eq!(refused(b" pt-a"), Some(InvalidToken::Character(0)));
+        assert_eq!(refused("pt-ä".as_bytes()), Some(InvalidToken::Character(3)));
+        assert_eq!(refused(&vec![b'a'; 1 << 20]), Some(InvalidToken::TooLong));
+    }
+
+    #[test]
+    fn no_message_repeats_the_text() {
+        let error = Token::parse(b"pt-fake secret").err().unwrap();
+        assert!(!format!("{error} {error:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,93 @@
+//! The seam below the client: one request in, one whole response out. Production has reqwest
+//! here; a simulation has whatever answers in its place.
+
+use std::{error::Error as StdError, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+
+/// Sends one request. Everything above this trait is the shipped code, in simulations too.
+pub trait Transport: Send + Sync {
+    /// Sends the request and reads the whole answer, at most [`MaxBody`] (an extension of the
+    /// request) bytes of it. Never follows a redirect, never retries.
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, SendError>>;
+}
+
+/// The largest body in bytes that this request's answer may have: a request extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxBody(pub usize);
+
+/// Why there is no whole answer. The difference that matters: was the request sent?
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Nothing was sent: connect, DNS or TLS failed.
+    #[error("failed to connect")]
+    NotSent(#[source] Box<dyn StdError + Send + Sync>),
+    /// The request may have arrived, and no answer came in time.
+    #[error("failed to get an answer in time")]
+    TimedOut,
+    /// The request may have arrived, and the connection broke.
+    #[error("failed to read the answer")]
+    Broken(#[source] Box<dyn StdError + Send + Sync>),
+    /// The answer has more than [`MaxBody`] bytes.
+    #[error("failed to read the answer: it has more than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// [`Transport`] over HTTP with reqwest and rustls.
+pub struct HttpTransport(reqwest::Client);
+
+impl HttpTransport {
+    /// `request_timeout` bounds the whole exchange; connecting may take 5 seconds of it.
+    ///
+    /// # Errors
+    /// The TLS configuration cannot be built.
+    pub fn new(request_timeout: Duration) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("qoder-operator/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(request_timeout.min(Duration::from_secs(5)))
+            .timeout(request_timeout)
+            .build()?;
+        Ok(Self(client))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
+        Box::pin(async move {
+            let limit = request
+                .extensions()
+                .get::<MaxBody>()
+                .map_or(usize::MAX, |max| max.0);
+            let request = reqwest::Request::try_from(request).map_err(classify)?;
+            let mut response = self.0.execute(request).await.map_err(classify)?;
+
+            let mut body = BytesMut::new();
+            while let Some(chunk) = response.chunk().await.map_err(classify)? {
+                if body.len() + chunk.len() > limit {
+                    return Err(SendError::TooLarge(limit));
+                }
+                body.extend_from_slice(&chunk);
+            }
+
+            let mut whole = Response::new(body.freeze());
+            *whole.status_mut() = response.status();
+            *whole.headers_mut() = std::mem::take(response.headers_mut());
+            Ok(whole)
+        })
+    }
+}
+
+/// `without_url`: an error's text reaches logs, and a URL has no place there.
+fn classify(error: reqwest::Error) -> SendError {
+    let error = error.without_url();
+    if error.is_connect() || error.is_builder() {
+        SendError::NotSent(error.into())
+    } else if error.is_timeout() {
+        SendError::TimedOut
+    } else {
+        SendError::Broken(error.into())
+    }
+}
