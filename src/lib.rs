@@ -10,4 +10,8 @@
     )
 )]
 pub mod api;
+pub mod fleet;
+pub mod metrics;
 pub mod qoder;
+pub mod reconcile;
+pub mod times;

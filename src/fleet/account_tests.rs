@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use super::*;
+use crate::qoder::SendError;
+
+const TIMES: Times = Times {
+    poll_interval: Duration::from_secs(30),
+    request_timeout: Duration::from_secs(15),
+};
+
+fn account() -> Account {
+    let source = TokenSource::Environment(Token::parse(b"pt-obviously-fake"));
+    let rates = Rates {
+        reads_per_second: 50,
+        writes_per_second: 20,
+    };
+    let mut account = Account::new(source, rates, TIMES);
+    assert!(account.reload().unwrap());
+    account
+}
+
+fn id(n: u32) -> DeploymentId {
+    DeploymentId::try_from(format!("dep_{n}").as_str()).unwrap()
+}
+
+fn status(status: u16) -> ApiError {
+    let status = StatusCode::from_u16(status).unwrap();
+    ApiError::Status {
+        status,
+        from_api: None,
+        retry_after: None,
+    }
+}
+
+fn is_admitted(account: &mut Account, now: Instant) -> bool {
+    matches!(account.admit_read(now), Admission::Now(_))
+}
+
+#[test]
+fn a_401_stops_the_credential_and_few_probes_go_out() {
+    let mut account = account();
+    let start = Instant::now();
+    assert!(is_admitted(&mut account, start));
+    assert!(
+        account.ended(1, Some(&status(401)), start, 0.0),
+        "its worth changed"
+    );
+    assert_eq!(account.worth(), Worth::Rejected { since: start });
+
+    // An hour of asking each second: probes after 30, 60, 120, 240, 480 and then 600 s each.
+    let mut probes = Vec::new();
+    for second in 1..3600 {
+        let now = start + Duration::from_secs(second);
+        if is_admitted(&mut account, now) {
+            probes.push(second);
+            account.ended(1, Some(&status(401)), now, 0.0);
+        }
+    }
+    assert_eq!(probes, [30, 90, 210, 450, 930, 1530, 2130, 2730, 3330]);
+    assert!(account.next_grant(start).is_none(), "and no write at all");
+}
+
+#[test]
+fn one_probe_at_a_time_and_only_an_answer_frees_the_credential() {
+    let mut account = account();
+    let start = Instant::now();
+    account.ended(1, Some(&status(401)), start, 0.0);
+    let probe = start + TIMES.credential_probe(0);
+    assert!(is_admitted(&mut account, probe));
+    assert!(!is_admitted(&mut account, probe), "one is under way");
+    let lost = ApiError::Send(SendError::TimedOut);
+    assert!(!account.ended(1, Some(&lost), probe, 0.0));
+    assert!(
+        matches!(account.worth(), Worth::Rejected { .. }),
+        "a timeout says nothing"
+    );
+
+    let again = probe + TIMES.credential_probe(0);
+    assert!(is_admitted(&mut account, again));
+    assert!(account.ended(1, None, again, 0.0));
+    assert_eq!(account.worth(), Worth::Usable);
+}
+
+#[test]
+fn a_401_for_the_old_token_says_nothing_about_the_new_one() {
+    let mut account = account();
+    let old = account.epoch();
+    account.source = TokenSource::Environment(Token::parse(b"pt-another-fake"));
+    assert!(account.reload().unwrap());
+    assert!(!account.ended(old, Some(&status(401)), Instant::now(), 0.0));
+    assert_eq!(account.worth(), Worth::Usable);
+}
+
+#[test]
+fn turns_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
+    let mut account = account();
+    let namespace = Arc::from("ns");
+    let start = Instant::now();
+    assert!(matches!(
+        account.turn(&id(1), Lane::Spec, &namespace, start),
+        Turn::Yours(_)
+    ));
+    account.send_write(&id(1), start).unwrap();
+    for n in [2, 3, 4] {
+        assert!(matches!(
+            account.turn(&id(n), Lane::Spec, &namespace, start),
+            Turn::Wait
+        ));
+    }
+    assert_eq!(account.grant(start), None, "not yet");
+    let next = account.next_grant(start).unwrap();
+    assert_eq!(next, start + Duration::from_millis(50));
+    assert_eq!(account.grant(next), Some(id(2)));
+    assert!(matches!(
+        account.turn(&id(2), Lane::Spec, &namespace, next),
+        Turn::Yours(_)
+    ));
+    account.send_write(&id(2), next).unwrap();
+
+    // 3 gets a turn and does not use it; 4 is not held up by it for more than its second.
+    let third = account.next_grant(next).unwrap();
+    assert_eq!(account.grant(third), Some(id(3)));
+    account.give_back(&id(3));
+    let fourth = account.next_grant(third).unwrap();
+    assert_eq!(fourth, third + Duration::from_millis(50));
+    assert_eq!(account.grant(fourth), Some(id(4)));
+    assert!(!account.has_waiting());
+}

@@ -1,0 +1,105 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const TIMES: Times = Times {
+    poll_interval: Duration::from_secs(30),
+    request_timeout: Duration::from_secs(15),
+};
+const RATES: Rates = Rates {
+    reads_per_second: 50,
+    writes_per_second: 20,
+};
+
+fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+proptest! {
+    /// Whatever comes whenever, there are never 21 writes in a window of one second.
+    #[test]
+    fn no_window_of_a_second_has_more_than_its_writes(gaps in prop::collection::vec(0_u64..400, 1..200)) {
+        let mut budget = Budget::new(RATES, TIMES);
+        let mut now = Instant::now();
+        let mut sent: Vec<Instant> = Vec::new();
+        for gap in gaps {
+            now += millis(gap);
+            now = budget.earliest(Kind::Write, 0, now).unwrap();
+            budget.sent(Kind::Write, now);
+            budget.ended(Ending::Answered, now, 0.0);
+            sent.push(now);
+        }
+        for window in sent.windows(21) {
+            prop_assert!(window[20] - window[0] >= Duration::from_secs(1));
+        }
+    }
+}
+
+#[test]
+fn a_calm_budget_is_free_at_once_and_a_busy_one_is_evenly_spaced() {
+    let mut budget = Budget::new(RATES, TIMES);
+    let start = Instant::now();
+    assert_eq!(budget.earliest(Kind::Write, 0, start), Some(start));
+    budget.sent(Kind::Write, start);
+    assert_eq!(
+        budget.earliest(Kind::Write, 0, start),
+        Some(start + millis(50))
+    );
+    assert_eq!(
+        budget.earliest(Kind::Read, 0, start),
+        Some(start),
+        "reads have their own"
+    );
+}
+
+#[test]
+fn retry_after_is_honoured_and_capped_and_without_it_the_wait_doubles() {
+    let mut budget = Budget::new(RATES, TIMES);
+    let now = Instant::now();
+    let mut wait_after = |asked| {
+        budget.throttled_until = None;
+        budget.ended(Ending::Throttled(asked), now, 0.0);
+        budget.earliest(Kind::Read, 0, now).unwrap() - now
+    };
+    assert_eq!(wait_after(Some(millis(7_000))), millis(7_000));
+    assert_eq!(
+        wait_after(Some(Duration::from_secs(86_400))),
+        TIMES.longest_wait()
+    );
+    let own: Vec<_> = (0..3).map(|_| wait_after(None).as_secs()).collect();
+    assert_eq!(
+        own,
+        [4, 8, 16],
+        "the first two 429s of the row were counted too"
+    );
+}
+
+#[test]
+fn five_failures_open_the_breaker_which_lets_one_probe_through_at_a_time() {
+    let mut budget = Budget::new(RATES, TIMES);
+    let mut now = Instant::now();
+    for _ in 0..4 {
+        budget.ended(Ending::Failed, now, 0.0);
+    }
+    assert!(!budget.is_open());
+    budget.ended(Ending::Failed, now, 0.0);
+    assert!(budget.is_open());
+
+    let probe = now + TIMES.breaker_probe();
+    assert_eq!(budget.earliest(Kind::Read, 0, now), Some(probe));
+    now = probe;
+    budget.sent(Kind::Read, now);
+    assert_eq!(
+        budget.earliest(Kind::Write, 0, now),
+        None,
+        "one probe at a time"
+    );
+    budget.ended(Ending::Failed, now, 0.0);
+    assert_eq!(
+        budget.earliest(Kind::Read, 0, now),
+        Some(now + TIMES.breaker_probe())
+    );
+
+    budget.ended(Ending::Answered, now, 0.0);
+    assert!(!budget.is_open());
+}

@@ -1,0 +1,213 @@
+//! What is known of each bound deployment: the last observation, and the failures since.
+//! No I/O: observations are put in, with the time their request started.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use super::observation::{Answer, ReadFailure};
+use crate::{api::DeploymentId, qoder::Deployment, times::Times};
+
+/// The bound deployments.
+#[derive(Default)]
+pub struct Cache {
+    entries: HashMap<DeploymentId, Entry>,
+}
+
+/// What is known of one deployment.
+#[derive(Default, Clone)]
+pub struct Entry {
+    /// As it was seen last, in this process or, before its first look, by the status of a
+    /// resource. `None`: never, or the API says that it does not exist.
+    pub last_known: Option<Deployment>,
+    /// The last observation of this process.
+    pub observed: Option<Observed>,
+    /// The failures since.
+    pub failure: Option<Failure>,
+    /// A read that starts now or later is demanded since then.
+    demanded: Option<Instant>,
+}
+
+/// An observation and its stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// What it says.
+    pub answer: Answer,
+    /// When its request started: it says nothing about what was wished later.
+    pub started: Instant,
+    /// From when on it counts as a look at the remote: the start of a read, the end of a write.
+    pub valid_from: Instant,
+}
+
+/// Reads that failed, in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// Why the last one did.
+    pub cause: ReadFailure,
+    /// When the first one did.
+    pub first: Instant,
+    /// When the last one started.
+    pub started: Instant,
+    /// How many.
+    pub count: u32,
+    /// When to try again.
+    pub retry_at: Instant,
+}
+
+impl Cache {
+    /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
+    pub fn bind(&mut self, id: &DeploymentId, last_known: Option<Deployment>) {
+        let entry = self.entries.entry(id.clone()).or_default();
+        if entry.last_known.is_none() && entry.observed.is_none() {
+            entry.last_known = last_known;
+        }
+    }
+
+    /// Forgets a deployment.
+    pub fn unbind(&mut self, id: &DeploymentId) {
+        self.entries.remove(id);
+    }
+
+    /// What is known of a deployment.
+    #[must_use]
+    pub fn get(&self, id: &DeploymentId) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
+    /// Asks for a read that starts now or later.
+    pub fn demand(&mut self, id: &DeploymentId, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.demanded = Some(now);
+        }
+    }
+
+    /// The deployments for which a read is demanded.
+    #[must_use]
+    pub fn demanded(&self) -> Vec<DeploymentId> {
+        let demanded = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.demanded.is_some());
+        demanded.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether a read of this deployment is demanded.
+    #[must_use]
+    pub fn is_demanded(&self, id: &DeploymentId) -> bool {
+        self.entries
+            .get(id)
+            .is_some_and(|entry| entry.demanded.is_some())
+    }
+
+    /// How many deployments are bound.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is bound.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All that is known.
+    pub fn iter(&self) -> impl Iterator<Item = (&DeploymentId, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// The bound deployments that a full list started at `started` should have shown, and that
+    /// were not seen since: suspects. Absence from a list is not absence; each needs a look.
+    #[must_use]
+    pub fn unseen_since(&self, started: Instant) -> Vec<DeploymentId> {
+        let suspects = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| match entry.observed {
+                Some(Observed {
+                    answer: Answer::Archived | Answer::NotFound | Answer::Forbidden,
+                    ..
+                }) => false,
+                Some(observed) => observed.valid_from < started,
+                None => true,
+            });
+        suspects.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Puts an observation in. Returns whether anyone should look at it: it differs, it ends a
+    /// row of failures, or it was demanded.
+    pub fn observe(
+        &mut self,
+        id: &DeploymentId,
+        deployment: Option<Deployment>,
+        observed: Observed,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        if entry
+            .observed
+            .is_some_and(|last| last.valid_from > observed.valid_from)
+        {
+            return false;
+        }
+        let answers = entry
+            .demanded
+            .is_some_and(|since| observed.started >= since);
+        let recovers = entry
+            .failure
+            .is_some_and(|failure| failure.started <= observed.started);
+        let known = match observed.answer {
+            Answer::NotFound => None,
+            Answer::Forbidden => entry.last_known.clone(),
+            _ => deployment,
+        };
+        let differs = entry.observed.map(|last| last.answer) != Some(observed.answer)
+            || entry.last_known != known;
+
+        entry.observed = Some(observed);
+        entry.last_known = known;
+        if answers {
+            entry.demanded = None;
+        }
+        if recovers {
+            entry.failure = None;
+        }
+        differs || recovers || answers
+    }
+
+    /// Puts a failed read in. Returns whether anyone should look at it: it is the first of its
+    /// row, or the read was demanded. `jitter` is in 0..1.
+    pub fn fail(
+        &mut self,
+        id: &DeploymentId,
+        cause: ReadFailure,
+        started: Instant,
+        (now, times, jitter): (Instant, &Times, f64),
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        if entry.observed.is_some_and(|last| last.started >= started) {
+            return false;
+        }
+        let answers = entry.demanded.is_some_and(|since| started >= since);
+        if answers {
+            entry.demanded = None;
+        }
+        let last = entry.failure;
+        let count = last.map_or(0, |last| last.count);
+        entry.failure = Some(Failure {
+            cause,
+            first: last.map_or(now, |last| last.first),
+            started,
+            count: count.saturating_add(1),
+            retry_at: now + times.backoff(count, jitter),
+        });
+        answers || last.map(|last| last.cause) != Some(cause)
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -1,0 +1,169 @@
+//! Whose turn it is: keys in lanes, and within a lane round robin over namespaces, so that one
+//! namespace with ten thousand keys does not delay another's one. No clock, no runtime.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    sync::Arc,
+};
+
+/// What a key waits for. The first lane that has a key goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// A person changed something and waits.
+    Spec,
+    /// The remote changed.
+    Drift,
+    /// There is only something to report.
+    Report,
+}
+
+/// Keys that wait, each once.
+#[derive(Debug)]
+pub struct Turns<K> {
+    lanes: [Namespaces<K>; 3],
+    /// In which lane each key waits. An entry of a lane that this contradicts is stale.
+    waiting: HashMap<K, Lane>,
+}
+
+#[derive(Debug)]
+struct Namespaces<K> {
+    /// The namespaces that have keys, the next one first.
+    order: VecDeque<Arc<str>>,
+    keys: HashMap<Arc<str>, VecDeque<K>>,
+}
+
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Self {
+            lanes: std::array::from_fn(|_| Namespaces {
+                order: VecDeque::new(),
+                keys: HashMap::new(),
+            }),
+            waiting: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Turns<K> {
+    /// Lets the key wait. One that waits already keeps its place, or moves to a better lane.
+    pub fn push(&mut self, key: K, lane: Lane, namespace: &Arc<str>) {
+        if self
+            .waiting
+            .get(&key)
+            .is_some_and(|present| *present <= lane)
+        {
+            return;
+        }
+        self.waiting.insert(key.clone(), lane);
+        if let Some(namespaces) = self.lanes.get_mut(lane as usize) {
+            namespaces.push(key, namespace);
+        }
+    }
+
+    /// The key whose turn it is.
+    pub fn pop(&mut self) -> Option<K> {
+        for lane in [Lane::Spec, Lane::Drift, Lane::Report] {
+            let namespaces = self.lanes.get_mut(lane as usize)?;
+            while let Some(key) = namespaces.pop() {
+                if self.waiting.get(&key) == Some(&lane) {
+                    self.waiting.remove(&key);
+                    return Some(key);
+                }
+            }
+        }
+        None
+    }
+
+    /// The key waits no more.
+    pub fn remove(&mut self, key: &K) {
+        self.waiting.remove(key);
+    }
+
+    /// Whether the key waits.
+    #[must_use]
+    pub fn contains(&self, key: &K) -> bool {
+        self.waiting.contains_key(key)
+    }
+
+    /// How many keys wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+impl<K> Namespaces<K> {
+    fn push(&mut self, key: K, namespace: &Arc<str>) {
+        let keys = self.keys.entry(namespace.clone()).or_insert_with(|| {
+            self.order.push_back(namespace.clone());
+            VecDeque::new()
+        });
+        keys.push_back(key);
+    }
+
+    fn pop(&mut self) -> Option<K> {
+        let namespace = self.order.pop_front()?;
+        let keys = self.keys.get_mut(&namespace)?;
+        let key = keys.pop_front();
+        if keys.is_empty() {
+            self.keys.remove(&namespace);
+        } else {
+            self.order.push_back(namespace);
+        }
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(turns: &mut Turns<&'static str>) -> Vec<&'static str> {
+        std::iter::from_fn(|| turns.pop()).collect()
+    }
+
+    #[test]
+    fn a_busy_namespace_does_not_delay_another() {
+        let (busy, calm) = (Arc::from("busy"), Arc::from("calm"));
+        let mut turns = Turns::default();
+        for key in ["b1", "b2", "b3"] {
+            turns.push(key, Lane::Spec, &busy);
+        }
+        turns.push("c1", Lane::Spec, &calm);
+        assert_eq!(drain(&mut turns), ["b1", "c1", "b2", "b3"]);
+    }
+
+    #[test]
+    fn a_changed_spec_goes_before_drift_and_drift_before_reports() {
+        let ns = Arc::from("ns");
+        let mut turns = Turns::default();
+        turns.push("report", Lane::Report, &ns);
+        turns.push("drift", Lane::Drift, &ns);
+        turns.push("spec", Lane::Spec, &ns);
+        assert_eq!(drain(&mut turns), ["spec", "drift", "report"]);
+    }
+
+    #[test]
+    fn a_key_waits_once_in_its_best_lane() {
+        let ns = Arc::from("ns");
+        let mut turns = Turns::default();
+        turns.push("a", Lane::Report, &ns);
+        turns.push("b", Lane::Spec, &ns);
+        turns.push("a", Lane::Spec, &ns);
+        turns.push("a", Lane::Drift, &ns);
+        assert_eq!(turns.len(), 2);
+        assert_eq!(drain(&mut turns), ["b", "a"]);
+
+        turns.push("a", Lane::Report, &ns);
+        turns.remove(&"a");
+        assert!(turns.is_empty());
+        assert_eq!(drain(&mut turns), [""; 0]);
+    }
+}

@@ -1,0 +1,297 @@
+//! The metrics, by the names that dashboards of operators already know where the meaning is the
+//! same. Labels are static and few; never an object's name.
+
+use std::{sync::Mutex, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+use crate::qoder::Operation;
+
+/// All of them.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    api_requests: Family<ApiRequest, Counter>,
+    api_duration: Family<ApiOperation, Histogram>,
+    reconciles: Family<ReconcileResult, Counter>,
+    reconcile_errors: Family<Controller, Counter>,
+    reconcile_time: Family<Controller, Histogram>,
+    active_workers: Family<Controller, Gauge>,
+    queue_depth: Family<QueueName, Gauge>,
+    /// How long keys waited in the work queue.
+    pub queue_duration: Histogram,
+    drift: Family<DriftAction, Counter>,
+    conflicts: Family<ConflictMeaning, Counter>,
+    /// From the first sight of a generation to the remote state that it asks for.
+    pub time_to_effect: Histogram,
+    /// Status patches sent.
+    pub status_writes: Counter,
+    deployments: Family<DeploymentState, Gauge>,
+    observed_deployments: Gauge,
+    breaker_open: Gauge,
+    writes_waiting: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiRequest {
+    operation: &'static str,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiOperation {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Controller {
+    controller: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileResult {
+    controller: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueName {
+    name: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DriftAction {
+    action: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConflictMeaning {
+    meaning: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeploymentState {
+    condition: &'static str,
+    status: &'static str,
+}
+
+/// What is counted when it is asked for, and not when it changes.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Keys in the work queue.
+    pub queue_depth: usize,
+    /// Keys that wait for their turn to write.
+    pub writes_waiting: usize,
+    /// Whether the breaker is open.
+    pub breaker_open: bool,
+    /// Deployments that resources name.
+    pub observed_deployments: usize,
+    /// Resources by condition and its status.
+    pub conditions: Vec<(&'static str, &'static str, usize)>,
+}
+
+const CONTROLLER: Controller = Controller {
+    controller: "qoderdeployment",
+};
+
+fn histogram() -> Histogram {
+    Histogram::new([
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    ])
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Mutex::default(),
+            api_requests: Family::default(),
+            api_duration: Family::new_with_constructor(histogram),
+            reconciles: Family::default(),
+            reconcile_errors: Family::default(),
+            reconcile_time: Family::new_with_constructor(histogram),
+            active_workers: Family::default(),
+            queue_depth: Family::default(),
+            queue_duration: histogram(),
+            drift: Family::default(),
+            conflicts: Family::default(),
+            time_to_effect: histogram(),
+            status_writes: Counter::default(),
+            deployments: Family::default(),
+            observed_deployments: Gauge::default(),
+            breaker_open: Gauge::default(),
+            writes_waiting: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&self) {
+        let Ok(mut r) = self.registry.lock() else {
+            return;
+        };
+        r.register(
+            "qoder_operator_build",
+            "The build",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        r.register(
+            "qoder_api_requests",
+            "Requests to the Qoder API",
+            self.api_requests.clone(),
+        );
+        r.register_with_unit(
+            "qoder_api_request_duration",
+            "Duration of requests to the Qoder API",
+            Unit::Seconds,
+            self.api_duration.clone(),
+        );
+        r.register(
+            "controller_runtime_reconcile",
+            "Reconciles",
+            self.reconciles.clone(),
+        );
+        r.register(
+            "controller_runtime_reconcile_errors",
+            "Reconciles that ended in an error",
+            self.reconcile_errors.clone(),
+        );
+        r.register_with_unit(
+            "controller_runtime_reconcile_time",
+            "Duration of reconciles",
+            Unit::Seconds,
+            self.reconcile_time.clone(),
+        );
+        r.register(
+            "controller_runtime_active_workers",
+            "Reconciles under way",
+            self.active_workers.clone(),
+        );
+        r.register(
+            "workqueue_depth",
+            "Keys in the work queue",
+            self.queue_depth.clone(),
+        );
+        r.register_with_unit(
+            "workqueue_queue_duration",
+            "How long keys waited in the work queue",
+            Unit::Seconds,
+            self.queue_duration.clone(),
+        );
+        r.register(
+            "qoder_drift",
+            "Changes of the remote by others",
+            self.drift.clone(),
+        );
+        r.register(
+            "qoder_conflict",
+            "Writes that the API answered with 409",
+            self.conflicts.clone(),
+        );
+        r.register_with_unit(
+            "qoder_time_to_effect",
+            "From the first sight of a generation to its effect",
+            Unit::Seconds,
+            self.time_to_effect.clone(),
+        );
+        r.register(
+            "qoder_status_writes",
+            "Status patches sent",
+            self.status_writes.clone(),
+        );
+        r.register(
+            "qoder_deployments",
+            "Resources by condition",
+            self.deployments.clone(),
+        );
+        r.register(
+            "qoder_observed_deployments",
+            "Deployments that resources name",
+            self.observed_deployments.clone(),
+        );
+        r.register(
+            "qoder_api_breaker_open",
+            "Whether the breaker is open",
+            self.breaker_open.clone(),
+        );
+        r.register(
+            "qoder_writes_waiting",
+            "Deployments that wait for their turn to write",
+            self.writes_waiting.clone(),
+        );
+    }
+
+    /// One request to the API has ended.
+    pub fn api_call(&self, operation: Operation, code: &'static str, duration: Duration) {
+        let operation = operation.as_str();
+        self.api_requests
+            .get_or_create(&ApiRequest { operation, code })
+            .inc();
+        self.api_duration
+            .get_or_create(&ApiOperation { operation })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// One reconcile starts.
+    pub fn reconcile_started(&self) {
+        self.active_workers.get_or_create(&CONTROLLER).inc();
+    }
+
+    /// One reconcile has ended. `result` is `success`, `requeue_after` or `error`.
+    pub fn reconcile_ended(&self, result: &'static str, duration: Duration) {
+        let Controller { controller } = CONTROLLER;
+        self.active_workers.get_or_create(&CONTROLLER).dec();
+        self.reconciles
+            .get_or_create(&ReconcileResult { controller, result })
+            .inc();
+        self.reconcile_time
+            .get_or_create(&CONTROLLER)
+            .observe(duration.as_secs_f64());
+        if result == "error" {
+            self.reconcile_errors.get_or_create(&CONTROLLER).inc();
+        }
+    }
+
+    /// Someone else changed the remote. `action` is `corrected`, `tolerated` or `held`.
+    pub fn drift(&self, action: &'static str) {
+        self.drift.get_or_create(&DriftAction { action }).inc();
+    }
+
+    /// A write was answered with 409. `meaning` is `already_reconciled` or `other`.
+    pub fn conflict(&self, meaning: &'static str) {
+        self.conflicts
+            .get_or_create(&ConflictMeaning { meaning })
+            .inc();
+    }
+
+    /// All metrics as OpenMetrics text.
+    ///
+    /// # Errors
+    /// A metric cannot be written.
+    pub fn encode(&self, snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let queue = QueueName {
+            name: "qoderdeployment",
+        };
+        self.queue_depth
+            .get_or_create(&queue)
+            .set(count(snapshot.queue_depth));
+        self.writes_waiting.set(count(snapshot.writes_waiting));
+        self.breaker_open.set(i64::from(snapshot.breaker_open));
+        self.observed_deployments
+            .set(count(snapshot.observed_deployments));
+        self.deployments.clear();
+        for (condition, status, n) in &snapshot.conditions {
+            let state = DeploymentState { condition, status };
+            self.deployments.get_or_create(&state).set(count(*n));
+        }
+        let mut text = String::new();
+        let registry = self.registry.lock().map_err(|_| std::fmt::Error)?;
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}

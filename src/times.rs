@@ -1,0 +1,118 @@
+//! Every span of time the operator knows, derived from two flags, so that a test with small ones
+//! runs the shipped arithmetic.
+
+use std::time::Duration;
+
+/// The two flags that all other times follow from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// P, `--poll-interval`: how often the remote fleet is read.
+    pub poll_interval: Duration,
+    /// T, `--request-timeout`: how long one exchange with the API may take.
+    pub request_timeout: Duration,
+}
+
+impl Times {
+    /// How long demands for a read are gathered before the cheapest plan for them is made.
+    pub const GATHER: Duration = Duration::from_millis(20);
+    /// How often the token file is read again.
+    pub const TOKEN_REREAD: Duration = Duration::from_secs(10);
+    /// How long a new generation may go unanswered before its status says `Progressing`.
+    pub const PROGRESS: Duration = Duration::from_secs(3);
+    /// How long a granted turn to write is kept for its deployment.
+    pub const PERMIT: Duration = Duration::from_secs(1);
+    /// The least time between the starts of two pages of a list; the vendor asks for it.
+    pub const PAGE_SPACING: Duration = Duration::from_millis(100);
+    /// How long one call to the Kubernetes API may take.
+    pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
+    /// Failures in a row that open the breaker.
+    pub const BREAKER_FAILURES: u32 = 5;
+
+    /// How long a status may stand although the deployment cannot be read.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.poll_interval * 3
+    }
+
+    /// How often a stalled deployment is looked at.
+    #[must_use]
+    pub fn slow_look(&self) -> Duration {
+        self.poll_interval * 20
+    }
+
+    /// Three drift corrections within this time make a deployment contested.
+    #[must_use]
+    pub fn contested_window(&self) -> Duration {
+        self.poll_interval * 20
+    }
+
+    /// How long a contested deployment is left alone, the `n`th time (from 0).
+    #[must_use]
+    pub fn hold(&self, n: u32) -> Duration {
+        doubled(self.poll_interval * 20, n, self.hold_memory())
+    }
+
+    /// How long a deployment must be calm until its holds are forgotten.
+    #[must_use]
+    pub fn hold_memory(&self) -> Duration {
+        self.poll_interval * 120
+    }
+
+    /// How long after the `n`th 401 (from 0) the credential is tried again.
+    #[must_use]
+    pub fn credential_probe(&self, n: u32) -> Duration {
+        doubled(self.poll_interval, n, self.poll_interval * 20)
+    }
+
+    /// The longest wait that a server's `Retry-After` is honoured for.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        self.poll_interval * 20
+    }
+
+    /// How long to wait after the `n`th failure in a row (from 0). `jitter` is in 0..1 and takes
+    /// up to a quarter off, so that many failures do not come back as one.
+    #[must_use]
+    pub fn backoff(&self, n: u32, jitter: f64) -> Duration {
+        let longest = self.poll_interval * 2;
+        doubled(Duration::from_secs(1), n, longest).mul_f64(1.0 - jitter / 4.0)
+    }
+
+    /// How often an open breaker lets one request through.
+    #[must_use]
+    pub fn breaker_probe(&self) -> Duration {
+        self.poll_interval / 3
+    }
+
+    /// How long a request whose outcome is unknown may still take effect.
+    #[must_use]
+    pub fn request_lifetime(&self) -> Duration {
+        self.request_timeout * 4
+    }
+}
+
+fn doubled(first: Duration, n: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << n.min(16)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_doubles_doubles_up_to_its_bound() {
+        let times = Times {
+            poll_interval: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(15),
+        };
+        let seconds = |f: &dyn Fn(u32) -> Duration| [0, 1, 2, 3, 9].map(|n| f(n).as_secs());
+        assert_eq!(seconds(&|n| times.hold(n)), [600, 1200, 2400, 3600, 3600]);
+        assert_eq!(
+            seconds(&|n| times.credential_probe(n)),
+            [30, 60, 120, 240, 600]
+        );
+        assert_eq!(seconds(&|n| times.backoff(n, 0.0)), [1, 2, 4, 8, 60]);
+        assert_eq!(times.backoff(9, 1.0), Duration::from_secs(45));
+        assert_eq!(times.request_lifetime(), Duration::from_secs(60));
+    }
+}
