@@ -1,0 +1,164 @@
+//! Who may do what, how often, and what was already answered: the checks before an operation.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, header};
+use serde::Deserialize;
+
+use crate::wire::ApiError;
+
+/// A token that is accepted, and its rights.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    token: String,
+    #[serde(default)]
+    read_only: bool,
+    #[serde(default)]
+    forbidden: HashSet<String>,
+}
+
+impl Token {
+    /// A token with all rights.
+    #[must_use]
+    pub fn new(token: impl Into<String>) -> Self {
+        Self {
+            token: token.into(),
+            read_only: false,
+            forbidden: HashSet::new(),
+        }
+    }
+
+    /// Without the right to write: 403 on every POST except search.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Without any right on one deployment: 403.
+    #[must_use]
+    pub fn forbid(mut self, id: impl Into<String>) -> Self {
+        self.forbidden.insert(id.into());
+        self
+    }
+
+    /// Whether this token may do it.
+    pub(crate) fn allow(&self, write: bool, id: Option<&str>) -> Result<(), ApiError> {
+        if id.is_some_and(|id| self.forbidden.contains(id)) {
+            return Err(ApiError::forbidden(
+                "The token has no right on this deployment.",
+            ));
+        }
+        if write && self.read_only {
+            return Err(ApiError::forbidden("The token may only read."));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_struct("Token")
+            .field("read_only", &self.read_only)
+            .field("forbidden", &self.forbidden)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The token that a request bears among the accepted ones. `x-api-key` is not a way to send one.
+pub(crate) fn authenticate<'a>(tokens: &'a [Token], headers: &HeaderMap) -> Option<&'a Token> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, sent) = value.split_once(' ')?;
+    let known = tokens.iter().find(|known| known.token == sent);
+    known.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+}
+
+/// Lets through a number of requests in any window of one second.
+#[derive(Debug, Default)]
+pub(crate) struct Limiter(VecDeque<Duration>);
+
+impl Limiter {
+    const WINDOW: Duration = Duration::from_secs(1);
+
+    /// Counts a request at a time since the start, if it is let through. A rate of 0 is no limit.
+    pub(crate) fn admit(&mut self, rate: u32, now: Duration) -> Result<(), ApiError> {
+        while self
+            .0
+            .front()
+            .is_some_and(|oldest| now >= *oldest + Self::WINDOW)
+        {
+            self.0.pop_front();
+        }
+        if rate > 0 && self.0.len() >= rate as usize {
+            return Err(ApiError::rate_limited("Too many requests."));
+        }
+        if rate > 0 {
+            self.0.push_back(now);
+        }
+        Ok(())
+    }
+}
+
+/// Answers by idempotency key. A key belongs to a token and to a body, not to a path: the documentation does not bind it.
+#[derive(Debug, Default)]
+pub(crate) struct Replays(HashMap<(String, String), Replay>);
+
+#[derive(Debug)]
+struct Replay {
+    body: Bytes,
+    answer: Response<Bytes>,
+    until: Duration,
+}
+
+impl Replays {
+    const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// The first answer to this key, or a 409 if the key was used with another body.
+    pub(crate) fn find(
+        &self,
+        token: &Token,
+        key: &str,
+        body: &Bytes,
+        now: Duration,
+    ) -> Option<Result<Response<Bytes>, ApiError>> {
+        let replay = self.0.get(&(token.token.clone(), key.to_owned()))?;
+        if now >= replay.until {
+            return None;
+        }
+        let reused = || ApiError::conflict("The idempotency key was used with another body.");
+        Some(if replay.body == body {
+            Ok(replay.answer.clone())
+        } else {
+            Err(reused())
+        })
+    }
+
+    /// Keeps the first answer to a key.
+    pub(crate) fn keep(
+        &mut self,
+        token: &Token,
+        key: &str,
+        body: Bytes,
+        answer: Response<Bytes>,
+        now: Duration,
+    ) {
+        let replay = Replay {
+            body,
+            answer,
+            until: now + Self::KEPT,
+        };
+        self.0.insert((token.token.clone(), key.to_owned()), replay);
+    }
+}
+
+/// The key under which the answer is kept, by its present and its old name.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
+    let key = headers
+        .get("idempotency-key")
+        .or_else(|| headers.get("x-idempotency-key"))?;
+    key.to_str().ok()
+}

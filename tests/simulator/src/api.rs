@@ -1,0 +1,330 @@
+//! The API itself: one request in, one answer out, no I/O. Faults and connections are not its business.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use std::time::Duration;
+
+use crate::access::{self, Limiter, Replays, Token};
+use crate::deployment::Deployment;
+use crate::list::{self, Filter, Paging, Query};
+use crate::route::{Operation, Route};
+use crate::runs::{RunFilter, Runs};
+use crate::seed;
+use crate::settings::Settings;
+use crate::store::{Freshness, Store};
+use crate::wire::{self, ApiError};
+use crate::{input, wire::Dialect};
+
+/// The header value without which a search is refused.
+const SEARCH_BETA: &str = "search-2026-08-31";
+
+/// A request, taken apart.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) route: Route,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) freshness: Freshness,
+}
+
+impl Call {
+    /// The caller's name for this request.
+    pub(crate) fn request_id(&self) -> Option<&HeaderValue> {
+        self.headers.get("x-request-id")
+    }
+
+    fn is_write(&self) -> bool {
+        use Operation as Op;
+        matches!(
+            self.route.operation,
+            Op::Create | Op::Update | Op::Pause | Op::Unpause | Op::Archive | Op::Run
+        )
+    }
+}
+
+/// The times at which a request is looked at: on the calendar, and since the start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) date: Timestamp,
+    pub(crate) elapsed: Duration,
+}
+
+/// An answer, and whether the state changed.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response<Bytes>,
+    pub(crate) effect: bool,
+}
+
+/// Everything that the API knows.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) tokens: Vec<Token>,
+    runs: Runs,
+    reads: Limiter,
+    writes: Limiter,
+    replays: Replays,
+}
+
+impl Api {
+    pub(crate) fn new(settings: Settings, tokens: Vec<Token>) -> Self {
+        Self {
+            settings,
+            store: Store::default(),
+            tokens,
+            runs: Runs::default(),
+            reads: Limiter::default(),
+            writes: Limiter::default(),
+            replays: Replays::default(),
+        }
+    }
+
+    /// Answers a request: path, token, rate, idempotency key, rights, then the operation.
+    pub(crate) fn answer(&mut self, call: &Call, now: Now) -> Answer {
+        if call.route.operation == Operation::Other {
+            let response = wire::html_response(call.route.refusal);
+            return Answer {
+                response,
+                effect: false,
+            };
+        }
+        self.checked(call, now).unwrap_or_else(|error| Answer {
+            response: self.refuse(call, &error),
+            effect: false,
+        })
+    }
+
+    /// An error as an answer to this request.
+    pub(crate) fn refuse(&self, call: &Call, error: &ApiError) -> Response<Bytes> {
+        let request_id = call.request_id().and_then(|id| id.to_str().ok());
+        let mut response = error.response(self.settings.dialect, request_id);
+        if error.status == StatusCode::TOO_MANY_REQUESTS {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+
+    fn checked(&mut self, call: &Call, now: Now) -> Result<Answer, ApiError> {
+        let token = access::authenticate(&self.tokens, &call.headers)
+            .cloned()
+            .ok_or_else(ApiError::unauthenticated)?;
+        if call.is_write() {
+            self.writes
+                .admit(self.settings.writes_per_second, now.elapsed)?;
+        } else {
+            self.reads
+                .admit(self.settings.reads_per_second, now.elapsed)?;
+        }
+        let key = access::idempotency_key(&call.headers).filter(|_| call.is_write());
+        if let Some(key) = key
+            && let Some(replay) = self.replays.find(&token, key, &call.body, now.elapsed)
+        {
+            return replay.map(|response| Answer {
+                response,
+                effect: false,
+            });
+        }
+        let done = token
+            .allow(call.is_write(), call.route.id.as_deref())
+            .and_then(|()| self.operate(call, now.date));
+        let answer = match done {
+            Ok(response) => Answer {
+                response,
+                effect: call.is_write(),
+            },
+            Err(error) => Answer {
+                response: self.refuse(call, &error),
+                effect: false,
+            },
+        };
+        if let Some(key) = key {
+            let response = answer.response.clone();
+            self.replays
+                .keep(&token, key, call.body.clone(), response, now.elapsed);
+        }
+        Ok(answer)
+    }
+
+    fn operate(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+        use Operation as Op;
+
+        let quirks = self.settings.quirks;
+        let id = call.route.id.as_deref().unwrap_or_default();
+        self.check_id(call)?;
+        match call.route.operation {
+            Op::Create => self.create(&call.body, now),
+            Op::Get => self.get(id, call.freshness, now),
+            Op::Update => self.update(id, &call.body, now),
+            Op::Pause => self.write(id, now, |deployment| deployment.pause(&quirks, now)),
+            Op::Unpause => self.write(id, now, |deployment| deployment.unpause(&quirks, now)),
+            Op::Archive => self.write(id, now, |deployment| deployment.archive(now)),
+            Op::Run => self.run(id, now),
+            Op::List => self.list(call, now),
+            Op::Search => self.search(call, now),
+            Op::ListRuns | Op::ListAllRuns => self.list_runs(call),
+            Op::GetRun | Op::GetAnyRun => self.get_run(call),
+            Op::Other => Err(ApiError::not_found("Path")),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.settings.dialect
+    }
+
+    fn check_id(&self, call: &Call) -> Result<(), ApiError> {
+        match call.route.id.as_deref() {
+            Some(id) if !seed::is_id(id) && self.settings.quirks.malformed_id_status == 400 => {
+                Err(ApiError::invalid_param("id", "id is malformed."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn get(
+        &mut self,
+        id: &str,
+        freshness: Freshness,
+        now: Timestamp,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let (dialect, quirks) = (self.dialect(), self.settings.quirks);
+        let deployment = self.store.get(id, freshness).ok_or_else(no_deployment)?;
+        if deployment.archived && quirks.archived_get_status == 404 {
+            return Err(no_deployment());
+        }
+        Ok(wire::json_response(
+            StatusCode::OK,
+            &*deployment.show(dialect, now),
+        ))
+    }
+
+    fn write(
+        &mut self,
+        id: &str,
+        now: Timestamp,
+        change: impl FnOnce(&mut Deployment) -> Result<(), ApiError>,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let dialect = self.dialect();
+        let shown = self.store.write(id, |deployment| {
+            change(deployment)?;
+            Ok(deployment.show(dialect, now))
+        });
+        let shown = shown.ok_or_else(no_deployment)??;
+        Ok(wire::json_response(StatusCode::OK, &*shown))
+    }
+
+    fn create(&mut self, body: &Bytes, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+        let fields = input::create(body)?;
+        self.check_name(fields.get("name"), None)?;
+        let mut deployment = Deployment::create(&self.store.next_id(now), fields, now);
+        let shown = deployment.show(self.dialect(), now);
+        self.store.insert(deployment, now);
+        let status =
+            StatusCode::from_u16(self.settings.quirks.create_status).unwrap_or(StatusCode::OK);
+        Ok(wire::json_response(status, &*shown))
+    }
+
+    fn update(
+        &mut self,
+        id: &str,
+        body: &Bytes,
+        now: Timestamp,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let quirks = self.settings.quirks;
+        let fields = input::update(body)?;
+        self.check_name(fields.get("name"), Some(id))?;
+        self.write(id, now, |deployment| {
+            deployment.update(fields, &quirks, now)
+        })
+    }
+
+    fn check_name(&self, name: Option<&Value>, except: Option<&str>) -> Result<(), ApiError> {
+        match name.and_then(Value::as_str) {
+            Some(name)
+                if !self.settings.quirks.duplicate_names && self.store.is_taken(name, except) =>
+            {
+                Err(ApiError::conflict("A deployment with this name exists."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&mut self, id: &str, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+        let ran = self.store.write(id, |deployment| {
+            deployment.run(now)?;
+            Ok(deployment.document().get("agent").cloned())
+        });
+        let agent = ran.ok_or_else(no_deployment)??.unwrap_or_default();
+        let run = self.runs.add(id, agent, self.dialect(), now);
+        Ok(wire::json_response(StatusCode::OK, &run))
+    }
+
+    fn list(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+        let dialect = self.dialect();
+        let query = Query::parse(&call.query);
+        let filter = Filter::of_list(&query, dialect)?;
+        let paging = Paging::parse(&query, dialect)?;
+        let page = list::page(
+            &mut self.store,
+            &filter,
+            &paging,
+            (dialect, now, call.freshness),
+        )?;
+        Ok(wire::json_response(StatusCode::OK, &page.envelope()))
+    }
+
+    fn search(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+        let betas = call
+            .headers
+            .get("x-qoder-beta")
+            .and_then(|betas| betas.to_str().ok());
+        if !betas.is_some_and(|betas| betas.split(',').any(|beta| beta.trim() == SEARCH_BETA)) {
+            let message = format!("Search needs the header x-qoder-beta: {SEARCH_BETA}.");
+            return Err(ApiError::invalid_param("x-qoder-beta", message));
+        }
+        let dialect = self.dialect();
+        let (filter, paging) = Filter::of_search(input::object(&call.body)?, dialect)?;
+        let page = list::search(
+            &mut self.store,
+            &filter,
+            &paging,
+            (dialect, now, call.freshness),
+        )?;
+        Ok(wire::json_response(StatusCode::OK, &page.envelope()))
+    }
+
+    fn list_runs(&self, call: &Call) -> Result<Response<Bytes>, ApiError> {
+        let id = self.deployment_of_runs(call)?;
+        let query = Query::parse(&call.query);
+        let paging = Paging::parse(&query, self.dialect())?;
+        let page = self
+            .runs
+            .page(&RunFilter::parse(id, &query)?, &paging, self.dialect())?;
+        Ok(wire::json_response(StatusCode::OK, &page.envelope()))
+    }
+
+    fn get_run(&self, call: &Call) -> Result<Response<Bytes>, ApiError> {
+        let id = self.deployment_of_runs(call)?;
+        let run_id = call.route.run_id.as_deref().unwrap_or_default();
+        let run = self.runs.get(id, run_id, self.dialect());
+        let run = run.ok_or_else(|| ApiError::not_found("Deployment run"))?;
+        Ok(wire::json_response(StatusCode::OK, &run))
+    }
+
+    fn deployment_of_runs<'a>(&self, call: &'a Call) -> Result<Option<&'a str>, ApiError> {
+        match call.route.id.as_deref() {
+            Some(id) if self.store.place(id).is_none() => Err(no_deployment()),
+            id => Ok(id),
+        }
+    }
+}
+
+fn no_deployment() -> ApiError {
+    ApiError::not_found("Deployment")
+}

@@ -1,0 +1,71 @@
+//! What happens behind the client's back: the same for the control API and for the library.
+
+use std::convert::Infallible;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::deployment::Deployment;
+use crate::exchange::Core;
+use crate::seed::SeedError;
+use crate::store::Freshness;
+
+/// `None` means that there is no such deployment.
+impl Core {
+    /// Ids, the oldest first.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.api().store.ids().map(ToOwned::to_owned).collect()
+    }
+
+    /// The deployment as GET answers it.
+    pub(crate) fn deployment(&self, id: &str) -> Option<Value> {
+        let mut api = self.api();
+        let dialect = api.settings.dialect;
+        let deployment = api.store.get(id, Freshness::Fresh)?;
+        let shown = deployment.show(dialect, self.now().date);
+        serde_json::from_str(shown.get()).ok()
+    }
+
+    /// Adds a deployment and gives its id.
+    pub(crate) fn add(&self, partial: &Value) -> Result<String, SeedError> {
+        self.api().store.add(partial, self.now().date)
+    }
+
+    /// Pauses or resumes by hand.
+    pub(crate) fn set_paused(&self, id: &str, paused: bool) -> Option<()> {
+        self.edit(id, |deployment, now| deployment.set_paused(paused, now))
+    }
+
+    /// Pauses as the platform does.
+    pub(crate) fn pause_by_error(&self, id: &str, error_type: &str) -> Option<()> {
+        self.edit(id, |deployment, now| {
+            deployment.pause_by_error(error_type, now)
+        })
+    }
+
+    /// Archives; an archived one stays as it is.
+    pub(crate) fn archive(&self, id: &str) -> Option<()> {
+        self.edit(id, |deployment, now| {
+            let _already = deployment.archive(now);
+        })
+    }
+
+    /// Replaces any fields, except those by which a deployment is found.
+    pub(crate) fn patch(&self, id: &str, patch: &Value) -> Option<()> {
+        self.edit(id, |deployment, _| deployment.patch(patch))
+    }
+
+    /// Forgets a deployment.
+    pub(crate) fn delete(&self, id: &str) -> Option<()> {
+        self.api().store.remove(id)
+    }
+
+    fn edit(&self, id: &str, change: impl FnOnce(&mut Deployment, Timestamp)) -> Option<()> {
+        let now = self.now().date;
+        let done = self.api().store.write(id, |deployment| {
+            change(deployment, now);
+            Ok::<_, Infallible>(())
+        });
+        done.and_then(Result::ok)
+    }
+}

@@ -1,0 +1,311 @@
+//! One exchange: journal, fault, latency, the API's answer, and what a connection does with it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, Request, Response};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use crate::access;
+use crate::api::{Answer, Api, Call, Now};
+use crate::fault::{Action, Faults, Respond};
+use crate::journal::{Entry, Journal, Ticket};
+use crate::route::{Operation, Route};
+use crate::store::Freshness;
+use crate::wire::{self, ApiError};
+
+/// More searches than this at the same time are refused.
+const SEARCHES_IN_FLIGHT: usize = 10;
+
+/// What a connection does.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// It sends the answer.
+    Whole(Response<Bytes>),
+    /// It is reset.
+    Reset,
+    /// It says nothing. The request counts as under way until the ticket is dropped.
+    Hang(Ticket),
+    /// It announces the answer, sends half of the body and closes.
+    Truncated(Response<Bytes>),
+    /// It sends spaces for ever.
+    Endless(Response<Bytes>),
+    /// It sends the body a byte at a time.
+    Drip(Response<Bytes>, Duration),
+}
+
+/// What all handles and connections share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    api: Mutex<Api>,
+    faults: Mutex<Faults>,
+    pub(crate) journal: Arc<Journal>,
+    searches: Semaphore,
+    started: Timestamp,
+}
+
+impl Core {
+    pub(crate) fn new(api: Api) -> Self {
+        Self {
+            api: Mutex::new(api),
+            faults: Mutex::default(),
+            journal: Arc::new(Journal::new()),
+            searches: Semaphore::new(SEARCHES_IN_FLIGHT),
+            started: Timestamp::now(),
+        }
+    }
+
+    /// The state, locked. Never held across an await.
+    pub(crate) fn api(&self) -> MutexGuard<'_, Api> {
+        self.api.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The faults, locked.
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time. It follows tokio's clock, so that it is virtual where that is.
+    pub(crate) fn now(&self) -> Now {
+        let elapsed = self.journal.elapsed();
+        Now {
+            date: self.started.saturating_add(elapsed).unwrap_or(self.started),
+            elapsed,
+        }
+    }
+
+    /// Takes a request through journal, fault and API.
+    pub(crate) async fn exchange(self: &Arc<Self>, request: Request<Bytes>) -> Delivery {
+        let (parts, body) = request.into_parts();
+        let call = Call {
+            route: Route::of(&parts.method, parts.uri.path()),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            body,
+            freshness: Freshness::Fresh,
+        };
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let ticket = self
+            .journal
+            .open(self.entry(&call, parts.method.as_str(), path));
+        let action = self.faults().take(&call.route);
+        if let Some(Action::Zombie(after)) = action {
+            let core = Arc::clone(self);
+            let detached = tokio::spawn(async move {
+                sleep(after).await;
+                core.perform(call, None, ticket).await
+            });
+            return detached.await.unwrap_or(Delivery::Reset);
+        }
+        self.perform(call, action, ticket).await
+    }
+
+    fn entry(&self, call: &Call, method: &str, path: &str) -> Entry {
+        let header = |name: &str| {
+            let value = call.headers.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Entry {
+            seq: 0,
+            at: Duration::ZERO,
+            operation: call.route.operation,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            id: call.route.id.clone(),
+            status: None,
+            effect: false,
+            finished: false,
+            request_id: header("x-request-id"),
+            user_agent: header("user-agent"),
+            has_idempotency_key: access::idempotency_key(&call.headers).is_some(),
+            authorized: access::authenticate(&self.api().tokens, &call.headers).is_some(),
+            body_length: call.body.len(),
+        }
+    }
+
+    async fn perform(&self, mut call: Call, action: Option<Action>, ticket: Ticket) -> Delivery {
+        let search =
+            (call.route.operation == Operation::Search).then(|| self.searches.try_acquire());
+        let latency = self.api().settings.latency;
+        if !latency.is_zero() {
+            sleep(latency).await;
+        }
+        match &action {
+            Some(Action::ResetBefore) => return Delivery::Reset,
+            Some(Action::HangBefore) => return Delivery::Hang(ticket),
+            Some(Action::Respond(respond)) => {
+                let response = self.respond(&call, respond);
+                ticket.answered(response.status().as_u16());
+                return Delivery::Whole(echo_request_id(response, &call));
+            }
+            Some(Action::Delay(by)) => sleep(*by).await,
+            Some(Action::Stale) => call.freshness = Freshness::Stale,
+            // Every page is the first one, whatever cursor was sent.
+            Some(Action::EndlessPages) => call.query = without_cursors(&call.query),
+            _ => {}
+        }
+        let answer = match search {
+            Some(Err(_)) => self.too_many_searches(&call),
+            _ => self.api().answer(&call, self.now()),
+        };
+        if answer.effect {
+            ticket.effect();
+        }
+        let response = echo_request_id(answer.response, &call);
+        let status = response.status().as_u16();
+        let delivery = match action {
+            Some(Action::ResetAfter) => return Delivery::Reset,
+            Some(Action::HangAfter) => return Delivery::Hang(ticket),
+            Some(Action::Truncate) => Delivery::Truncated(response),
+            Some(Action::Endless) => Delivery::Endless(response),
+            Some(Action::Drip(each)) => Delivery::Drip(response, each),
+            Some(action) => Delivery::Whole(rewrite(response, &action, &call.query)),
+            None => Delivery::Whole(response),
+        };
+        ticket.answered(status);
+        delivery
+    }
+
+    fn too_many_searches(&self, call: &Call) -> Answer {
+        let error = ApiError::rate_limited("Too many searches are in flight.");
+        Answer {
+            response: self.api().refuse(call, &error),
+            effect: false,
+        }
+    }
+
+    fn respond(&self, call: &Call, respond: &Respond) -> Response<Bytes> {
+        let status = respond.status;
+        let mut response = match &respond.body {
+            Some(body) => wire::with_content_type(status, "application/json", body.clone()),
+            None if status.is_client_error() || status.is_server_error() => {
+                let request_id = call.request_id().and_then(|id| id.to_str().ok());
+                ApiError::of_status(status).response(self.api().settings.dialect, request_id)
+            }
+            None => wire::with_content_type(status, "application/json", Bytes::new()),
+        };
+        for (name, value) in &respond.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// `x-request-id` comes back with every answer.
+fn echo_request_id(mut response: Response<Bytes>, call: &Call) -> Response<Bytes> {
+    if let Some(id) = call.request_id() {
+        response.headers_mut().insert("x-request-id", id.clone());
+    }
+    response
+}
+
+/// Changes the body of an answer that is sent whole.
+fn rewrite(response: Response<Bytes>, action: &Action, query: &str) -> Response<Bytes> {
+    match action {
+        Action::Empty => response.map(|_| Bytes::new()),
+        Action::Oversized(bytes) => response.map(|body| padded(&body, *bytes)),
+        Action::Merge(patch) => edit(response, |answer| wire::merge(answer, patch)),
+        Action::DropItem(id) => edit_data(response, |data| data.retain(|item| item["id"] != **id)),
+        Action::DuplicateItem(id) => edit_data(response, |data| {
+            if let Some(index) = data.iter().position(|item| item["id"] == **id) {
+                data.extend(data.get(index).cloned());
+            }
+        }),
+        Action::CursorLoop => edit(response, |page| {
+            let sent = list_cursor(query).map_or_else(|| page["last_id"].clone(), Value::from);
+            wire::merge(
+                page,
+                &json!({"has_more": true, "next_page": sent, "last_id": sent}),
+            );
+        }),
+        Action::EndlessPages => edit(response, |page| {
+            let fresh = format!("dep_{}", uuid::Uuid::new_v4().simple());
+            wire::merge(
+                page,
+                &json!({"has_more": true, "next_page": fresh, "last_id": fresh}),
+            );
+        }),
+        _ => response,
+    }
+}
+
+/// JSON may begin with spaces: a reader cannot stop early.
+fn padded(body: &Bytes, bytes: usize) -> Bytes {
+    let mut padded = BytesMut::new();
+    padded.put_bytes(b' ', bytes.saturating_sub(body.len()));
+    padded.put_slice(body);
+    padded.freeze()
+}
+
+fn edit(response: Response<Bytes>, change: impl FnOnce(&mut Value)) -> Response<Bytes> {
+    response.map(|body| match serde_json::from_slice(&body) {
+        Ok(mut answer) => {
+            change(&mut answer);
+            answer.to_string().into()
+        }
+        Err(_) => body,
+    })
+}
+
+fn edit_data(response: Response<Bytes>, change: impl FnOnce(&mut Vec<Value>)) -> Response<Bytes> {
+    edit(response, |page| {
+        if let Some(data) = page.get_mut("data").and_then(Value::as_array_mut) {
+            change(data);
+        }
+    })
+}
+
+const CURSORS: [&str; 3] = ["after_id", "before_id", "page"];
+
+fn list_cursor(query: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| CURSORS.contains(&key.as_ref()))
+        .map(|(_, cursor)| cursor.into_owned())
+}
+
+fn without_cursors(query: &str) -> String {
+    let kept = form_urlencoded::parse(query.as_bytes())
+        .filter(|(key, _)| !CURSORS.contains(&key.as_ref()));
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(kept)
+        .finish()
+}
+
+/// How a fault that needs a connection shows without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectionCut {
+    /// The connection was reset.
+    #[error("connection reset by peer")]
+    Reset,
+    /// The answer began, and its body did not end.
+    #[error("connection closed before the end of the body")]
+    Body,
+}
+
+impl Delivery {
+    /// The delivery as the caller of an HTTP client sees it in the end.
+    pub(crate) async fn without_connection(self) -> Result<Response<Bytes>, ConnectionCut> {
+        match self {
+            Self::Whole(response) => Ok(response),
+            Self::Reset => Err(ConnectionCut::Reset),
+            Self::Hang(ticket) => {
+                let _under_way = ticket;
+                std::future::pending().await
+            }
+            Self::Truncated(_) | Self::Endless(_) => Err(ConnectionCut::Body),
+            Self::Drip(response, each) => {
+                let bytes = u32::try_from(response.body().len()).unwrap_or(u32::MAX);
+                sleep(each.saturating_mul(bytes)).await;
+                Ok(response)
+            }
+        }
+    }
+}

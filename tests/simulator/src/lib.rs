@@ -1,0 +1,311 @@
+//! The Qoder deployment API on one machine, with its faults, for tests without an account.
+//!
+//! A request goes through these modules, from the socket inwards:
+//!
+//! - `server`: the accept loop; it can reset, truncate and drip. `control` takes what goes to `/_sim/`.
+//! - `exchange`: the journal, the fault that waits for this request, the latency.
+//! - `api`: path, token, rate, rights, then the operation. From here on all is pure: the time is an argument.
+//! - `store`, `deployment`, `list`, `runs`: the state, the verbs, the pages.
+//! - `wire`: the shape of answers in both dialects.
+//!
+//! [`Simulator::handle`] is the same without a socket, for simulations with virtual time.
+
+mod access;
+mod api;
+mod behind;
+mod control;
+mod cron;
+mod deployment;
+mod exchange;
+mod fault;
+mod input;
+mod journal;
+mod list;
+mod route;
+mod runs;
+mod seed;
+mod server;
+mod settings;
+mod store;
+mod wire;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub use access::Token;
+pub use exchange::ConnectionCut;
+pub use fault::{Action, Fault, Respond};
+pub use journal::Entry;
+pub use route::Operation;
+pub use seed::SeedError;
+pub use server::tls;
+pub use settings::{Quirks, Settings};
+pub use wire::Dialect;
+
+use api::Api;
+use exchange::Core;
+
+/// The token that is accepted unless another one is configured.
+pub const DEFAULT_TOKEN: &str = "pt-simulator";
+
+/// How a simulator begins.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The one token that is accepted, with all rights; [`Simulator::accept_tokens`] replaces it.
+    pub token: String,
+    /// Deployments to begin with, the oldest first: each a JSON object with the fields that differ from the template.
+    pub deployments: Vec<Value>,
+    /// The wire shape.
+    pub dialect: Dialect,
+    /// How long every request takes.
+    pub latency: Duration,
+    /// GETs answered in any window of one second; 0 is no limit.
+    pub reads_per_second: u32,
+    /// POSTs answered in any window of one second; 0 is no limit.
+    pub writes_per_second: u32,
+    /// Serve https with this; [`tls`] reads it from files.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Answers that the documentation leaves open.
+    pub quirks: Quirks,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            token: DEFAULT_TOKEN.to_owned(),
+            deployments: Vec::new(),
+            dialect: Dialect::default(),
+            latency: Duration::ZERO,
+            reads_per_second: 0,
+            writes_per_second: 0,
+            tls: None,
+            quirks: Quirks::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The default with that many active deployments.
+    #[must_use]
+    pub fn with_deployments(count: usize) -> Self {
+        Self {
+            deployments: vec![json!({}); count],
+            ..Self::default()
+        }
+    }
+}
+
+/// A running simulator. Clones are handles to the same one; it stops with [`Simulator::shutdown`] or with its last handle.
+#[derive(Clone, Debug)]
+pub struct Simulator {
+    core: Arc<Core>,
+    base_url: String,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Simulator {
+    /// Starts a simulator, ready for requests when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot listen there, or if a deployment cannot be used.
+    pub async fn start(config: Config) -> io::Result<Self> {
+        config.quirks.check().map_err(invalid_input)?;
+        let settings = Settings {
+            dialect: config.dialect,
+            latency: config.latency,
+            reads_per_second: config.reads_per_second,
+            writes_per_second: config.writes_per_second,
+            quirks: config.quirks,
+        };
+        let core = Core::new(Api::new(settings, vec![Token::new(config.token)]));
+        let now = core.now().date;
+        core.api()
+            .store
+            .seed(&config.deployments, now)
+            .map_err(invalid_input)?;
+        let core = Arc::new(core);
+
+        let listener = TcpListener::bind(config.listen).await?;
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let host = reachable(listener.local_addr()?);
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(server::serve(
+            listener,
+            config.tls,
+            Arc::clone(&core),
+            stopped,
+        ));
+        Ok(Self {
+            core,
+            base_url: format!("{scheme}://{host}{}", route::PREFIX),
+            stop: Arc::new(stop),
+        })
+    }
+
+    /// The base URL that a client needs.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.base_url.clone()
+    }
+
+    /// Stops listening, lets requests finish for half a second, and closes all connections.
+    pub async fn shutdown(&self) {
+        self.stop.send_replace(true);
+        self.stop.closed().await;
+    }
+
+    /// The ids of all deployments, the oldest first.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.core.ids()
+    }
+
+    /// Adds a deployment with the fields that differ from the template, and gives its id.
+    ///
+    /// # Errors
+    ///
+    /// If a field is unknown or cannot be used, or the id is taken.
+    pub fn add(&self, partial: Value) -> Result<String, SeedError> {
+        self.core.add(&partial)
+    }
+
+    /// The deployment as GET answers it.
+    #[must_use]
+    pub fn deployment(&self, id: &str) -> Option<Value> {
+        self.core.deployment(id)
+    }
+
+    /// Pauses or resumes by hand, behind the client's back.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such deployment, as all methods below that take an id.
+    #[track_caller]
+    pub fn set_paused(&self, id: &str, paused: bool) {
+        found(id, self.core.set_paused(id, paused));
+    }
+
+    /// Pauses as the platform does when a run fails with an error of this type.
+    #[track_caller]
+    pub fn pause_by_error(&self, id: &str, error_type: &str) {
+        found(id, self.core.pause_by_error(id, error_type));
+    }
+
+    /// Archives behind the client's back.
+    #[track_caller]
+    pub fn archive(&self, id: &str) {
+        found(id, self.core.archive(id));
+    }
+
+    /// Makes a deployment unknown, as the API itself never does.
+    #[track_caller]
+    pub fn delete(&self, id: &str) {
+        found(id, self.core.delete(id));
+    }
+
+    /// Changes any field by a merge patch, to values of any type.
+    #[track_caller]
+    pub fn patch(&self, id: &str, merge: Value) {
+        found(id, self.core.patch(id, &merge));
+    }
+
+    /// Replaces the accepted tokens.
+    pub fn accept_tokens(&self, tokens: impl IntoIterator<Item = Token>) {
+        self.core.api().tokens = tokens.into_iter().collect();
+    }
+
+    /// The present settings.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.core.api().settings
+    }
+
+    /// Replaces the settings.
+    ///
+    /// # Errors
+    ///
+    /// If a quirk is not one of the documented alternatives.
+    pub fn set_settings(&self, settings: Settings) -> io::Result<()> {
+        settings.quirks.check().map_err(invalid_input)?;
+        self.core.api().settings = settings;
+        Ok(())
+    }
+
+    /// Lets something go wrong with requests to come.
+    pub fn inject(&self, fault: Fault) {
+        self.core.faults().inject(fault);
+    }
+
+    /// Forgets all faults.
+    pub fn clear_faults(&self) {
+        self.core.faults().clear();
+    }
+
+    /// All requests since the start or since [`Simulator::clear_journal`], in the order of their arrival.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Entry> {
+        self.core.journal.since(0)
+    }
+
+    /// Forgets all journal entries; their numbers go on.
+    pub fn clear_journal(&self) {
+        self.core.journal.clear();
+    }
+
+    /// A counter that moves when a request arrives and when it is finished, so that tests wait without sleeping.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.core.journal.changed()
+    }
+
+    /// Answers a request without a socket: the same journal, faults and times, on tokio's clock.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection would have been cut. A request that hangs never returns.
+    pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ConnectionCut> {
+        match control::answer(&self.core, &request) {
+            Some(response) => Ok(response),
+            None => self.core.exchange(request).await.without_connection().await,
+        }
+    }
+}
+
+#[track_caller]
+#[allow(
+    clippy::panic,
+    reason = "a test that names a deployment which does not exist is wrong"
+)]
+fn found(id: &str, done: Option<()>) {
+    assert!(done.is_some(), "the simulator has no deployment {id}");
+}
+
+fn invalid_input(problem: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, problem.to_string())
+}
+
+/// An address to connect to: one that listens on all interfaces is reached through loopback.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}

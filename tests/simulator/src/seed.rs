@@ -1,0 +1,182 @@
+//! Deployments to begin with: partial descriptions over a template that looks like a real one.
+
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Map, Value, json};
+
+use crate::cron::Cron;
+use crate::deployment::Deployment;
+use crate::wire;
+
+/// Fields that a description may have.
+const KNOWN: [&str; 17] = [
+    "id",
+    "type",
+    "name",
+    "description",
+    "agent",
+    "environment_id",
+    "environment_variables",
+    "initial_events",
+    "resources",
+    "vault_ids",
+    "metadata",
+    "schedule",
+    "status",
+    "paused_reason",
+    "archived_at",
+    "created_at",
+    "updated_at",
+];
+/// Fields that a description may set to null.
+const NULLABLE: [&str; 3] = ["schedule", "paused_reason", "archived_at"];
+
+/// A description of a deployment that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to add the deployment {name:?}: {problem}")]
+pub struct SeedError {
+    name: String,
+    problem: String,
+}
+
+impl SeedError {
+    pub(crate) fn duplicate(name: &str, id: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            problem: format!("there is another deployment with the id {id}"),
+        }
+    }
+}
+
+/// Makes a deployment out of what `partial` says; the template says the rest. `id` and `name` are used where it has none.
+pub(crate) fn deployment(
+    partial: &Value,
+    id: &str,
+    name: &str,
+    created: Timestamp,
+) -> Result<Deployment, SeedError> {
+    let error = |problem| SeedError {
+        name: partial["name"].as_str().unwrap_or(name).to_owned(),
+        problem,
+    };
+    let Value::Object(fields) = partial else {
+        return Err(error("it must be a JSON object".to_owned()));
+    };
+    let created = check(fields).map_err(error)?.unwrap_or(created);
+    let mut document = template(id, name, created);
+    for (key, value) in fields {
+        match value {
+            Value::Null => drop(document.insert(key.clone(), Value::Null)),
+            value => wire::merge(document.entry(key.clone()).or_insert(Value::Null), value),
+        }
+    }
+    agree_on_pause(&mut document, fields);
+    Ok(Deployment::new(document))
+}
+
+/// Checks what a typing error would hide; gives `created_at` if there is one.
+fn check(fields: &Map<String, Value>) -> Result<Option<Timestamp>, String> {
+    for (key, value) in fields {
+        if !KNOWN.contains(&key.as_str()) {
+            return Err(format!("{key:?} is not a field of a deployment"));
+        }
+        if value.is_null() && !NULLABLE.contains(&key.as_str()) {
+            return Err(format!("{key} must not be null"));
+        }
+    }
+    let text = |key: &str| match fields.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("{key} must be a string")),
+    };
+    if text("id")?.is_some_and(|id| !is_id(id)) {
+        return Err("id must be dep_ and 1 to 64 letters and digits".to_owned());
+    }
+    text("name")?;
+    if text("status")?.is_some_and(|status| !["active", "paused"].contains(&status)) {
+        return Err("status must be active or paused".to_owned());
+    }
+    for key in ["agent", "metadata", "schedule", "paused_reason"] {
+        if fields
+            .get(key)
+            .is_some_and(|value| !(value.is_object() || value.is_null()))
+        {
+            return Err(format!("{key} must be an object"));
+        }
+    }
+    if let Some(schedule) = fields
+        .get("schedule")
+        .filter(|schedule| !schedule.is_null())
+    {
+        let expression = schedule["expression"].as_str().unwrap_or(EXPRESSION);
+        let timezone = schedule["timezone"].as_str().unwrap_or(TIMEZONE);
+        Cron::parse(expression, timezone).map_err(|problem| format!("schedule: {problem}"))?;
+    }
+    let time = |key: &str| match text(key)? {
+        None => Ok(None),
+        Some(time) => time
+            .parse::<Timestamp>()
+            .map(Some)
+            .map_err(|_| format!("{key} must be a time like 2026-06-14T08:58:01Z")),
+    };
+    time("archived_at")?;
+    time("updated_at")?;
+    time("created_at")
+}
+
+/// Whether a text looks like the id of a deployment.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.strip_prefix("dep_").is_some_and(|rest| {
+        (1..=64).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+/// `status` and `paused_reason` imply each other where only one of them was given.
+fn agree_on_pause(document: &mut Map<String, Value>, given: &Map<String, Value>) {
+    let has_reason = given.get("paused_reason").is_some_and(Value::is_object);
+    if has_reason && !given.contains_key("status") {
+        document.insert("status".to_owned(), json!("paused"));
+    }
+    if given.get("status").is_some_and(|status| status == "paused")
+        && !given.contains_key("paused_reason")
+    {
+        document.insert("paused_reason".to_owned(), json!({"type": "manual"}));
+    }
+}
+
+const EXPRESSION: &str = "30 9 * * 1-5";
+const TIMEZONE: &str = "Asia/Shanghai";
+
+/// A deployment that ran once, by hand, soon after it was made.
+fn template(id: &str, name: &str, created: Timestamp) -> Map<String, Value> {
+    let ran = wire::whole_seconds(created + 16.seconds());
+    let document = json!({
+        "id": id,
+        "type": "deployment",
+        "name": name,
+        "description": "Seeded by the simulator",
+        "agent": {"id": "agent_019ebb21ef8e7df6a559052c94875160", "type": "agent", "version": 1},
+        "environment_id": "env_019e49a1780171daac1e6b01f290ac2b",
+        "environment_variables": "",
+        "initial_events": [{"type": "user.message", "content": "Generate today's status report"}],
+        "resources": [],
+        "vault_ids": [],
+        "metadata": {"cas_config": {
+            "session_strategy": "new_session",
+            "config": {"max_concurrent": 1, "max_retries": 0, "timeout_ms": 300_000},
+            "stats": {
+                "consecutive_failures": 0, "total_failures": 0, "total_runs": 1,
+                "last_triggered_at": ran,
+            },
+        }},
+        "schedule": {"type": "cron", "expression": EXPRESSION, "timezone": TIMEZONE, "last_run_at": ran},
+        "status": "active",
+        "paused_reason": null,
+        "archived_at": null,
+        "created_at": wire::whole_seconds(created),
+        "updated_at": ran,
+    });
+    match document {
+        Value::Object(document) => document,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,237 @@
+//! The shape of answers: the two wire dialects, the error envelope, and times.
+
+use http::{Response, StatusCode, header};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use bytes::Bytes;
+
+/// The generation of the API documentation that answers follow: the two contradict each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// June 2026: pages of up to 1000, `metadata.cas_config`, no `request_id` in errors.
+    #[default]
+    D1,
+    /// July 2026 and later: pages of up to 100, `page` cursors, `request_id` in errors.
+    D2,
+}
+
+impl Dialect {
+    /// The greatest `limit` of a list.
+    pub(crate) fn max_limit(self) -> usize {
+        match self {
+            Self::D1 => 1000,
+            Self::D2 => 100,
+        }
+    }
+}
+
+/// A refusal as the API words it: a status, the parameter at fault, and a text that no client should match on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    message: String,
+    param: Option<String>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            param: None,
+        }
+    }
+
+    /// 400 for the request as a whole.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 400 that names the parameter at fault.
+    pub(crate) fn invalid_param(param: &str, message: impl Into<String>) -> Self {
+        Self {
+            param: Some(param.to_owned()),
+            ..Self::invalid(message)
+        }
+    }
+
+    /// 401 for a missing, malformed or unknown token.
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Invalid API key or token.")
+    }
+
+    /// 403 for a good token without the right to do this.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 404 for a thing that the API does not know.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("{what} not found."))
+    }
+
+    /// 409 for a request that the present state does not allow.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    /// 429 for too many requests.
+    pub(crate) fn rate_limited(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+    }
+
+    /// The error that the documentation's table has for a status.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        Self::new(
+            status,
+            status.canonical_reason().unwrap_or("The request failed."),
+        )
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.status.as_u16() {
+            400 => "invalid_request_error",
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            409 => "conflict_error",
+            429 => "rate_limit_error",
+            501 => "feature_not_available",
+            _ => "api_error",
+        }
+    }
+
+    /// The error as an answer; `request_id` is what D2 echoes, or a new one where the caller sent none.
+    pub(crate) fn response(&self, dialect: Dialect, request_id: Option<&str>) -> Response<Bytes> {
+        let mut error = json!({"type": self.kind(), "message": self.message});
+        if let (Some(param), Some(error)) = (&self.param, error.as_object_mut()) {
+            error.insert("param".to_owned(), json!(param));
+        }
+        let envelope = match dialect {
+            Dialect::D1 => json!({"type": "error", "error": error}),
+            Dialect::D2 => {
+                let request_id =
+                    request_id.map_or_else(|| uuid::Uuid::new_v4().to_string(), ToOwned::to_owned);
+                json!({"type": "error", "request_id": request_id, "error": error})
+            }
+        };
+        json_response(self.status, &envelope)
+    }
+}
+
+/// An answer with a JSON body.
+pub(crate) fn json_response(
+    status: StatusCode,
+    body: &(impl Serialize + ?Sized),
+) -> Response<Bytes> {
+    // Nothing that is serialised here can fail: all keys are strings and no writer is involved.
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    with_content_type(status, "application/json", body)
+}
+
+/// An answer as a web server in front of the API gives it: not the API's envelope.
+pub(crate) fn html_response(status: StatusCode) -> Response<Bytes> {
+    let body = format!(
+        "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n"
+    );
+    with_content_type(status, "text/html", body)
+}
+
+/// An answer with a body of any type.
+pub(crate) fn with_content_type(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(content_type),
+    );
+    response
+}
+
+/// A time as the API writes it: RFC 3339 in whole seconds with `Z`.
+pub(crate) fn whole_seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second())
+        .unwrap_or(time)
+        .to_string()
+}
+
+/// A deployment as the dialect shows it. Documents are kept in a superset of both shapes.
+pub(crate) fn deployment(document: &Map<String, Value>, dialect: Dialect) -> Map<String, Value> {
+    let mut shown = document.clone();
+    match dialect {
+        Dialect::D1 => {
+            shown.remove("environment_variables");
+        }
+        Dialect::D2 => {
+            if let Some(metadata) = shown.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("cas_config");
+            }
+        }
+    }
+    let events = shown
+        .get_mut("initial_events")
+        .and_then(Value::as_array_mut);
+    for content in events
+        .into_iter()
+        .flatten()
+        .filter(|event| event["type"] == "user.message")
+        .filter_map(|event| event.get_mut("content"))
+    {
+        *content = message_content(content.take(), dialect);
+    }
+    shown
+}
+
+/// D1 shows a message of one text as a plain string, D2 as a list of blocks.
+fn message_content(content: Value, dialect: Dialect) -> Value {
+    match (dialect, content) {
+        (Dialect::D2, Value::String(text)) => json!([{"type": "text", "text": text}]),
+        (Dialect::D1, Value::Array(blocks)) => match blocks.as_slice() {
+            [block] if block["type"] == "text" => block["text"].clone(),
+            _ => Value::Array(blocks),
+        },
+        (_, content) => content,
+    }
+}
+
+/// Applies an RFC 7396 merge patch.
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        target.clone_from(patch);
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    if let Some(target) = target.as_object_mut() {
+        for (key, value) in patch {
+            if value.is_null() {
+                target.remove(key);
+            } else {
+                merge(target.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+    }
+}
+
+/// Durations as whole milliseconds in JSON.
+pub(crate) mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        time.as_millis().serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
+}
