@@ -1,0 +1,322 @@
+//! What one story needs: a namespace of its own, the shipped CRD and rights, and ways to look.
+
+use std::fmt::{self, Write};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures::{StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::watch_object;
+use kube::{Client, ResourceExt};
+use qoder_operator::api::QoderDeployment;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::install;
+use crate::operator::{self, OperatorBuilder};
+use crate::readiness::is_ready;
+use crate::recorder::Recorder;
+use crate::{ControlPlane, Result};
+
+/// How long a story waits for anything, unless it says otherwise.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The field manager of `kubectl apply --server-side`.
+const KUBECTL: &str = "kubectl";
+
+/// A namespace with what a user has after installing the operator into it.
+pub struct Bed {
+    control_plane: Arc<ControlPlane>,
+    client: Client,
+    namespace: String,
+    folder: TempDir,
+    recorder: Recorder,
+}
+
+impl fmt::Debug for Bed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bed")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bed {
+    /// A fresh namespace `<story>-<random>` on the control plane that all stories share.
+    ///
+    /// # Errors
+    ///
+    /// If there is no control plane, or it does not take the shipped manifests.
+    pub async fn new(story: &str) -> Result<Self> {
+        Self::on(ControlPlane::shared().await?, story).await
+    }
+
+    /// The same on another control plane.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub async fn on(control_plane: Arc<ControlPlane>, story: &str) -> Result<Self> {
+        let client = control_plane.client().await?;
+        install::cluster_wide(&control_plane, &client).await?;
+        let mut namespace = Namespace::default();
+        namespace.metadata.generate_name = Some(format!("{story}-"));
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let namespace = namespaces.create(&PostParams::default(), &namespace).await;
+        let namespace = namespace
+            .context("failed to create a namespace")?
+            .name_any();
+        let folder = tempfile::Builder::new()
+            .prefix(&namespace)
+            .tempdir_in(control_plane.scratch())?;
+        let kubeconfig = install::in_namespace(&control_plane, &client, &namespace).await?;
+        let recorder = Recorder::start(Api::namespaced(client.clone(), &namespace)).await?;
+        let bed = Self {
+            control_plane,
+            client,
+            namespace,
+            folder,
+            recorder,
+        };
+        fs::write(bed.kubeconfig(), serde_yaml_ng::to_string(&kubeconfig)?)?;
+        Ok(bed)
+    }
+
+    /// An administrator's client.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// The story's own namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The control plane under it.
+    #[must_use]
+    pub fn control_plane(&self) -> &Arc<ControlPlane> {
+        &self.control_plane
+    }
+
+    /// The resources of the namespace.
+    #[must_use]
+    pub fn api(&self) -> Api<QoderDeployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The operator's executable, to be given its options and started.
+    pub fn operator(&self) -> OperatorBuilder<'_> {
+        OperatorBuilder::new(self)
+    }
+
+    /// A folder for the files of this story; it goes with the bed.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The kubeconfig of the operator's service account.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder().join("kubeconfig")
+    }
+
+    /// The file that holds the operators' token.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.folder().join("token")
+    }
+
+    /// Replaces the token in one step, as a Secret mounted into a Pod does.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write_token(&self, token: &str) -> Result<()> {
+        let next = self.folder().join("token.next");
+        fs::write(&next, token)?;
+        fs::rename(&next, self.token_file()).context("failed to replace the token file")
+    }
+
+    /// `kubectl apply --server-side` of a resource with this spec.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says.
+    pub async fn apply(&self, name: &str, spec: Value) -> kube::Result<QoderDeployment> {
+        let manifest = json!({
+            "apiVersion": "cloud.qoder.com/v1alpha1",
+            "kind": "QoderDeployment",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        let params = PatchParams::apply(KUBECTL).validation_strict();
+        self.api()
+            .patch(name, &params, &Patch::Apply(manifest))
+            .await
+    }
+
+    /// Applies the same manifest again with another `paused`; `None` is without that line.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says.
+    pub async fn set_paused(&self, name: &str, paused: Option<bool>) -> Result<QoderDeployment> {
+        let mut spec = self.get(name).await?.spec;
+        spec.paused = paused;
+        Ok(self.apply(name, serde_json::to_value(spec)?).await?)
+    }
+
+    /// `kubectl annotate --overwrite`.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says.
+    pub async fn annotate(
+        &self,
+        name: &str,
+        key: &str,
+        value: &str,
+    ) -> kube::Result<QoderDeployment> {
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        self.api()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+    }
+
+    /// `kubectl delete`, which is done at once: nobody puts a finalizer on these resources.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says.
+    pub async fn delete(&self, name: &str) -> kube::Result<()> {
+        self.api()
+            .delete(name, &DeleteParams::default())
+            .await
+            .map(drop)
+    }
+
+    /// The resource as it is now.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says.
+    pub async fn get(&self, name: &str) -> kube::Result<QoderDeployment> {
+        self.api().get(name).await
+    }
+
+    /// The events about a resource, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// What the API server says.
+    pub async fn events(&self, name: &str) -> kube::Result<Vec<Event>> {
+        let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace);
+        let mut events = events.list(&ListParams::default()).await?.items;
+        events.retain(|event| {
+            let regarding = event.regarding.as_ref();
+            regarding.is_some_and(|it| {
+                it.name.as_deref() == Some(name) && it.kind.as_deref() == Some("QoderDeployment")
+            })
+        });
+        events.sort_by_key(|event| event.event_time.clone().map(|time| time.0));
+        Ok(events)
+    }
+
+    /// How often the status of a resource has changed since it was created, up to this moment.
+    ///
+    /// A watch that was interrupted (by a restart of the API server) may have missed some.
+    ///
+    /// # Errors
+    ///
+    /// If the resource cannot be read, or the watch does not catch up with it.
+    pub async fn status_writes(&self, name: &str) -> Result<usize> {
+        let now = self.get(name).await?;
+        self.recorder.status_writes(&now, DEADLINE).await
+    }
+
+    /// Waits, by a watch that starts with a fresh read, until `holds` says so of the resource.
+    ///
+    /// # Errors
+    ///
+    /// After [`DEADLINE`]; the message has the last status seen and the tails of the operators' logs.
+    pub async fn wait_until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&QoderDeployment) -> bool,
+    ) -> Result<QoderDeployment> {
+        self.wait_until_for(DEADLINE, name, what, holds).await
+    }
+
+    /// [`wait_until`](Self::wait_until) with another deadline.
+    ///
+    /// # Errors
+    ///
+    /// After `deadline`.
+    pub async fn wait_until_for(
+        &self,
+        deadline: Duration,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&QoderDeployment) -> bool,
+    ) -> Result<QoderDeployment> {
+        let states = watch_object(self.api(), name).default_backoff();
+        let mut last = None;
+        let seen = async {
+            pin_mut!(states);
+            loop {
+                // An interrupted watch starts again by itself.
+                let Some(state) = states.next().await else {
+                    bail!("the watch of {name} ended")
+                };
+                let Ok(state) = state else { continue };
+                last = state;
+                if let Some(object) = last.take_if(|object| holds(object)) {
+                    return Ok(object);
+                }
+            }
+        };
+        match tokio::time::timeout(deadline, seen).await {
+            Ok(seen) => seen,
+            Err(_) => bail!(
+                "{name} was not {what} within {deadline:?}\n{}",
+                self.scene(last.as_ref())
+            ),
+        }
+    }
+
+    /// `kubectl wait --for=condition=Ready`.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_until`](Self::wait_until).
+    pub async fn wait_ready(&self, name: &str) -> Result<QoderDeployment> {
+        self.wait_until(name, "Ready", is_ready).await
+    }
+
+    /// What a person would look at first when a wait has failed.
+    fn scene(&self, last: Option<&QoderDeployment>) -> String {
+        let mut scene = match last {
+            None => "it does not exist\n".to_owned(),
+            Some(object) => format!(
+                "generation {:?}, spec {}\nstatus {}\n",
+                object.metadata.generation,
+                serde_json::to_string(&object.spec).unwrap_or_default(),
+                serde_json::to_string_pretty(&object.status).unwrap_or_default(),
+            ),
+        };
+        for (name, tail) in operator::log_tails(self.folder()) {
+            let _ = write!(scene, "{name}:\n{tail}");
+        }
+        scene
+    }
+}

@@ -1,0 +1,179 @@
+//! A kube-apiserver and its etcd on loopback ports, or the existing cluster of `KUBECONFIG_TEST`.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use http::Request;
+use kube::Client;
+use kube::config::Kubeconfig;
+use tokio::sync::OnceCell;
+
+use crate::access;
+use crate::binaries::{Binaries, say};
+use crate::servers::Servers;
+use crate::{Result, eventually};
+
+/// How long a start may take. Warm it takes 4 s on 2 cores; other builds may be running beside it.
+const START_DEADLINE: Duration = Duration::from_secs(90);
+
+/// The environment variable that names an existing cluster's kubeconfig.
+const EXISTING: &str = "KUBECONFIG_TEST";
+
+/// A control plane and an administrator's access to it.
+#[derive(Debug)]
+pub struct ControlPlane {
+    kubeconfig: Kubeconfig,
+    /// `None`: somebody else's cluster.
+    servers: Option<Servers>,
+    /// Set once the shipped CRD and cluster roles are there.
+    pub(crate) prepared: OnceCell<()>,
+}
+
+/// What [`ControlPlane::own`] gives.
+#[derive(Debug)]
+pub enum Own {
+    /// A control plane for this story alone, which it may stop and start.
+    Running(Arc<ControlPlane>),
+    /// There is none to stop: the tests run on an existing cluster. It was said on standard error.
+    Skipped,
+}
+
+impl ControlPlane {
+    /// The one that all stories of this process share; it ends with the process.
+    ///
+    /// # Errors
+    ///
+    /// If none can be started, or `KUBECONFIG_TEST` cannot be read.
+    pub async fn shared() -> Result<Arc<Self>> {
+        static SHARED: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
+        let shared = SHARED.get_or_try_init(async || match env::var_os(EXISTING) {
+            Some(path) => Self::existing(&path).map(Arc::new),
+            None => Self::start().await.map(Arc::new),
+        });
+        shared.await.cloned()
+    }
+
+    /// One of its own for a story that stops the API server.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub async fn own() -> Result<Own> {
+        if env::var_os(EXISTING).is_some() {
+            say(&format!(
+                "SKIPPED: a story that stops the API server does not run on the cluster of {EXISTING}"
+            ));
+            return Ok(Own::Skipped);
+        }
+        Self::start().await.map(|own| Own::Running(Arc::new(own)))
+    }
+
+    /// Starts a new one in a temporary folder, which is removed when it ends.
+    ///
+    /// # Errors
+    ///
+    /// If its executables cannot be found or built, or it is not ready in time.
+    pub async fn start() -> Result<Self> {
+        let servers = Servers::start(Binaries::find().await?).await?;
+        let control_plane = Self {
+            kubeconfig: servers.kubeconfig(),
+            servers: Some(servers),
+            prepared: OnceCell::new(),
+        };
+        control_plane.ready().await?;
+        Ok(control_plane)
+    }
+
+    fn existing(path: &OsStr) -> Result<Self> {
+        let kubeconfig = Kubeconfig::read_from(path);
+        let kubeconfig =
+            kubeconfig.with_context(|| format!("failed to read {EXISTING}={}", path.display()))?;
+        Ok(Self {
+            kubeconfig,
+            servers: None,
+            prepared: OnceCell::new(),
+        })
+    }
+
+    /// An administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Kubeconfig {
+        &self.kubeconfig
+    }
+
+    /// A new administrator's client. It belongs to the async runtime that calls this.
+    ///
+    /// # Errors
+    ///
+    /// If the kubeconfig makes no client.
+    pub async fn client(&self) -> Result<Client> {
+        access::client(self.kubeconfig.clone()).await
+    }
+
+    /// The kubeconfig of another user of the same API server, who has this bearer token.
+    ///
+    /// # Errors
+    ///
+    /// If an existing cluster's kubeconfig has no current context.
+    pub fn kubeconfig_for(&self, token: &str, namespace: &str) -> Result<Kubeconfig> {
+        let cluster = access::current_cluster(&self.kubeconfig);
+        let cluster = cluster.context("the kubeconfig has no current cluster")?;
+        Ok(access::kubeconfig(cluster.clone(), token, namespace))
+    }
+
+    /// Where stories keep their own files: they go when the control plane goes.
+    #[must_use]
+    pub fn scratch(&self) -> PathBuf {
+        self.servers
+            .as_ref()
+            .map_or_else(env::temp_dir, |servers| servers.folder.clone())
+    }
+
+    /// Kills the API server. What it stored stays.
+    ///
+    /// # Errors
+    ///
+    /// If this is an existing cluster.
+    pub async fn stop_api_server(&self) -> Result<()> {
+        self.own_servers()?.stop_api_server().await
+    }
+
+    /// Starts the API server again, on the same port, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// If this is an existing cluster, or it is not ready in time.
+    pub async fn start_api_server(&self) -> Result<()> {
+        self.own_servers()?.start_api_server().await?;
+        self.ready().await
+    }
+
+    fn own_servers(&self) -> Result<&Servers> {
+        self.servers
+            .as_ref()
+            .context("an existing cluster is not ours to stop or start")
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let client = self.client().await?;
+        let ready = eventually(START_DEADLINE, async || {
+            if let Some(servers) = &self.servers {
+                servers.check_running().await?;
+            }
+            let probe = client.request_text(Request::get("/readyz").body(Vec::new())?);
+            Ok(probe.await.ok())
+        });
+        if ready.await?.is_some() {
+            return Ok(());
+        }
+        let log = match &self.servers {
+            Some(servers) => servers.log_tail().await,
+            None => String::new(),
+        };
+        bail!("the API server was not ready within {START_DEADLINE:?}:\n{log}")
+    }
+}

@@ -1,0 +1,70 @@
+//! A real control plane, the simulator and the operator as processes, for stories and the demo.
+//!
+//! A story (an integration test of the operator) reads like this:
+//!
+//! ```no_run
+//! # async fn story() -> testbed::Result<()> {
+//! use testbed::Bed;
+//!
+//! let bed = Bed::new("pause").await?;
+//! let operator = bed.operator().base_url("http://127.0.0.1:1").token("pt-story").start().await?;
+//! bed.apply("nightly", serde_json::json!({"deploymentID": "dep_1", "paused": true})).await?;
+//! bed.wait_ready("nightly").await?;
+//! # operator.terminate().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! - [`binaries`] finds or builds `etcd` and `kube-apiserver`;
+//! - [`process`] and [`supervise`]: whatever was started ends with the process that started it;
+//! - [`controlplane`] runs a control plane, or borrows the cluster of `KUBECONFIG_TEST`;
+//! - [`bed`] is what one story needs: a namespace, the shipped CRD and rights, waiting by watch;
+//! - [`operator`] runs the operator's executable against it;
+//! - [`readiness`] says what kubectl, Flux and Helm would say of a resource.
+
+mod access;
+pub mod bed;
+pub mod binaries;
+pub mod controlplane;
+mod install;
+pub mod operator;
+pub mod process;
+pub mod readiness;
+mod recorder;
+mod servers;
+pub mod supervise;
+
+pub use bed::Bed;
+pub use controlplane::{ControlPlane, Own};
+pub use operator::Operator;
+pub use process::Process;
+pub use readiness::{Kstatus, kstatus};
+
+/// What every fallible function of the testbed returns: stories only ever print the error.
+pub type Result<T> = anyhow::Result<T>;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The root of the repository, where the manifests that users install are.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Asks `probe` again and again until it has an answer, or until `deadline` has passed.
+///
+/// For what cannot be watched: files that another process writes, and HTTP probes.
+pub(crate) async fn eventually<T>(
+    deadline: Duration,
+    mut probe: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = probe().await? {
+            return Ok(Some(answer));
+        }
+        if start.elapsed() > deadline {
+            return Ok(None);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
