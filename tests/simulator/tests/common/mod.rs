@@ -1,0 +1,83 @@
+//! A client for tests, without a socket.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use qoder_simulator::{Config, Dialect, Simulator};
+use serde_json::{Value, json};
+
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+    /// Null where the body is not JSON.
+    pub json: Value,
+}
+
+impl Answer {
+    pub fn error_type(&self) -> &str {
+        self.json["error"]["type"].as_str().unwrap_or("no envelope")
+    }
+
+    /// The ids of a page.
+    pub fn ids(&self) -> Vec<&str> {
+        let items = self.json["data"].as_array().into_iter().flatten();
+        items.filter_map(|item| item["id"].as_str()).collect()
+    }
+}
+
+impl From<Response<Bytes>> for Answer {
+    fn from(response: Response<Bytes>) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: String::from_utf8_lossy(response.body()).into_owned(),
+            json: serde_json::from_slice(response.body()).unwrap_or_default(),
+        }
+    }
+}
+
+pub fn request(method: &str, path: &str) -> http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(format!("/api/v1/cloud{path}"))
+        .header("authorization", "Bearer pt-simulator")
+}
+
+pub async fn get(simulator: &Simulator, path: &str) -> Result<Answer, Box<dyn Error>> {
+    let request = request("GET", path).body(Bytes::new())?;
+    Ok(simulator.handle(request).await?.into())
+}
+
+pub async fn post(simulator: &Simulator, path: &str, body: Value) -> Result<Answer, Box<dyn Error>> {
+    let request = request("POST", path).body(body.to_string().into())?;
+    Ok(simulator.handle(request).await?.into())
+}
+
+/// One of the verbs that need no body.
+pub async fn verb(simulator: &Simulator, id: &str, verb: &str) -> Result<Answer, Box<dyn Error>> {
+    post(simulator, &format!("/deployments/{id}/{verb}"), json!({})).await
+}
+
+/// The body of a create with no more than it needs.
+pub fn minimal(name: &str) -> Value {
+    json!({
+        "name": name, "agent": "agent_1", "environment_id": "env_1",
+        "initial_events": [{"type": "user.message", "content": "go"}],
+    })
+}
+
+pub async fn with_deployments(count: usize) -> std::io::Result<Simulator> {
+    Simulator::start(Config::with_deployments(count)).await
+}
+
+pub async fn in_dialect(dialect: Dialect, count: usize) -> std::io::Result<Simulator> {
+    let config = Config::with_deployments(count);
+    Simulator::start(Config { dialect, ..config }).await
+}
