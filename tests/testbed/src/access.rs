@@ -65,7 +65,11 @@ pub(crate) fn current_cluster(kubeconfig: &Kubeconfig) -> Option<&Cluster> {
 }
 
 /// A client of the current context. It belongs to the async runtime that calls this.
-pub(crate) async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
+///
+/// # Errors
+///
+/// If the kubeconfig has no usable context.
+pub async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
     // Whoever comes first installs the provider; that there is one already is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;

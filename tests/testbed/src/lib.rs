@@ -19,12 +19,14 @@
 //! - [`controlplane`] runs a control plane, or borrows the cluster of `KUBECONFIG_TEST`;
 //! - [`bed`] is what one story needs: a namespace, the shipped CRD and rights, waiting by watch;
 //! - [`operator`] runs the operator's executable against it;
-//! - [`readiness`] says what kubectl, Flux and Helm would say of a resource.
+//! - [`readiness`] and [`table`] say what kubectl, Flux and Helm would say of a resource;
+//! - [`demo`] and [`up`] are for people.
 
-mod access;
+pub mod access;
 pub mod bed;
 pub mod binaries;
 pub mod controlplane;
+pub mod demo;
 mod install;
 pub mod operator;
 pub mod process;
@@ -32,12 +34,15 @@ pub mod readiness;
 mod recorder;
 mod servers;
 pub mod supervise;
+pub mod table;
+pub mod up;
 
 pub use bed::Bed;
 pub use controlplane::{ControlPlane, Own};
 pub use operator::Operator;
 pub use process::Process;
 pub use readiness::{Kstatus, kstatus};
+pub use table::Table;
 
 /// What every fallible function of the testbed returns: stories only ever print the error.
 pub type Result<T> = anyhow::Result<T>;

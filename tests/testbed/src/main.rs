@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use testbed::Result;
+use testbed::demo::demo;
 use testbed::supervise::Supervise;
+use testbed::up::up;
 
 /// A Kubernetes control plane on this machine, for tests and the demo
 #[derive(Debug, Parser)]
@@ -16,6 +18,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the operator at work, on a real API server and a simulated Qoder API
+    Demo,
+    /// Run a control plane with the shipped CRD until Ctrl-C
+    Up,
     /// Run a command that ends when standard input does
     #[command(hide = true)]
     Supervise(Supervise),
@@ -23,6 +29,15 @@ enum Command {
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
+        Command::Demo => run(demo()),
+        Command::Up => run(up()),
         Command::Supervise(supervise) => supervise.run(),
     }
+}
+
+fn run(command: impl Future<Output = Result<()>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(command).map(|()| ExitCode::SUCCESS)
 }

@@ -8,13 +8,14 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config, ResourceExt};
+use kube::config::Kubeconfig;
 use qoder_operator::api::QoderDeployment;
 use serde_json::json;
+use testbed::access::client;
 use testbed::readiness::is_ready;
-use testbed::{Bed, ControlPlane, Kstatus, Own, Result, kstatus};
+use testbed::{Bed, ControlPlane, Kstatus, Own, Result, Table, kstatus};
 
 const ID: &str = "dep_019ec55a2b687b3f94eee77dd77e4b2a";
 
@@ -42,6 +43,17 @@ async fn a_story_has_a_namespace_and_the_kind() -> Result<()> {
             .contains_key("cloud.qoder.com/reconcile")
     );
     assert!(other.get("a").await.is_err());
+    let table = Table::get(&bed.client(), bed.namespace())
+        .await?
+        .to_string();
+    let cells: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert!(
+        matches!(&cells[..], [titles, row] if titles.starts_with(&["NAME", "DESIRED"]) && row.starts_with(&["a"])),
+        "{table}"
+    );
     assert!(bed.events("a").await?.is_empty());
     bed.delete("a").await?;
     assert!(bed.get("a").await.is_err());
@@ -77,9 +89,7 @@ async fn waiting_follows_the_status_and_counts_its_writes() -> Result<()> {
 #[tokio::test]
 async fn the_operators_account_has_the_shipped_rights_here_and_no_others() -> Result<()> {
     let bed = Bed::new("rights").await?;
-    let kubeconfig = Kubeconfig::read_from(bed.kubeconfig())?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    let operator = Client::try_from(config)?;
+    let operator = client(Kubeconfig::read_from(bed.kubeconfig())?).await?;
     let here = Api::<QoderDeployment>::namespaced(operator.clone(), bed.namespace());
     assert!(here.list(&ListParams::default()).await?.items.is_empty());
     for refused in [
