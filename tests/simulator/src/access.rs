@@ -14,7 +14,8 @@ use crate::wire::ApiError;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    token: String,
+    #[serde(rename = "token")]
+    secret: String,
     #[serde(default)]
     read_only: bool,
     #[serde(default)]
@@ -26,7 +27,7 @@ impl Token {
     #[must_use]
     pub fn new(token: impl Into<String>) -> Self {
         Self {
-            token: token.into(),
+            secret: token.into(),
             read_only: false,
             forbidden: HashSet::new(),
         }
@@ -73,7 +74,7 @@ impl fmt::Debug for Token {
 pub(crate) fn authenticate<'a>(tokens: &'a [Token], headers: &HeaderMap) -> Option<&'a Token> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, sent) = value.split_once(' ')?;
-    let known = tokens.iter().find(|known| known.token == sent);
+    let known = tokens.iter().find(|known| known.secret == sent);
     known.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
 }
 
@@ -125,7 +126,7 @@ impl Replays {
         body: &Bytes,
         now: Duration,
     ) -> Option<Result<Response<Bytes>, ApiError>> {
-        let replay = self.0.get(&(token.token.clone(), key.to_owned()))?;
+        let replay = self.0.get(&(token.secret.clone(), key.to_owned()))?;
         if now >= replay.until {
             return None;
         }
@@ -151,7 +152,8 @@ impl Replays {
             answer,
             until: now + Self::KEPT,
         };
-        self.0.insert((token.token.clone(), key.to_owned()), replay);
+        self.0
+            .insert((token.secret.clone(), key.to_owned()), replay);
     }
 }
 

@@ -39,7 +39,7 @@ impl Core {
     /// Pauses as the platform does.
     pub(crate) fn pause_by_error(&self, id: &str, error_type: &str) -> Option<()> {
         self.edit(id, |deployment, now| {
-            deployment.pause_by_error(error_type, now)
+            deployment.pause_by_error(error_type, now);
         })
     }
 

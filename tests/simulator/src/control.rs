@@ -47,7 +47,7 @@ fn route(core: &Core, request: &Request<Bytes>, segments: &[&str]) -> Result<Val
         ("POST", ["deployments", id, "archive"]) => changed(core, id, core.archive(id)),
         ("POST", ["deployments", id, "pause_by_error"]) => {
             let error: Value = read(body)?;
-            let error_type = error["type"].as_str();
+            let error_type = error.get("type").and_then(Value::as_str);
             let error_type = error_type.ok_or_else(|| {
                 bad("the body must be {\"type\": \"agent_archived_error\"} or like it")
             })?;

@@ -49,20 +49,21 @@ impl Deployment {
 
     /// A deployment as create makes it: active at once.
     pub(crate) fn create(id: &str, mut fields: Map<String, Value>, now: Timestamp) -> Self {
-        let mut document = json!({
+        let mut metadata = json!({"cas_config": {
+            "session_strategy": "new_session",
+            "config": {"max_concurrent": 1, "max_retries": 0, "timeout_ms": 300_000},
+            "stats": {"consecutive_failures": 0, "total_failures": 0, "total_runs": 0},
+        }});
+        if let Some(own) = fields.remove("metadata") {
+            wire::merge(&mut metadata, &own);
+        }
+        let now = wire::whole_seconds(now);
+        let mut document = into_object(json!({
             "id": id, "type": "deployment", "description": "", "environment_variables": "",
-            "resources": [], "vault_ids": [], "schedule": null,
-            "metadata": {"cas_config": {
-                "session_strategy": "new_session",
-                "config": {"max_concurrent": 1, "max_retries": 0, "timeout_ms": 300_000},
-                "stats": {"consecutive_failures": 0, "total_failures": 0, "total_runs": 0},
-            }},
+            "resources": [], "vault_ids": [], "schedule": null, "metadata": metadata,
             "status": "active", "paused_reason": null, "archived_at": null,
-            "created_at": wire::whole_seconds(now), "updated_at": wire::whole_seconds(now),
-        });
-        let metadata = fields.remove("metadata").unwrap_or_else(|| json!({}));
-        wire::merge(&mut document["metadata"], &metadata);
-        let mut document = into_object(document);
+            "created_at": now, "updated_at": now,
+        }));
         document.extend(fields);
         Self::new(document)
     }
@@ -199,11 +200,14 @@ impl Deployment {
         Ok(())
     }
 
-    /// Replaces any field by a merge patch, without a check, and without moving `updated_at`.
+    /// Replaces any field but the id by a merge patch: without a check, without moving `updated_at`,
+    /// and without changing the place in lists.
     pub(crate) fn patch(&mut self, patch: &Value) {
+        let id = json!(self.id());
         let mut document = Value::Object(std::mem::take(&mut self.document));
         wire::merge(&mut document, patch);
         self.document = into_object(document);
+        self.document.insert("id".to_owned(), id);
         self.index();
     }
 

@@ -1,12 +1,12 @@
 //! One exchange: journal, fault, latency, the API's answer, and what a connection does with it.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Request, Response};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -16,6 +16,7 @@ use crate::fault::{Action, Faults, Respond};
 use crate::journal::{Entry, Journal, Ticket};
 use crate::route::{Operation, Route};
 use crate::store::Freshness;
+use crate::tamper;
 use crate::wire::{self, ApiError};
 
 /// More searches than this at the same time are refused.
@@ -28,8 +29,6 @@ pub(crate) enum Delivery {
     Whole(Response<Bytes>),
     /// It is reset.
     Reset,
-    /// It says nothing. The request counts as under way until the ticket is dropped.
-    Hang(Ticket),
     /// It announces the answer, sends half of the body and closes.
     Truncated(Response<Bytes>),
     /// It sends spaces for ever.
@@ -78,7 +77,7 @@ impl Core {
         }
     }
 
-    /// Takes a request through journal, fault and API.
+    /// Takes a request through journal, fault and API. The journal's entry is finished when nothing of it is left.
     pub(crate) async fn exchange(self: &Arc<Self>, request: Request<Bytes>) -> Delivery {
         let (parts, body) = request.into_parts();
         let call = Call {
@@ -89,19 +88,23 @@ impl Core {
             freshness: Freshness::Fresh,
         };
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let ticket = self
-            .journal
-            .open(self.entry(&call, parts.method.as_str(), path));
+        let entry = self.entry(&call, parts.method.as_str(), path);
+        let ticket = Arc::new(self.journal.open(entry));
         let action = self.faults().take(&call.route);
-        if let Some(Action::Zombie(after)) = action {
-            let core = Arc::clone(self);
+        let delivery = if let Some(Action::Zombie(after)) = action {
+            let (core, ticket) = (Arc::clone(self), Arc::clone(&ticket));
             let detached = tokio::spawn(async move {
                 sleep(after).await;
-                core.perform(call, None, ticket).await
+                core.perform(call, None, &ticket).await
             });
-            return detached.await.unwrap_or(Delivery::Reset);
+            detached.await.unwrap_or(Delivery::Reset)
+        } else {
+            self.perform(call, action, &ticket).await
+        };
+        if let Some(status) = delivery.status() {
+            ticket.answered(status.as_u16());
         }
-        self.perform(call, action, ticket).await
+        delivery
     }
 
     fn entry(&self, call: &Call, method: &str, path: &str) -> Entry {
@@ -127,7 +130,7 @@ impl Core {
         }
     }
 
-    async fn perform(&self, mut call: Call, action: Option<Action>, ticket: Ticket) -> Delivery {
+    async fn perform(&self, mut call: Call, action: Option<Action>, ticket: &Ticket) -> Delivery {
         let search =
             (call.route.operation == Operation::Search).then(|| self.searches.try_acquire());
         let latency = self.api().settings.latency;
@@ -136,16 +139,15 @@ impl Core {
         }
         match &action {
             Some(Action::ResetBefore) => return Delivery::Reset,
-            Some(Action::HangBefore) => return Delivery::Hang(ticket),
+            Some(Action::HangBefore) => pending().await,
             Some(Action::Respond(respond)) => {
                 let response = self.respond(&call, respond);
-                ticket.answered(response.status().as_u16());
                 return Delivery::Whole(echo_request_id(response, &call));
             }
             Some(Action::Delay(by)) => sleep(*by).await,
             Some(Action::Stale) => call.freshness = Freshness::Stale,
             // Every page is the first one, whatever cursor was sent.
-            Some(Action::EndlessPages) => call.query = without_cursors(&call.query),
+            Some(Action::EndlessPages) => call.query = tamper::without_cursors(&call.query),
             _ => {}
         }
         let answer = match search {
@@ -156,18 +158,15 @@ impl Core {
             ticket.effect();
         }
         let response = echo_request_id(answer.response, &call);
-        let status = response.status().as_u16();
-        let delivery = match action {
-            Some(Action::ResetAfter) => return Delivery::Reset,
-            Some(Action::HangAfter) => return Delivery::Hang(ticket),
+        match action {
+            Some(Action::ResetAfter) => Delivery::Reset,
+            Some(Action::HangAfter) => pending().await,
             Some(Action::Truncate) => Delivery::Truncated(response),
             Some(Action::Endless) => Delivery::Endless(response),
             Some(Action::Drip(each)) => Delivery::Drip(response, each),
-            Some(action) => Delivery::Whole(rewrite(response, &action, &call.query)),
+            Some(action) => Delivery::Whole(tamper::rewrite(response, &action, &call.query)),
             None => Delivery::Whole(response),
-        };
-        ticket.answered(status);
-        delivery
+        }
     }
 
     fn too_many_searches(&self, call: &Call) -> Answer {
@@ -207,78 +206,6 @@ fn echo_request_id(mut response: Response<Bytes>, call: &Call) -> Response<Bytes
     response
 }
 
-/// Changes the body of an answer that is sent whole.
-fn rewrite(response: Response<Bytes>, action: &Action, query: &str) -> Response<Bytes> {
-    match action {
-        Action::Empty => response.map(|_| Bytes::new()),
-        Action::Oversized(bytes) => response.map(|body| padded(&body, *bytes)),
-        Action::Merge(patch) => edit(response, |answer| wire::merge(answer, patch)),
-        Action::DropItem(id) => edit_data(response, |data| data.retain(|item| item["id"] != **id)),
-        Action::DuplicateItem(id) => edit_data(response, |data| {
-            if let Some(index) = data.iter().position(|item| item["id"] == **id) {
-                data.extend(data.get(index).cloned());
-            }
-        }),
-        Action::CursorLoop => edit(response, |page| {
-            let sent = list_cursor(query).map_or_else(|| page["last_id"].clone(), Value::from);
-            wire::merge(
-                page,
-                &json!({"has_more": true, "next_page": sent, "last_id": sent}),
-            );
-        }),
-        Action::EndlessPages => edit(response, |page| {
-            let fresh = format!("dep_{}", uuid::Uuid::new_v4().simple());
-            wire::merge(
-                page,
-                &json!({"has_more": true, "next_page": fresh, "last_id": fresh}),
-            );
-        }),
-        _ => response,
-    }
-}
-
-/// JSON may begin with spaces: a reader cannot stop early.
-fn padded(body: &Bytes, bytes: usize) -> Bytes {
-    let mut padded = BytesMut::new();
-    padded.put_bytes(b' ', bytes.saturating_sub(body.len()));
-    padded.put_slice(body);
-    padded.freeze()
-}
-
-fn edit(response: Response<Bytes>, change: impl FnOnce(&mut Value)) -> Response<Bytes> {
-    response.map(|body| match serde_json::from_slice(&body) {
-        Ok(mut answer) => {
-            change(&mut answer);
-            answer.to_string().into()
-        }
-        Err(_) => body,
-    })
-}
-
-fn edit_data(response: Response<Bytes>, change: impl FnOnce(&mut Vec<Value>)) -> Response<Bytes> {
-    edit(response, |page| {
-        if let Some(data) = page.get_mut("data").and_then(Value::as_array_mut) {
-            change(data);
-        }
-    })
-}
-
-const CURSORS: [&str; 3] = ["after_id", "before_id", "page"];
-
-fn list_cursor(query: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| CURSORS.contains(&key.as_ref()))
-        .map(|(_, cursor)| cursor.into_owned())
-}
-
-fn without_cursors(query: &str) -> String {
-    let kept = form_urlencoded::parse(query.as_bytes())
-        .filter(|(key, _)| !CURSORS.contains(&key.as_ref()));
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(kept)
-        .finish()
-}
-
 /// How a fault that needs a connection shows without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionCut {
@@ -291,15 +218,21 @@ pub enum ConnectionCut {
 }
 
 impl Delivery {
+    fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Reset => None,
+            Self::Whole(response)
+            | Self::Truncated(response)
+            | Self::Endless(response)
+            | Self::Drip(response, _) => Some(response.status()),
+        }
+    }
+
     /// The delivery as the caller of an HTTP client sees it in the end.
     pub(crate) async fn without_connection(self) -> Result<Response<Bytes>, ConnectionCut> {
         match self {
             Self::Whole(response) => Ok(response),
             Self::Reset => Err(ConnectionCut::Reset),
-            Self::Hang(ticket) => {
-                let _under_way = ticket;
-                std::future::pending().await
-            }
             Self::Truncated(_) | Self::Endless(_) => Err(ConnectionCut::Body),
             Self::Drip(response, each) => {
                 let bytes = u32::try_from(response.body().len()).unwrap_or(u32::MAX);

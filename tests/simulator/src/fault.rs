@@ -31,6 +31,10 @@ pub struct Fault {
     pub action: Action,
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "serde wants the type of the field"
+)]
 fn once() -> Option<u64> {
     Some(1)
 }
@@ -99,6 +103,10 @@ mod status {
     use http::StatusCode;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     pub(super) fn serialize<S: Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u16(status.as_u16())
     }
@@ -132,7 +140,7 @@ impl Fault {
         }))
     }
 
-    /// Adds a header to the answer of [`Fault::respond`].
+    /// Adds a header to the answer of [`Fault::respond`]; what HTTP does not allow as one is left out.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         if let Action::Respond(respond) = &mut self.action {

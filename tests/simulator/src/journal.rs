@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::route::Operation;
 
 /// One request to the API. It never holds a token.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// 1 for the first request, without gaps.

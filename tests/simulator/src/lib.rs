@@ -3,7 +3,7 @@
 //! A request goes through these modules, from the socket inwards:
 //!
 //! - `server`: the accept loop; it can reset, truncate and drip. `control` takes what goes to `/_sim/`.
-//! - `exchange`: the journal, the fault that waits for this request, the latency.
+//! - `exchange`: the journal, the fault that waits for this request (`tamper` changes its answer), the latency.
 //! - `api`: path, token, rate, rights, then the operation. From here on all is pure: the time is an argument.
 //! - `store`, `deployment`, `list`, `runs`: the state, the verbs, the pages.
 //! - `wire`: the shape of answers in both dialects.
@@ -27,8 +27,10 @@ mod seed;
 mod server;
 mod settings;
 mod store;
+mod tamper;
 mod wire;
 
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -181,6 +183,10 @@ impl Simulator {
     /// # Errors
     ///
     /// If a field is unknown or cannot be used, or the id is taken.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "callers write `json!` in place"
+    )]
     pub fn add(&self, partial: Value) -> Result<String, SeedError> {
         self.core.add(&partial)
     }
@@ -220,6 +226,10 @@ impl Simulator {
     }
 
     /// Changes any field by a merge patch, to values of any type.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "callers write `json!` in place"
+    )]
     #[track_caller]
     pub fn patch(&self, id: &str, merge: Value) {
         found(id, self.core.patch(id, &merge));
@@ -296,8 +306,8 @@ fn found(id: &str, done: Option<()>) {
     assert!(done.is_some(), "the simulator has no deployment {id}");
 }
 
-fn invalid_input(problem: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, problem.to_string())
+fn invalid_input(problem: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
 /// An address to connect to: one that listens on all interfaces is reached through loopback.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::deployment::Deployment;
 use crate::store::{Freshness, Store, created_at};
@@ -147,11 +147,13 @@ impl Filter {
                 "agent_id" => filter.agent_id = Some(text()?),
                 "name" => filter.name_contains = Some(text()?.to_lowercase()),
                 "include_archived" => {
-                    filter.include_archived = value.as_bool().ok_or_else(wrong)?
+                    filter.include_archived = value.as_bool().ok_or_else(wrong)?;
                 }
                 "created_at[gte]" => filter.created_from = Some(parse_time(&key, &text()?)?),
                 "created_at[lte]" => filter.created_to = Some(parse_time(&key, &text()?)?),
-                "metadata" => filter.metadata = value.as_object().ok_or_else(wrong)?.clone(),
+                "metadata" => filter
+                    .metadata
+                    .clone_from(value.as_object().ok_or_else(wrong)?),
                 "page" => paging.cursor = Cursor::After(text()?),
                 "limit" => {
                     let limit = value.as_u64().and_then(|limit| usize::try_from(limit).ok());
@@ -224,7 +226,8 @@ pub(crate) struct Page {
     rows: Vec<Row>,
     has_more: bool,
     backwards: bool,
-    total: Option<Option<usize>>,
+    /// Only a search has it; null where it was not counted.
+    total: Option<Value>,
 }
 
 /// A page as it is written.
@@ -236,7 +239,7 @@ struct Envelope<'a> {
     has_more: bool,
     next_page: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<Option<usize>>,
+    total: Option<&'a Value>,
 }
 
 impl Page {
@@ -265,7 +268,7 @@ impl Page {
             last_id,
             has_more: self.has_more,
             next_page: last_id.filter(|_| self.has_more && !self.backwards),
-            total: self.total,
+            total: self.total.as_ref(),
         }
     }
 }
@@ -319,6 +322,6 @@ pub(crate) fn search(
             .filter(|deployment| filter.fits(deployment))
             .count()
     });
-    page.total = Some(total);
+    page.total = Some(json!(total));
     Ok(page)
 }

@@ -69,7 +69,7 @@ impl Route {
         let (get, post, id, run_id) = match segments.as_slice() {
             ["deployments"] => (Some(Op::List), Some(Op::Create), None, None),
             ["deployments", "search"] => (None, Some(Op::Search), None, None),
-            ["deployments", ""] | ["deployment_runs", ""] => (None, None, None, None),
+            ["deployments" | "deployment_runs", ""] => (None, None, None, None),
             ["deployments", id] => (Some(Op::Get), Some(Op::Update), Some(*id), None),
             ["deployments", id, "pause"] => (None, Some(Op::Pause), Some(*id), None),
             ["deployments", id, "unpause"] => (None, Some(Op::Unpause), Some(*id), None),

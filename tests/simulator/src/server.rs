@@ -158,11 +158,6 @@ async fn answer(
             reset.notify_one();
             pending().await
         }
-        Delivery::Hang(ticket) => {
-            // Dropped with this future, when the client goes away.
-            let _under_way = ticket;
-            pending().await
-        }
         Delivery::Truncated(mut response) => {
             let length = HeaderValue::from(response.body().len());
             response

@@ -1,4 +1,5 @@
 //! The state matrix, row by row, and what the verbs change.
+#![allow(clippy::indexing_slicing, reason = "a missing field fails the test")]
 
 mod common;
 
@@ -126,7 +127,11 @@ async fn every_cell_of_the_state_matrix() -> Outcome {
             assert_eq!(answer.error_type(), "conflict_error", "{cell}");
         }
         let [entry] = simulator.journal().try_into().map_err(|_| "one entry")?;
-        assert_eq!(entry.effect, status == 200 && !operation.is_empty(), "{cell}");
+        assert_eq!(
+            entry.effect,
+            status == 200 && !operation.is_empty(),
+            "{cell}"
+        );
     }
     Ok(())
 }
@@ -146,7 +151,10 @@ async fn what_the_documentation_leaves_open_can_be_chosen() -> Outcome {
             let answer = verb(&simulator, &id, operation).await?;
             assert_eq!((answer.status, answer.error_type()), (status, error_type));
         }
-        assert_eq!(get(&simulator, &format!("/deployments/{id}")).await?.status, 404);
+        assert_eq!(
+            get(&simulator, &format!("/deployments/{id}")).await?.status,
+            404
+        );
         assert_eq!(get(&simulator, "/deployments/depl_1").await?.status, 400);
         for _ in 0..2 {
             let answer = post(&simulator, "/deployments", minimal("twice")).await?;
@@ -183,7 +191,12 @@ async fn a_pause_by_error_keeps_its_reason_and_is_lifted_by_unpause() -> Outcome
 async fn archive_frees_the_name_and_ends_the_schedule() -> Outcome {
     let simulator = with_deployments(0).await?;
     let id = simulator.add(json!({"name": "nightly", "status": "paused"}))?;
-    assert_eq!(post(&simulator, "/deployments", minimal("nightly")).await?.status, 409);
+    assert_eq!(
+        post(&simulator, "/deployments", minimal("nightly"))
+            .await?
+            .status,
+        409
+    );
     let archived = verb(&simulator, &id, "archive").await?.json;
     let name = archived["name"].as_str().unwrap_or_default();
     let suffix = name.strip_prefix("nightly_archived_").ok_or("no suffix")?;
@@ -193,7 +206,12 @@ async fn archive_frees_the_name_and_ends_the_schedule() -> Outcome {
     assert_eq!(archived["schedule"]["upcoming_runs_at"], json!([]));
     let stats = &archived["metadata"]["cas_config"]["stats"];
     assert_eq!(stats["total_runs"], 1);
-    assert_eq!(post(&simulator, "/deployments", minimal("nightly")).await?.status, 200);
+    assert_eq!(
+        post(&simulator, "/deployments", minimal("nightly"))
+            .await?
+            .status,
+        200
+    );
     Ok(())
 }
 
@@ -202,7 +220,10 @@ async fn create_checks_its_body_and_makes_an_active_deployment() -> Outcome {
     let simulator = with_deployments(0).await?;
     let created = post(&simulator, "/deployments", minimal("new")).await?.json;
     assert_eq!(created["status"], "active");
-    assert_eq!(created["agent"], json!({"id": "agent_1", "type": "agent", "version": 1}));
+    assert_eq!(
+        created["agent"],
+        json!({"id": "agent_1", "type": "agent", "version": 1})
+    );
     assert_eq!(created["schedule"], Value::Null);
     let id = created["id"].as_str().ok_or("no id")?;
     let hex = id.strip_prefix("dep_").ok_or("no prefix")?;
@@ -218,18 +239,28 @@ async fn create_checks_its_body_and_makes_an_active_deployment() -> Outcome {
         ("agent", json!("nobody")),
         ("initial_events", json!([])),
         ("initial_events", json!([{"type": "user.shout"}])),
-        ("schedule", json!({"type": "cron", "expression": "@daily", "timezone": "UTC"})),
+        (
+            "schedule",
+            json!({"type": "cron", "expression": "@daily", "timezone": "UTC"}),
+        ),
         ("metadata", json!({"k": "v".repeat(513)})),
         ("environment_id", Value::Null),
     ] {
         let mut body = minimal("other");
         body[field] = value;
         let answer = post(&simulator, "/deployments", body).await?;
-        assert_eq!((answer.status, answer.error_type()), (400, "invalid_request_error"), "{field}");
+        assert_eq!(
+            (answer.status, answer.error_type()),
+            (400, "invalid_request_error"),
+            "{field}"
+        );
         assert_eq!(answer.json["error"]["param"], field);
     }
     let nothing = post(&simulator, "/deployments", json!({})).await?;
-    assert_eq!((nothing.status, &nothing.json["error"]["param"]), (400, &json!("name")));
+    assert_eq!(
+        (nothing.status, &nothing.json["error"]["param"]),
+        (400, &json!("name"))
+    );
     assert_eq!(simulator.ids().len(), 1);
     Ok(())
 }
@@ -237,12 +268,13 @@ async fn create_checks_its_body_and_makes_an_active_deployment() -> Outcome {
 #[tokio::test]
 async fn update_merges_and_leaves_the_rest() -> Outcome {
     let simulator = with_deployments(0).await?;
-    let id = simulator.add(json!({"status": "paused", "metadata": {"team": "core", "old": "x"}}))?;
-    let path = format!("/deployments/{id}");
+    let id =
+        simulator.add(json!({"status": "paused", "metadata": {"team": "core", "old": "x"}}))?;
+    let url = format!("/deployments/{id}");
     let schedule = json!({"type": "cron", "expression": "0 0 1 1 *", "timezone": "UTC"});
     let patch = json!({"schedule": schedule, "metadata": {"old": null, "new": "y"}, "description": null,
         "resources": [{"type": "file", "file_id": "f"}, {"type": "git_repository", "password": "obviously-fake"}]});
-    let updated = post(&simulator, &path, patch).await?.json;
+    let updated = post(&simulator, &url, patch).await?.json;
     assert_eq!(updated["status"], "paused");
     assert_eq!(updated["description"], "");
     assert_eq!(updated["metadata"]["team"], "core");
@@ -251,11 +283,23 @@ async fn update_merges_and_leaves_the_rest() -> Outcome {
     assert!(updated["metadata"]["cas_config"].is_object());
     assert_eq!(updated["resources"][1], json!({"type": "git_repository"}));
     assert!(updated["schedule"]["last_run_at"].is_string());
-    let upcoming = updated["schedule"]["upcoming_runs_at"].as_array().ok_or("no times")?;
-    assert!(upcoming.iter().all(|time| time.as_str().is_some_and(|time| time.ends_with("-01-01T00:00:00Z"))));
-    let cleared = post(&simulator, &path, json!({"schedule": null})).await?.json;
+    let upcoming = updated["schedule"]["upcoming_runs_at"]
+        .as_array()
+        .ok_or("no times")?;
+    assert!(upcoming.iter().all(|time| {
+        time.as_str()
+            .is_some_and(|time| time.ends_with("-01-01T00:00:00Z"))
+    }));
+    let cleared = post(&simulator, &url, json!({"schedule": null}))
+        .await?
+        .json;
     assert_eq!(cleared["schedule"], Value::Null);
-    assert_eq!(post(&simulator, &path, json!({"status": "active"})).await?.status, 400);
+    assert_eq!(
+        post(&simulator, &url, json!({"status": "active"}))
+            .await?
+            .status,
+        400
+    );
     Ok(())
 }
 
@@ -273,13 +317,29 @@ async fn runs_are_recorded_and_listed() -> Outcome {
         let all = get(&simulator, "/deployment_runs").await?;
         assert_eq!(all.ids(), runs.iter().rev().collect::<Vec<_>>());
         let own = get(&simulator, &format!("/deployments/{first}/runs?limit=1")).await?;
-        assert_eq!((own.ids(), &own.json["has_more"]), (vec![runs[1].as_str()], &json!(true)));
+        assert_eq!(
+            (own.ids(), &own.json["has_more"]),
+            (vec![runs[1].as_str()], &json!(true))
+        );
         let rest = format!("/deployments/{first}/runs?limit=1&after_id={}", runs[1]);
         assert_eq!(get(&simulator, &rest).await?.ids(), [runs[0].as_str()]);
         let none = get(&simulator, "/deployment_runs?trigger_type=schedule").await?;
         assert!(none.ids().is_empty());
-        assert_eq!(get(&simulator, &format!("/deployments/{second}/runs/{}", runs[0])).await?.status, 404);
-        assert_eq!(get(&simulator, &format!("/deployment_runs/{}", runs[0])).await?.status, 200);
+        assert_eq!(
+            get(
+                &simulator,
+                &format!("/deployments/{second}/runs/{}", runs[0])
+            )
+            .await?
+            .status,
+            404
+        );
+        assert_eq!(
+            get(&simulator, &format!("/deployment_runs/{}", runs[0]))
+                .await?
+                .status,
+            200
+        );
         let ran = simulator.deployment(&first).unwrap_or_default();
         assert!(ran["schedule"]["last_run_at"].is_string());
     }

@@ -55,7 +55,11 @@ pub async fn get(simulator: &Simulator, path: &str) -> Result<Answer, Box<dyn Er
     Ok(simulator.handle(request).await?.into())
 }
 
-pub async fn post(simulator: &Simulator, path: &str, body: Value) -> Result<Answer, Box<dyn Error>> {
+pub async fn post(
+    simulator: &Simulator,
+    path: &str,
+    body: Value,
+) -> Result<Answer, Box<dyn Error>> {
     let request = request("POST", path).body(body.to_string().into())?;
     Ok(simulator.handle(request).await?.into())
 }
