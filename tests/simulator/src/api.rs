@@ -1,7 +1,7 @@
 //! The API itself: one request in, one answer out, no I/O. Faults and connections are not its business.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -27,16 +27,13 @@ pub(crate) struct Call {
     pub(crate) route: Route,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
+    /// The caller's `x-request-id`, or ours.
+    pub(crate) request_id: HeaderValue,
     pub(crate) body: Bytes,
     pub(crate) freshness: Freshness,
 }
 
 impl Call {
-    /// The caller's name for this request.
-    pub(crate) fn request_id(&self) -> Option<&HeaderValue> {
-        self.headers.get("x-request-id")
-    }
-
     fn is_write(&self) -> bool {
         use Operation as Op;
         matches!(
@@ -102,13 +99,8 @@ impl Api {
 
     /// An error as an answer to this request.
     pub(crate) fn refuse(&self, call: &Call, error: &ApiError) -> Response<Bytes> {
-        let request_id = call.request_id().and_then(|id| id.to_str().ok());
-        let mut response = error.response(self.settings.dialect, request_id);
-        if error.status == StatusCode::TOO_MANY_REQUESTS {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        let request_id = String::from_utf8_lossy(call.request_id.as_bytes());
+        error.response(self.settings.dialect, &request_id)
     }
 
     fn checked(&mut self, call: &Call, now: Now) -> Result<Answer, ApiError> {

@@ -139,13 +139,12 @@ impl Deployment {
         if self.archived {
             return Err(ApiError::conflict("The deployment is already archived."));
         }
+        // The next trigger stays shown in the statistics.
+        self.move_upcoming(now);
         let name = format!("{}_archived_{}", self.name(), now.as_second());
         self.edit(now, |document| {
             document.insert("archived_at".to_owned(), json!(wire::whole_seconds(now)));
             document.insert("name".to_owned(), json!(name));
-            if let Some(schedule) = document.get_mut("schedule").and_then(Value::as_object_mut) {
-                schedule.insert("upcoming_runs_at".to_owned(), json!([]));
-            }
         });
         Ok(())
     }
@@ -232,12 +231,13 @@ impl Deployment {
         text
     }
 
-    /// Lists the upcoming runs anew if the first of them is past; returns when that is next due.
+    /// Lists the upcoming runs anew if the first of them is past, none if archived; returns when that is next due.
     fn move_upcoming(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let schedule = self.document.get_mut("schedule")?.as_object_mut()?;
         if self.archived {
+            schedule.insert("upcoming_runs_at".to_owned(), json!([]));
             return None;
         }
-        let schedule = self.document.get_mut("schedule")?.as_object_mut()?;
         let first = schedule
             .get("upcoming_runs_at")
             .and_then(|times| times.get(0)?.as_str()?.parse().ok());

@@ -5,22 +5,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::access;
 use crate::api::{Answer, Api, Call, Now};
-use crate::fault::{Action, Faults, Respond};
+use crate::fault::{Action, Respond};
 use crate::journal::{Entry, Journal, Ticket};
 use crate::route::{Operation, Route};
 use crate::store::Freshness;
 use crate::tamper;
+use crate::waiting::Faults;
 use crate::wire::{self, ApiError};
 
 /// More searches than this at the same time are refused.
 const SEARCHES_IN_FLIGHT: usize = 10;
+
+const X_REQUEST_ID: &str = "x-request-id";
 
 /// What a connection does.
 #[derive(Debug)]
@@ -83,6 +86,7 @@ impl Core {
         let call = Call {
             route: Route::of(&parts.method, parts.uri.path()),
             query: parts.uri.query().unwrap_or_default().to_owned(),
+            request_id: request_id(&parts.headers),
             headers: parts.headers,
             body,
             freshness: Freshness::Fresh,
@@ -122,7 +126,7 @@ impl Core {
             status: None,
             effect: false,
             finished: false,
-            request_id: header("x-request-id"),
+            request_id: header(X_REQUEST_ID),
             user_agent: header("user-agent"),
             has_idempotency_key: access::idempotency_key(&call.headers).is_some(),
             authorized: access::authenticate(&self.api().tokens, &call.headers).is_some(),
@@ -142,7 +146,7 @@ impl Core {
             Some(Action::HangBefore) => pending().await,
             Some(Action::Respond(respond)) => {
                 let response = self.respond(&call, respond);
-                return Delivery::Whole(echo_request_id(response, &call));
+                return Delivery::Whole(name_request(response, &call));
             }
             Some(Action::Delay(by)) => sleep(*by).await,
             Some(Action::Stale) => call.freshness = Freshness::Stale,
@@ -157,7 +161,7 @@ impl Core {
         if answer.effect {
             ticket.effect();
         }
-        let response = echo_request_id(answer.response, &call);
+        let response = name_request(answer.response, &call);
         match action {
             Some(Action::ResetAfter) => Delivery::Reset,
             Some(Action::HangAfter) => pending().await,
@@ -182,8 +186,7 @@ impl Core {
         let mut response = match &respond.body {
             Some(body) => wire::with_content_type(status, "application/json", body.clone()),
             None if status.is_client_error() || status.is_server_error() => {
-                let request_id = call.request_id().and_then(|id| id.to_str().ok());
-                ApiError::of_status(status).response(self.api().settings.dialect, request_id)
+                self.api().refuse(call, &ApiError::of_status(status))
             }
             None => wire::with_content_type(status, "application/json", Bytes::new()),
         };
@@ -198,11 +201,18 @@ impl Core {
     }
 }
 
-/// `x-request-id` comes back with every answer.
-fn echo_request_id(mut response: Response<Bytes>, call: &Call) -> Response<Bytes> {
-    if let Some(id) = call.request_id() {
-        response.headers_mut().insert("x-request-id", id.clone());
-    }
+/// The caller's name for a request, or a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let new = || HeaderValue::try_from(uuid::Uuid::new_v4().to_string());
+    let sent = headers.get(X_REQUEST_ID).cloned();
+    sent.or_else(|| new().ok())
+        .unwrap_or_else(|| HeaderValue::from_static(""))
+}
+
+/// Every answer names its request.
+fn name_request(mut response: Response<Bytes>, call: &Call) -> Response<Bytes> {
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, call.request_id.clone());
     response
 }
 

@@ -28,6 +28,7 @@ mod server;
 mod settings;
 mod store;
 mod tamper;
+mod waiting;
 mod wire;
 
 use std::error::Error;

@@ -1,6 +1,6 @@
 //! The shape of answers: the two wire dialects, the error envelope, and times.
 
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -34,6 +34,7 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     message: String,
     param: Option<String>,
+    retry_after: Option<HeaderValue>,
 }
 
 impl ApiError {
@@ -42,6 +43,7 @@ impl ApiError {
             status,
             message: message.into(),
             param: None,
+            retry_after: None,
         }
     }
 
@@ -78,9 +80,12 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, message)
     }
 
-    /// 429 for too many requests.
+    /// 429 for too many requests; the limits are per second, so a second helps.
     pub(crate) fn rate_limited(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+        Self {
+            retry_after: Some(HeaderValue::from_static("1")),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+        }
     }
 
     /// The error that the documentation's table has for a status.
@@ -104,21 +109,22 @@ impl ApiError {
         }
     }
 
-    /// The error as an answer; `request_id` is what D2 echoes, or a new one where the caller sent none.
-    pub(crate) fn response(&self, dialect: Dialect, request_id: Option<&str>) -> Response<Bytes> {
+    /// The error as an answer; only D2 shows the request's id in the body.
+    pub(crate) fn response(&self, dialect: Dialect, request_id: &str) -> Response<Bytes> {
         let mut error = json!({"type": self.kind(), "message": self.message});
         if let (Some(param), Some(error)) = (&self.param, error.as_object_mut()) {
             error.insert("param".to_owned(), json!(param));
         }
         let envelope = match dialect {
             Dialect::D1 => json!({"type": "error", "error": error}),
-            Dialect::D2 => {
-                let request_id =
-                    request_id.map_or_else(|| uuid::Uuid::new_v4().to_string(), ToOwned::to_owned);
-                json!({"type": "error", "request_id": request_id, "error": error})
-            }
+            Dialect::D2 => json!({"type": "error", "request_id": request_id, "error": error}),
         };
-        json_response(self.status, &envelope)
+        let mut response = json_response(self.status, &envelope);
+        if let Some(seconds) = &self.retry_after {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, seconds.clone());
+        }
+        response
     }
 }
 
@@ -148,10 +154,9 @@ pub(crate) fn with_content_type(
 ) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static(content_type),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

@@ -273,3 +273,23 @@ async fn seeds_that_cannot_be_used_are_refused_with_a_reason() -> Outcome {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn ten_thousand_deployments_are_listed_page_by_page() -> Outcome {
+    let simulator = with_deployments(10_000).await?;
+    let oldest = simulator.ids()[0].clone();
+    simulator.set_paused(&oldest, true);
+    let paused = get(&simulator, "/deployments?limit=1000&status=paused").await?;
+    assert_eq!(paused.ids(), [oldest.as_str()]);
+    let (mut seen, mut cursor) = (std::collections::HashSet::new(), String::new());
+    for _ in 0..10 {
+        let page = get(&simulator, &format!("/deployments?limit=1000{cursor}")).await?;
+        seen.extend(page.ids().into_iter().map(ToOwned::to_owned));
+        cursor = format!(
+            "&after_id={}",
+            page.json["last_id"].as_str().unwrap_or_default()
+        );
+    }
+    assert_eq!(seen.len(), 10_000);
+    Ok(())
+}
