@@ -1,26 +1,22 @@
 //! What one story needs: a namespace of its own, the shipped CRD and rights, and ways to look.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use futures::{StreamExt, pin_mut};
+use anyhow::Context;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::watch_object;
 use kube::{Client, ResourceExt};
 use qoder_operator::api::QoderDeployment;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::install;
-use crate::operator::{self, OperatorBuilder};
-use crate::readiness::is_ready;
+use crate::operator::OperatorBuilder;
 use crate::recorder::Recorder;
 use crate::{ControlPlane, Result};
 
@@ -29,6 +25,9 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The field manager of `kubectl apply --server-side`.
 const KUBECTL: &str = "kubectl";
+
+/// On every namespace, for whoever cleans up an existing cluster.
+const LABEL: [&str; 2] = ["app.kubernetes.io/part-of", "qoder-testbed"];
 
 /// A namespace with what a user has after installing the operator into it.
 pub struct Bed {
@@ -67,6 +66,8 @@ impl Bed {
         install::cluster_wide(&control_plane, &client).await?;
         let mut namespace = Namespace::default();
         namespace.metadata.generate_name = Some(format!("{story}-"));
+        let [label, value] = LABEL.map(str::to_owned);
+        namespace.metadata.labels = Some([(label, value)].into());
         let namespaces = Api::<Namespace>::all(client.clone());
         let namespace = namespaces.create(&PostParams::default(), &namespace).await;
         let namespace = namespace
@@ -241,82 +242,5 @@ impl Bed {
     pub async fn status_writes(&self, name: &str) -> Result<usize> {
         let now = self.get(name).await?;
         self.recorder.status_writes(&now, DEADLINE).await
-    }
-
-    /// Waits, by a watch that starts with a fresh read, until `holds` says so of the resource.
-    ///
-    /// # Errors
-    ///
-    /// After [`DEADLINE`]; the message has the last status seen and the tails of the operators' logs.
-    pub async fn wait_until(
-        &self,
-        name: &str,
-        what: &str,
-        holds: impl Fn(&QoderDeployment) -> bool,
-    ) -> Result<QoderDeployment> {
-        self.wait_until_for(DEADLINE, name, what, holds).await
-    }
-
-    /// [`wait_until`](Self::wait_until) with another deadline.
-    ///
-    /// # Errors
-    ///
-    /// After `deadline`.
-    pub async fn wait_until_for(
-        &self,
-        deadline: Duration,
-        name: &str,
-        what: &str,
-        holds: impl Fn(&QoderDeployment) -> bool,
-    ) -> Result<QoderDeployment> {
-        let states = watch_object(self.api(), name).default_backoff();
-        let mut last = None;
-        let seen = async {
-            pin_mut!(states);
-            loop {
-                // An interrupted watch starts again by itself.
-                let Some(state) = states.next().await else {
-                    bail!("the watch of {name} ended")
-                };
-                let Ok(state) = state else { continue };
-                last = state;
-                if let Some(object) = last.take_if(|object| holds(object)) {
-                    return Ok(object);
-                }
-            }
-        };
-        match tokio::time::timeout(deadline, seen).await {
-            Ok(seen) => seen,
-            Err(_) => bail!(
-                "{name} was not {what} within {deadline:?}\n{}",
-                self.scene(last.as_ref())
-            ),
-        }
-    }
-
-    /// `kubectl wait --for=condition=Ready`.
-    ///
-    /// # Errors
-    ///
-    /// As [`wait_until`](Self::wait_until).
-    pub async fn wait_ready(&self, name: &str) -> Result<QoderDeployment> {
-        self.wait_until(name, "Ready", is_ready).await
-    }
-
-    /// What a person would look at first when a wait has failed.
-    fn scene(&self, last: Option<&QoderDeployment>) -> String {
-        let mut scene = match last {
-            None => "it does not exist\n".to_owned(),
-            Some(object) => format!(
-                "generation {:?}, spec {}\nstatus {}\n",
-                object.metadata.generation,
-                serde_json::to_string(&object.spec).unwrap_or_default(),
-                serde_json::to_string_pretty(&object.status).unwrap_or_default(),
-            ),
-        };
-        for (name, tail) in operator::log_tails(self.folder()) {
-            let _ = write!(scene, "{name}:\n{tail}");
-        }
-        scene
     }
 }

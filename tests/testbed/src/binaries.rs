@@ -1,6 +1,6 @@
 //! Finds `etcd` and `kube-apiserver`, or builds them once from their pinned Go modules.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +9,7 @@ use std::{env, process};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::go::{self, required_version};
 use crate::{Process, Result};
 
 /// How long one build may take: two cores need four minutes, a loaded laptop with one more.
@@ -122,8 +123,9 @@ impl Source {
             .with_context(|| format!("failed to create {}", target.display()))?;
         let _lock = lock(&target.join(format!("{}.lock", self.name))).await?;
         if !binary.is_file() {
-            check_go(&folder, &go_mod)
-                .with_context(|| format!("{} {version} is not there yet", self.name))?;
+            go::check_version(&folder, &go_mod).with_context(|| {
+                format!("{} {version} is not there yet\n{ALTERNATIVES}", self.name)
+            })?;
             self.build(&folder, version, &binary).await?;
         }
         Ok(binary)
@@ -190,57 +192,6 @@ the testbed needs a Kubernetes API server; give it one of these:
   - KUBEBUILDER_ASSETS=<folder with etcd and kube-apiserver>, for example what `setup-envtest use -p path` prints
   - KUBECONFIG_TEST=<kubeconfig of a throw-away cluster>, for example of `kind create cluster`";
 
-/// Fails unless there is a Go that is new enough for `go_mod`.
-fn check_go(folder: &Path, go_mod: &str) -> Result<()> {
-    let needed = directive(go_mod, "go").context("a go.mod without a go line")?;
-    let output = Command::new("go")
-        .args(["env", "GOVERSION"])
-        .current_dir(folder)
-        .output();
-    let found = match &output {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).into_owned()
-        }
-        Ok(output) => bail!(
-            "go {needed} is needed: {}\n{ALTERNATIVES}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ),
-        Err(_) => bail!("go {needed} is needed and no `go` is on the PATH\n{ALTERNATIVES}"),
-    };
-    let found = found.trim().trim_start_matches("go");
-    ensure!(
-        numbers(found) >= numbers(needed),
-        "go {needed} is needed, this is go {found}\n{ALTERNATIVES}"
-    );
-    Ok(())
-}
-
-/// `1.26.8` or `1.27rc1` as numbers that compare.
-fn numbers(version: &str) -> Vec<u32> {
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .map_while(|number| number.parse().ok())
-        .take(3)
-        .collect()
-}
-
-/// The value of a one-word directive such as `go 1.26.0`.
-fn directive<'a>(go_mod: &'a str, name: &str) -> Option<&'a str> {
-    go_mod
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-        .map(str::trim)
-}
-
-/// The version of a directly required module.
-fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
-    let required = go_mod.lines().find_map(|line| {
-        let line = line.trim().trim_start_matches("require ");
-        line.strip_prefix(module)?.strip_prefix(' ')
-    });
-    required?.split_whitespace().next()
-}
-
 /// `QODER_TESTBED_CACHE`, or the project's folder in the user's cache.
 fn cache_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os("QODER_TESTBED_CACHE") {
@@ -259,6 +210,10 @@ fn cache_folder() -> Result<PathBuf> {
 async fn lock(path: &Path) -> Result<File> {
     let file =
         File::create(path).with_context(|| format!("failed to create {}", path.display()))?;
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        say("waiting for another process that builds the same ...");
+    }
+    // Where it is locked already, this changes nothing.
     let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await?;
     locked.with_context(|| format!("failed to lock {}", path.display()))
 }
@@ -280,32 +235,12 @@ mod tests {
                 .join(source.name);
             let go_mod = fs::read_to_string(folder.join("go.mod"))?;
             let version = required_version(&go_mod, source.module).unwrap_or_default();
-            assert_eq!(
-                numbers(version.trim_start_matches('v')).len(),
-                3,
-                "{}: {version}",
-                source.name
+            assert!(
+                version.starts_with('v') && version.split('.').count() == 3,
+                "{version}"
             );
-            assert!(directive(&go_mod, "go").is_some(), "{}", source.name);
         }
         Ok(())
-    }
-
-    #[test]
-    fn a_required_module_is_found_on_its_own_line_and_in_a_block() {
-        let go_mod = "module a\n\ngo 1.26.0\n\nrequire k8s.io/b v1.2.3\n\nrequire (\n\tk8s.io/c v0.4.0 // indirect\n)\n";
-        assert_eq!(required_version(go_mod, "k8s.io/b"), Some("v1.2.3"));
-        assert_eq!(required_version(go_mod, "k8s.io/c"), Some("v0.4.0"));
-        assert_eq!(required_version(go_mod, "k8s.io"), None);
-        assert_eq!(directive(go_mod, "go"), Some("1.26.0"));
-    }
-
-    #[test]
-    fn go_versions_compare_as_numbers() {
-        assert!(numbers("1.26.8") > numbers("1.26.0"));
-        assert!(numbers("1.100.0") > numbers("1.26.0"));
-        assert!(numbers("1.9") < numbers("1.26.0"));
-        assert!(numbers("1.27rc1") > numbers("1.26.0"));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod bed;
 pub mod binaries;
 pub mod controlplane;
 pub mod demo;
+mod go;
 mod install;
 pub mod operator;
 pub mod process;
@@ -36,6 +37,7 @@ mod servers;
 pub mod supervise;
 pub mod table;
 pub mod up;
+mod wait;
 
 pub use bed::Bed;
 pub use controlplane::{ControlPlane, Own};

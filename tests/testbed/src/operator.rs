@@ -8,6 +8,7 @@ use std::{fs, io};
 use anyhow::{Context, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::bed::{Bed, DEADLINE};
 use crate::process::{tail, workspace_binary};
@@ -98,8 +99,11 @@ impl<'bed> OperatorBuilder<'bed> {
         command.args(&self.arguments).envs(self.environment);
         let name = format!("{LOG_PREFIX}{}", logs(self.bed.folder())?.len() + 1);
         let log = self.bed.folder().join(format!("{name}.log"));
+        let process = Process::spawn(&name, &command, &log)?;
         Ok(Operator {
-            process: Process::spawn(&name, &command, &log)?,
+            process,
+            http: http_client()?,
+            origin: OnceCell::new(),
         })
     }
 
@@ -119,6 +123,8 @@ impl<'bed> OperatorBuilder<'bed> {
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
+    http: reqwest::Client,
+    origin: OnceCell<String>,
 }
 
 impl Operator {
@@ -141,7 +147,7 @@ impl Operator {
                 "the operator ended:\n{}",
                 self.process.log_tail()
             );
-            let answer = http_client()?.get(&url).send().await;
+            let answer = self.http.get(&url).send().await;
             Ok(answer
                 .ok()
                 .filter(|answer| answer.status().is_success())
@@ -187,10 +193,7 @@ impl Operator {
     ///
     /// If it does not answer.
     pub async fn metrics(&self) -> Result<BTreeMap<String, f64>> {
-        let answer = http_client()?
-            .get(self.url("/metrics").await?)
-            .send()
-            .await?;
+        let answer = self.http.get(self.url("/metrics").await?).send().await?;
         Ok(parse_metrics(&answer.error_for_status()?.text().await?))
     }
 
@@ -208,18 +211,23 @@ impl Operator {
         Ok(number.parse()?)
     }
 
-    /// The operator is given port 0, and logs which one it got.
     async fn url(&self, path: &str) -> Result<String> {
-        let address = self
-            .process
-            .wait_for_line("a log line `listening`", DEADLINE, |line| {
-                let line: Value = serde_json::from_str(line).ok()?;
-                let fields = line.get("fields").unwrap_or(&line);
-                let listening = fields.get("message")?.as_str()? == "listening";
-                listening.then(|| fields.get("addr")?.as_str().map(str::to_owned))?
-            });
-        Ok(format!("http://{}{path}", address.await?))
+        let origin = self.origin.get_or_try_init(async || {
+            let address =
+                self.process
+                    .wait_for_line("a log line `listening`", DEADLINE, listening_address);
+            anyhow::Ok(format!("http://{}", address.await?))
+        });
+        Ok(format!("{}{path}", origin.await?))
     }
+}
+
+/// The operator is given port 0, and logs which one it got.
+fn listening_address(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let fields = line.get("fields").unwrap_or(&line);
+    let listening = fields.get("message")?.as_str()? == "listening";
+    listening.then(|| fields.get("addr")?.as_str().map(str::to_owned))?
 }
 
 const LOG_PREFIX: &str = "operator-";
@@ -272,6 +280,19 @@ fn parse_metrics(text: &str) -> BTreeMap<String, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_is_read_from_the_log_in_both_json_forms() {
+        let nested = r#"{"level":"INFO","fields":{"message":"listening","addr":"127.0.0.1:1"}}"#;
+        let flat = r#"{"level":"INFO","message":"listening","addr":"127.0.0.1:2"}"#;
+        assert_eq!(listening_address(nested).as_deref(), Some("127.0.0.1:1"));
+        assert_eq!(listening_address(flat).as_deref(), Some("127.0.0.1:2"));
+        assert_eq!(
+            listening_address(r#"{"fields":{"message":"ready","addr":"x"}}"#),
+            None
+        );
+        assert_eq!(listening_address("listening"), None);
+    }
 
     #[test]
     fn metrics_are_read_by_name_and_labels() {

@@ -63,7 +63,7 @@ impl<'a> Script<'a> {
 
     async fn three_resources(&self) -> Result<()> {
         title(
-            "Three deployments, all active. One shall run, one shall be paused, one is only watched",
+            "1. Three deployments, all active. One shall run, one shall be paused, one is only watched",
         );
         let mark = self.simulator.mark().await?;
         for (name, id, paused) in [
@@ -89,7 +89,7 @@ impl<'a> Script<'a> {
     }
 
     async fn pause(&self) -> Result<()> {
-        title("Pause: the line `paused: true` reaches the cluster");
+        title("2. Pause: the line `paused: true` reaches the cluster");
         let mark = self.simulator.mark().await?;
         say(&patch(true));
         self.bed.set_paused(NIGHTLY, Some(true)).await?;
@@ -103,7 +103,7 @@ impl<'a> Script<'a> {
     }
 
     async fn unpause(&self) -> Result<()> {
-        title("Unpause: the line says `paused: false` again");
+        title("3. Unpause: the line says `paused: false` again");
         let mark = self.simulator.mark().await?;
         say(&patch(false));
         self.bed.set_paused(NIGHTLY, Some(false)).await?;
@@ -117,7 +117,7 @@ impl<'a> Script<'a> {
     }
 
     async fn drift(&self) -> Result<()> {
-        title("Drift: someone resumes weekly-digest by hand, behind Git's back. It is repaired");
+        title("4. Drift: someone resumes weekly-digest by hand, behind Git's back. It is repaired");
         let mark = self.simulator.mark().await?;
         say(&self.curl(&self.weekly, "unpause", ""));
         self.simulator.unpause(&self.weekly).await?;
@@ -134,7 +134,7 @@ impl<'a> Script<'a> {
 
     async fn platform_pause(&self) -> Result<()> {
         title(
-            "A failed run: the platform pauses nightly-report. The operator reports it and does not fight",
+            "5. A failed run: the platform pauses nightly-report. The operator reports it and does not fight",
         );
         let mark = self.simulator.mark().await?;
         say(&self.curl(
@@ -179,7 +179,7 @@ impl<'a> Script<'a> {
                 } else {
                     format!("  ({} times)", same.len())
                 };
-                say(&format!("{} {}{times}", call.status(), call.line()));
+                say(&format!("  {} -> {}{times}", call.line(), call.status()));
             }
         }
         let writes: Vec<String> = calls

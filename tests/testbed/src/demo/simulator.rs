@@ -19,6 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// A running simulator.
 pub(super) struct Simulator {
     process: Process,
+    http: reqwest::Client,
     /// What the operator is given.
     pub(super) base_url: String,
     /// Scheme, host and port.
@@ -55,6 +56,7 @@ impl Simulator {
         let origin = format!("http://{authority}");
         Ok(Self {
             process,
+            http: http_client()?,
             base_url,
             origin,
         })
@@ -120,7 +122,8 @@ impl Simulator {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let answer = http_client()?
+        let answer = self
+            .http
             .get(format!("{}/_sim/{path}", self.origin))
             .send()
             .await;
@@ -130,7 +133,8 @@ impl Simulator {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<()> {
-        let answer = http_client()?
+        let answer = self
+            .http
             .post(format!("{}/_sim/{path}", self.origin))
             .json(body)
             .send()
