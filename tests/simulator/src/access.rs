@@ -26,11 +26,7 @@ impl Token {
     /// A token with all rights.
     #[must_use]
     pub fn new(token: impl Into<String>) -> Self {
-        Self {
-            secret: token.into(),
-            read_only: false,
-            forbidden: HashSet::new(),
-        }
+        Self { secret: token.into(), read_only: false, forbidden: HashSet::new() }
     }
 
     /// Without the right to write: 403 on every POST except search.
@@ -50,9 +46,7 @@ impl Token {
     /// Whether this token may do it.
     pub(crate) fn allow(&self, write: bool, id: Option<&str>) -> Result<(), ApiError> {
         if id.is_some_and(|id| self.forbidden.contains(id)) {
-            return Err(ApiError::forbidden(
-                "The token has no right on this deployment.",
-            ));
+            return Err(ApiError::forbidden("The token has no right on this deployment."));
         }
         if write && self.read_only {
             return Err(ApiError::forbidden("The token may only read."));
@@ -87,11 +81,7 @@ impl Limiter {
 
     /// Counts a request at a time since the start, if it is let through. A rate of 0 is no limit.
     pub(crate) fn admit(&mut self, rate: u32, now: Duration) -> Result<(), ApiError> {
-        while self
-            .0
-            .front()
-            .is_some_and(|oldest| now >= *oldest + Self::WINDOW)
-        {
+        while self.0.front().is_some_and(|oldest| now >= *oldest + Self::WINDOW) {
             self.0.pop_front();
         }
         if rate > 0 && self.0.len() >= rate as usize {
@@ -131,11 +121,7 @@ impl Replays {
             return None;
         }
         let reused = || ApiError::conflict("The idempotency key was used with another body.");
-        Some(if replay.body == body {
-            Ok(replay.answer.clone())
-        } else {
-            Err(reused())
-        })
+        Some(if replay.body == body { Ok(replay.answer.clone()) } else { Err(reused()) })
     }
 
     /// Keeps the first answer to a key.
@@ -147,20 +133,13 @@ impl Replays {
         answer: Response<Bytes>,
         now: Duration,
     ) {
-        let replay = Replay {
-            body,
-            answer,
-            until: now + Self::KEPT,
-        };
-        self.0
-            .insert((token.secret.clone(), key.to_owned()), replay);
+        let replay = Replay { body, answer, until: now + Self::KEPT };
+        self.0.insert((token.secret.clone(), key.to_owned()), replay);
     }
 }
 
 /// The key under which the answer is kept, by its present and its old name.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
-    let key = headers
-        .get("idempotency-key")
-        .or_else(|| headers.get("x-idempotency-key"))?;
+    let key = headers.get("idempotency-key").or_else(|| headers.get("x-idempotency-key"))?;
     key.to_str().ok()
 }

@@ -1,22 +1,23 @@
 //! The API itself: one request in, one answer out, no I/O. Faults and connections are not its business.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use std::time::Duration;
-
 use crate::access::{self, Limiter, Replays, Token};
 use crate::deployment::Deployment;
-use crate::list::{self, Filter, Paging, Query};
+use crate::input;
+use crate::list::{self, Filter, View};
+use crate::page::{Paging, Query};
 use crate::route::{Operation, Route};
 use crate::runs::{RunFilter, Runs};
 use crate::seed;
 use crate::settings::Settings;
 use crate::store::{Freshness, Store};
-use crate::wire::{self, ApiError};
-use crate::{input, wire::Dialect};
+use crate::wire::{self, ApiError, Dialect};
 
 /// The header value without which a search is refused.
 const SEARCH_BETA: &str = "search-2026-08-31";
@@ -57,6 +58,13 @@ pub(crate) struct Answer {
     pub(crate) effect: bool,
 }
 
+impl Answer {
+    /// An answer to a request that changed nothing.
+    pub(crate) fn without_effect(response: Response<Bytes>) -> Self {
+        Self { response, effect: false }
+    }
+}
+
 /// Everything that the API knows.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -84,17 +92,12 @@ impl Api {
 
     /// Answers a request: path, token, rate, idempotency key, rights, then the operation.
     pub(crate) fn answer(&mut self, call: &Call, now: Now) -> Answer {
-        if call.route.operation == Operation::Other {
-            let response = wire::html_response(call.route.refusal);
-            return Answer {
-                response,
-                effect: false,
-            };
-        }
-        self.checked(call, now).unwrap_or_else(|error| Answer {
-            response: self.refuse(call, &error),
-            effect: false,
-        })
+        let done = if call.route.operation == Operation::Other {
+            self.operate(call, now.date).map(Answer::without_effect)
+        } else {
+            self.checked(call, now)
+        };
+        done.unwrap_or_else(|error| Answer::without_effect(self.refuse(call, &error)))
     }
 
     /// An error as an answer to this request.
@@ -108,38 +111,26 @@ impl Api {
             .cloned()
             .ok_or_else(ApiError::unauthenticated)?;
         if call.is_write() {
-            self.writes
-                .admit(self.settings.writes_per_second, now.elapsed)?;
+            self.writes.admit(self.settings.writes_per_second, now.elapsed)?;
         } else {
-            self.reads
-                .admit(self.settings.reads_per_second, now.elapsed)?;
+            self.reads.admit(self.settings.reads_per_second, now.elapsed)?;
         }
         let key = access::idempotency_key(&call.headers).filter(|_| call.is_write());
         if let Some(key) = key
             && let Some(replay) = self.replays.find(&token, key, &call.body, now.elapsed)
         {
-            return replay.map(|response| Answer {
-                response,
-                effect: false,
-            });
+            return replay.map(Answer::without_effect);
         }
         let done = token
             .allow(call.is_write(), call.route.id.as_deref())
             .and_then(|()| self.operate(call, now.date));
         let answer = match done {
-            Ok(response) => Answer {
-                response,
-                effect: call.is_write(),
-            },
-            Err(error) => Answer {
-                response: self.refuse(call, &error),
-                effect: false,
-            },
+            Ok(response) => Answer { response, effect: call.is_write() },
+            Err(error) => Answer::without_effect(self.refuse(call, &error)),
         };
         if let Some(key) = key {
             let response = answer.response.clone();
-            self.replays
-                .keep(&token, key, call.body.clone(), response, now.elapsed);
+            self.replays.keep(&token, key, call.body.clone(), response, now.elapsed);
         }
         Ok(answer)
     }
@@ -162,12 +153,16 @@ impl Api {
             Op::Search => self.search(call, now),
             Op::ListRuns | Op::ListAllRuns => self.list_runs(call),
             Op::GetRun | Op::GetAnyRun => self.get_run(call),
-            Op::Other => Err(ApiError::not_found("Path")),
+            Op::Other => Ok(wire::html_response(call.route.refusal)),
         }
     }
 
     fn dialect(&self) -> Dialect {
         self.settings.dialect
+    }
+
+    fn view(&self, call: &Call, now: Timestamp) -> View {
+        View { dialect: self.dialect(), now, freshness: call.freshness }
     }
 
     fn check_id(&self, call: &Call) -> Result<(), ApiError> {
@@ -190,10 +185,7 @@ impl Api {
         if deployment.archived && quirks.archived_get_status == 404 {
             return Err(no_deployment());
         }
-        Ok(wire::json_response(
-            StatusCode::OK,
-            &*deployment.show(dialect, now),
-        ))
+        Ok(wire::json_response(StatusCode::OK, &*deployment.show(dialect, now)))
     }
 
     fn write(
@@ -231,9 +223,7 @@ impl Api {
         let quirks = self.settings.quirks;
         let fields = input::update(body)?;
         self.check_name(fields.get("name"), Some(id))?;
-        self.write(id, now, |deployment| {
-            deployment.update(fields, &quirks, now)
-        })
+        self.write(id, now, |deployment| deployment.update(fields, &quirks, now))
     }
 
     fn check_name(&self, name: Option<&Value>, except: Option<&str>) -> Result<(), ApiError> {
@@ -258,36 +248,23 @@ impl Api {
     }
 
     fn list(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
-        let dialect = self.dialect();
+        let view = self.view(call, now);
         let query = Query::parse(&call.query);
-        let filter = Filter::of_list(&query, dialect)?;
-        let paging = Paging::parse(&query, dialect)?;
-        let page = list::page(
-            &mut self.store,
-            &filter,
-            &paging,
-            (dialect, now, call.freshness),
-        )?;
+        let filter = Filter::of_list(&query, view.dialect)?;
+        let paging = Paging::parse(&query, view.dialect)?;
+        let page = list::page(&mut self.store, &filter, &paging, view)?;
         Ok(wire::json_response(StatusCode::OK, &page.envelope()))
     }
 
     fn search(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
-        let betas = call
-            .headers
-            .get("x-qoder-beta")
-            .and_then(|betas| betas.to_str().ok());
+        let betas = call.headers.get("x-qoder-beta").and_then(|betas| betas.to_str().ok());
         if !betas.is_some_and(|betas| betas.split(',').any(|beta| beta.trim() == SEARCH_BETA)) {
             let message = format!("Search needs the header x-qoder-beta: {SEARCH_BETA}.");
             return Err(ApiError::invalid_param("x-qoder-beta", message));
         }
-        let dialect = self.dialect();
-        let (filter, paging) = Filter::of_search(input::object(&call.body)?, dialect)?;
-        let page = list::search(
-            &mut self.store,
-            &filter,
-            &paging,
-            (dialect, now, call.freshness),
-        )?;
+        let view = self.view(call, now);
+        let (filter, paging) = Filter::of_search(input::object(&call.body)?, view.dialect)?;
+        let page = list::search(&mut self.store, &filter, &paging, view)?;
         Ok(wire::json_response(StatusCode::OK, &page.envelope()))
     }
 
@@ -295,9 +272,7 @@ impl Api {
         let id = self.deployment_of_runs(call)?;
         let query = Query::parse(&call.query);
         let paging = Paging::parse(&query, self.dialect())?;
-        let page = self
-            .runs
-            .page(&RunFilter::parse(id, &query)?, &paging, self.dialect())?;
+        let page = self.runs.page(&RunFilter::parse(id, &query)?, &paging, self.dialect())?;
         Ok(wire::json_response(StatusCode::OK, &page.envelope()))
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::access::Token;
 use crate::exchange::Core;
 use crate::fault::Fault;
-use crate::list::Query;
+use crate::page::Query;
 use crate::settings::Settings;
 use crate::wire::{self, json_response};
 
@@ -38,10 +38,9 @@ fn route(core: &Core, request: &Request<Bytes>, segments: &[&str]) -> Result<Val
             let patch: Value = read(body)?;
             changed(core, id, core.patch(id, &patch))
         }
-        ("DELETE", ["deployments", id]) => core
-            .delete(id)
-            .map(|()| json!({}))
-            .ok_or_else(|| unknown(id)),
+        ("DELETE", ["deployments", id]) => {
+            core.delete(id).map(|()| json!({})).ok_or_else(|| unknown(id))
+        }
         ("POST", ["deployments", id, "pause"]) => changed(core, id, core.set_paused(id, true)),
         ("POST", ["deployments", id, "unpause"]) => changed(core, id, core.set_paused(id, false)),
         ("POST", ["deployments", id, "archive"]) => changed(core, id, core.archive(id)),
@@ -71,10 +70,7 @@ fn route(core: &Core, request: &Request<Bytes>, segments: &[&str]) -> Result<Val
         ("GET", ["journal"]) => {
             let query = Query::parse(request.uri().query().unwrap_or_default());
             let since = query.get("since").map_or(Ok(0), str::parse);
-            value(
-                core.journal
-                    .since(since.map_err(|_| bad("since must be a seq"))?),
-            )
+            value(core.journal.since(since.map_err(|_| bad("since must be a seq"))?))
         }
         ("DELETE", ["journal"]) => {
             core.journal.clear();
@@ -115,9 +111,7 @@ fn settings(core: &Core, body: &Bytes) -> Result<Value, Refusal> {
 }
 
 fn changed(core: &Core, id: &str, found: Option<()>) -> Result<Value, Refusal> {
-    found
-        .and_then(|()| core.deployment(id))
-        .ok_or_else(|| unknown(id))
+    found.and_then(|()| core.deployment(id)).ok_or_else(|| unknown(id))
 }
 
 fn value(from: impl serde::Serialize) -> Result<Value, Refusal> {
@@ -135,8 +129,5 @@ fn bad(message: &str) -> Refusal {
 }
 
 fn unknown(id: &str) -> Refusal {
-    (
-        StatusCode::NOT_FOUND,
-        format!("there is no deployment {id}"),
-    )
+    (StatusCode::NOT_FOUND, format!("there is no deployment {id}"))
 }

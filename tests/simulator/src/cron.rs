@@ -24,10 +24,7 @@ impl Cron {
     pub(crate) fn parse(expression: &str, timezone: &str) -> Result<Self, String> {
         let fields: Vec<&str> = expression.split_whitespace().collect();
         let [minutes, hours, days, months, weekdays] = fields.as_slice() else {
-            return Err(format!(
-                "expression has {} fields, five are needed",
-                fields.len()
-            ));
+            return Err(format!("expression has {} fields, five are needed", fields.len()));
         };
         let weekday_bits = bits(weekdays, 0, 7)?;
         Ok(Self {
@@ -58,11 +55,7 @@ impl Cron {
         let in_days = has(self.days, day.day());
         let in_weekdays = has(self.weekdays, day.weekday().to_sunday_zero_offset());
         has(self.months, day.month())
-            && if self.either_day {
-                in_days || in_weekdays
-            } else {
-                in_days && in_weekdays
-            }
+            && if self.either_day { in_days || in_weekdays } else { in_days && in_weekdays }
     }
 
     /// Wall-clock times that a change to summer time skips do not exist; those that it repeats fire once.
@@ -89,10 +82,7 @@ fn bits(field: &str, min: u32, max: u32) -> Result<u64, String> {
     let invalid = || format!("{field:?} is not a cron field of {min} to {max}");
     let number = |text: &str| {
         let value: u32 = text.parse().map_err(|_| invalid())?;
-        (min..=max)
-            .contains(&value)
-            .then_some(value)
-            .ok_or_else(invalid)
+        (min..=max).contains(&value).then_some(value).ok_or_else(invalid)
     };
     let mut bits = 0;
     for part in field.split(',') {
@@ -142,10 +132,7 @@ mod tests {
         let times = upcoming("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z");
         assert_eq!(
             times.map(|times| times.into_iter().take(2).collect()),
-            Ok(vec![
-                "2026-03-28T01:30:00Z".to_owned(),
-                "2026-03-30T00:30:00Z".to_owned()
-            ])
+            Ok(vec!["2026-03-28T01:30:00Z".to_owned(), "2026-03-30T00:30:00Z".to_owned()])
         );
     }
 
@@ -163,25 +150,16 @@ mod tests {
     #[test]
     fn sunday_is_0_and_7_and_a_leap_day_is_found() {
         let now = "2026-11-10T00:00:00Z";
-        assert_eq!(
-            upcoming("0 0 * * 0", "UTC", now),
-            upcoming("0 0 * * 7", "UTC", now)
-        );
+        assert_eq!(upcoming("0 0 * * 0", "UTC", now), upcoming("0 0 * * 7", "UTC", now));
         let leap = upcoming("0 0 29 2 *", "UTC", now).map(|times| times.first().cloned());
         assert_eq!(leap, Ok(Some("2028-02-29T00:00:00Z".to_owned())));
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for expression in [
-            "",
-            "@daily",
-            "60 * * * *",
-            "* * * *",
-            "*/0 * * * *",
-            "5-1 * * * *",
-            "0 0 L * *",
-        ] {
+        for expression in
+            ["", "@daily", "60 * * * *", "* * * *", "*/0 * * * *", "5-1 * * * *", "0 0 L * *"]
+        {
             assert!(Cron::parse(expression, "UTC").is_err(), "{expression}");
         }
         assert!(Cron::parse("0 0 * * *", "Mars/Olympus").is_err());

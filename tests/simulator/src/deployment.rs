@@ -84,10 +84,7 @@ impl Deployment {
     }
 
     fn text(&self, key: &str) -> &str {
-        self.document
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.document.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Pauses by the API's rules: an error if it is paused already.
@@ -163,9 +160,8 @@ impl Deployment {
                 wire::merge(old, &patch);
             }
             if let Some(new) = fields.get_mut("schedule").and_then(Value::as_object_mut)
-                && let Some(last_run) = document
-                    .get("schedule")
-                    .and_then(|old| old.get("last_run_at"))
+                && let Some(last_run) =
+                    document.get("schedule").and_then(|old| old.get("last_run_at"))
             {
                 new.insert("last_run_at".to_owned(), last_run.clone());
             }
@@ -180,18 +176,11 @@ impl Deployment {
             return Err(ApiError::conflict("The deployment is not active."));
         }
         let now = json!(wire::whole_seconds(now));
-        if let Some(schedule) = self
-            .document
-            .get_mut("schedule")
-            .and_then(Value::as_object_mut)
-        {
+        if let Some(schedule) = self.document.get_mut("schedule").and_then(Value::as_object_mut) {
             schedule.insert("last_run_at".to_owned(), now.clone());
         }
         if let Some(stats) = stats(&mut self.document) {
-            let runs = stats
-                .get("total_runs")
-                .and_then(Value::as_u64)
-                .unwrap_or_default();
+            let runs = stats.get("total_runs").and_then(Value::as_u64).unwrap_or_default();
             stats.insert("total_runs".to_owned(), json!(runs + 1));
             stats.insert("last_triggered_at".to_owned(), now);
         }
@@ -223,11 +212,7 @@ impl Deployment {
         let text = serde_json::value::to_raw_value(&document)
             .unwrap_or_else(|_| RawValue::NULL.to_owned());
         let text: Arc<RawValue> = text.into();
-        self.shown = Some(Shown {
-            dialect,
-            until,
-            text: Arc::clone(&text),
-        });
+        self.shown = Some(Shown { dialect, until, text: Arc::clone(&text) });
         text
     }
 
@@ -238,23 +223,17 @@ impl Deployment {
             schedule.insert("upcoming_runs_at".to_owned(), json!([]));
             return None;
         }
-        let first = schedule
-            .get("upcoming_runs_at")
-            .and_then(|times| times.get(0)?.as_str()?.parse().ok());
+        let first =
+            schedule.get("upcoming_runs_at").and_then(|times| times.get(0)?.as_str()?.parse().ok());
         if let Some(first) = first
             && now < first
         {
             return Some(first);
         }
-        let cron = Cron::parse(
-            schedule.get("expression")?.as_str()?,
-            schedule.get("timezone")?.as_str()?,
-        );
+        let cron =
+            Cron::parse(schedule.get("expression")?.as_str()?, schedule.get("timezone")?.as_str()?);
         let upcoming = cron.map_or_else(|_| Vec::new(), |cron| cron.upcoming(now, UPCOMING));
-        let times: Vec<_> = upcoming
-            .iter()
-            .map(|time| wire::whole_seconds(*time))
-            .collect();
+        let times: Vec<_> = upcoming.iter().map(|time| wire::whole_seconds(*time)).collect();
         let next = times.first().map(|time| json!(time));
         schedule.insert("upcoming_runs_at".to_owned(), json!(times));
         if let (Some(next), Some(stats)) = (next, stats(&mut self.document)) {
@@ -274,22 +253,15 @@ impl Deployment {
 
     fn edit(&mut self, now: Timestamp, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.document);
-        self.document
-            .insert("updated_at".to_owned(), json!(wire::whole_seconds(now)));
+        self.document.insert("updated_at".to_owned(), json!(wire::whole_seconds(now)));
         self.index();
     }
 
     /// Brings what is kept beside the document up to date with it.
     fn index(&mut self) {
         self.status = self.text("status").to_owned();
-        self.archived = self
-            .document
-            .get("archived_at")
-            .is_some_and(|at| !at.is_null());
-        let agent_id = self
-            .document
-            .get("agent")
-            .and_then(|agent| agent.get("id")?.as_str());
+        self.archived = self.document.get("archived_at").is_some_and(|at| !at.is_null());
+        let agent_id = self.document.get("agent").and_then(|agent| agent.get("id")?.as_str());
         self.agent_id = agent_id.unwrap_or_default().to_owned();
         self.shown = None;
     }
@@ -302,11 +274,7 @@ fn forget_upcoming(document: &mut Map<String, Value>) {
 }
 
 fn stats(document: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
-    document
-        .get_mut("metadata")?
-        .get_mut("cas_config")?
-        .get_mut("stats")?
-        .as_object_mut()
+    document.get_mut("metadata")?.get_mut("cas_config")?.get_mut("stats")?.as_object_mut()
 }
 
 fn into_object(value: Value) -> Map<String, Value> {

@@ -74,10 +74,7 @@ impl Core {
     /// The time. It follows tokio's clock, so that it is virtual where that is.
     pub(crate) fn now(&self) -> Now {
         let elapsed = self.journal.elapsed();
-        Now {
-            date: self.started.saturating_add(elapsed).unwrap_or(self.started),
-            elapsed,
-        }
+        Now { date: self.started.saturating_add(elapsed).unwrap_or(self.started), elapsed }
     }
 
     /// Takes a request through journal, fault and API. The journal's entry is finished when nothing of it is left.
@@ -175,10 +172,7 @@ impl Core {
 
     fn too_many_searches(&self, call: &Call) -> Answer {
         let error = ApiError::rate_limited("Too many searches are in flight.");
-        Answer {
-            response: self.api().refuse(call, &error),
-            effect: false,
-        }
+        Answer::without_effect(self.api().refuse(call, &error))
     }
 
     fn respond(&self, call: &Call, respond: &Respond) -> Response<Bytes> {
@@ -205,8 +199,7 @@ impl Core {
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let new = || HeaderValue::try_from(uuid::Uuid::new_v4().to_string());
     let sent = headers.get(X_REQUEST_ID).cloned();
-    sent.or_else(|| new().ok())
-        .unwrap_or_else(|| HeaderValue::from_static(""))
+    sent.or_else(|| new().ok()).unwrap_or_else(|| HeaderValue::from_static(""))
 }
 
 /// Every answer names its request.

@@ -31,10 +31,7 @@ pub struct Fault {
     pub action: Action,
 }
 
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "serde wants the type of the field"
-)]
+#[allow(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
 fn once() -> Option<u64> {
     Some(1)
 }
@@ -103,10 +100,7 @@ mod status {
     use http::StatusCode;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    #[allow(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes a reference"
-    )]
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(super) fn serialize<S: Serializer>(status: &StatusCode, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u16(status.as_u16())
     }
@@ -121,13 +115,7 @@ impl Fault {
     /// A fault of any request, once.
     #[must_use]
     pub fn new(action: Action) -> Self {
-        Self {
-            operation: None,
-            id: None,
-            times: once(),
-            skip: 0,
-            action,
-        }
+        Self { operation: None, id: None, times: once(), skip: 0, action }
     }
 
     /// [`Action::Respond`] with a status; it becomes 500 if it is not one.
@@ -304,8 +292,7 @@ impl Fault {
 
     /// Whether a request is one that this goes wrong with.
     pub(crate) fn matches(&self, route: &Route) -> bool {
-        self.operation
-            .is_none_or(|operation| operation == route.operation)
+        self.operation.is_none_or(|operation| operation == route.operation)
             && (self.id.is_none() || self.id == route.id)
     }
 }
@@ -320,10 +307,7 @@ mod tests {
     #[test]
     fn a_fault_reads_as_it_is_documented() -> Result<(), serde_json::Error> {
         let read = |json| serde_json::from_value::<Fault>(json);
-        assert_eq!(
-            read(json!({"action": "reset_before"}))?,
-            Fault::reset_before()
-        );
+        assert_eq!(read(json!({"action": "reset_before"}))?, Fault::reset_before());
         assert_eq!(
             read(
                 json!({"operation": "pause", "times": null, "action": {"respond": {"status": 503}}})

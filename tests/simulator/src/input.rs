@@ -15,10 +15,7 @@ pub(crate) fn create(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let fields = fields(body)?;
     for required in REQUIRED {
         if !fields.contains_key(required) {
-            return Err(ApiError::invalid_param(
-                required,
-                format!("{required} is required."),
-            ));
+            return Err(ApiError::invalid_param(required, format!("{required} is required.")));
         }
     }
     Ok(fields)
@@ -90,10 +87,7 @@ fn agent(value: &Value) -> Result<Value, String> {
     let (id, version) = match value {
         Value::String(id) => (id.as_str(), 1),
         Value::Object(agent) => (
-            agent
-                .get("id")
-                .and_then(Value::as_str)
-                .ok_or("needs an id")?,
+            agent.get("id").and_then(Value::as_str).ok_or("needs an id")?,
             agent.get("version").and_then(Value::as_u64).unwrap_or(1),
         ),
         _ => return Err("must be an id or an object".to_owned()),
@@ -113,10 +107,7 @@ fn initial_events(events: Vec<Value>) -> Result<Value, String> {
     if events.iter().all(known) {
         Ok(Value::Array(events))
     } else {
-        Err(format!(
-            "must have events of these types: {}",
-            EVENT_TYPES.join(", ")
-        ))
+        Err(format!("must have events of these types: {}", EVENT_TYPES.join(", ")))
     }
 }
 
@@ -136,9 +127,7 @@ fn metadata(metadata: Map<String, Value>) -> Result<Value, String> {
         return Err("may have 16 keys".to_owned());
     }
     for (key, value) in own {
-        let fits = value
-            .as_str()
-            .is_some_and(|text| text.chars().count() <= 512);
+        let fits = value.as_str().is_some_and(|text| text.chars().count() <= 512);
         if key.chars().count() > 64 || !(fits || value.is_null()) {
             return Err("may have keys of 64 and string values of 512 characters".to_owned());
         }

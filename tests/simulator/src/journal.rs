@@ -65,11 +65,7 @@ struct Log {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            log: Mutex::default(),
-            changed: watch::Sender::new(0),
-        }
+        Self { started: Instant::now(), log: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
     /// Time since the start: on a paused tokio clock it is virtual.
@@ -87,10 +83,7 @@ impl Journal {
         let seq = log.last_seq;
         drop(log);
         self.bump();
-        Ticket {
-            journal: Arc::clone(self),
-            seq,
-        }
+        Ticket { journal: Arc::clone(self), seq }
     }
 
     /// The entries after a `seq`.
@@ -138,9 +131,7 @@ impl Ticket {
     fn edit(&self, change: impl FnOnce(&mut Entry)) {
         let mut log = self.journal.lock();
         // A cleared entry is no longer there.
-        if let Ok(index) = log
-            .entries
-            .binary_search_by_key(&self.seq, |entry| entry.seq)
+        if let Ok(index) = log.entries.binary_search_by_key(&self.seq, |entry| entry.seq)
             && let Some(entry) = log.entries.get_mut(index)
         {
             change(entry);

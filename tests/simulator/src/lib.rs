@@ -5,7 +5,7 @@
 //! - `server`: the accept loop; it can reset, truncate and drip. `control` takes what goes to `/_sim/`.
 //! - `exchange`: the journal, the fault that waits for this request (`tamper` changes its answer), the latency.
 //! - `api`: path, token, rate, rights, then the operation. From here on all is pure: the time is an argument.
-//! - `store`, `deployment`, `list`, `runs`: the state, the verbs, the pages.
+//! - `store`, `deployment`, `list`, `runs`, `page`: the state, the verbs, the pages.
 //! - `wire`: the shape of answers in both dialects.
 //!
 //! [`Simulator::handle`] is the same without a socket, for simulations with virtual time.
@@ -21,6 +21,7 @@ mod fault;
 mod input;
 mod journal;
 mod list;
+mod page;
 mod route;
 mod runs;
 mod seed;
@@ -102,10 +103,7 @@ impl Config {
     /// The default with that many active deployments.
     #[must_use]
     pub fn with_deployments(count: usize) -> Self {
-        Self {
-            deployments: vec![json!({}); count],
-            ..Self::default()
-        }
+        Self { deployments: vec![json!({}); count], ..Self::default() }
     }
 }
 
@@ -134,26 +132,14 @@ impl Simulator {
         };
         let core = Core::new(Api::new(settings, vec![Token::new(config.token)]));
         let now = core.now().date;
-        core.api()
-            .store
-            .seed(&config.deployments, now)
-            .map_err(invalid_input)?;
+        core.api().store.seed(&config.deployments, now).map_err(invalid_input)?;
         let core = Arc::new(core);
 
         let listener = TcpListener::bind(config.listen).await?;
-        let scheme = if config.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let host = reachable(listener.local_addr()?);
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(server::serve(
-            listener,
-            config.tls,
-            Arc::clone(&core),
-            stopped,
-        ));
+        tokio::spawn(server::serve(listener, config.tls, Arc::clone(&core), stopped));
         Ok(Self {
             core,
             base_url: format!("{scheme}://{host}{}", route::PREFIX),
@@ -184,10 +170,7 @@ impl Simulator {
     /// # Errors
     ///
     /// If a field is unknown or cannot be used, or the id is taken.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "callers write `json!` in place"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
     pub fn add(&self, partial: Value) -> Result<String, SeedError> {
         self.core.add(&partial)
     }
@@ -227,10 +210,7 @@ impl Simulator {
     }
 
     /// Changes any field by a merge patch, to values of any type.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "callers write `json!` in place"
-    )]
+    #[allow(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
     #[track_caller]
     pub fn patch(&self, id: &str, merge: Value) {
         found(id, self.core.patch(id, &merge));
@@ -299,10 +279,7 @@ impl Simulator {
 }
 
 #[track_caller]
-#[allow(
-    clippy::panic,
-    reason = "a test that names a deployment which does not exist is wrong"
-)]
+#[allow(clippy::panic, reason = "a test that names a deployment which does not exist is wrong")]
 fn found(id: &str, done: Option<()>) {
     assert!(done.is_some(), "the simulator has no deployment {id}");
 }

@@ -26,12 +26,7 @@ struct Args {
     #[arg(long, env = "SIMULATOR_TOKEN", default_value = DEFAULT_TOKEN, hide_env_values = true)]
     token: String,
     /// Begin with that many active deployments.
-    #[arg(
-        long,
-        env = "SIMULATOR_DEPLOYMENTS",
-        value_name = "N",
-        conflicts_with = "seed"
-    )]
+    #[arg(long, env = "SIMULATOR_DEPLOYMENTS", value_name = "N", conflicts_with = "seed")]
     deployments: Option<usize>,
     /// Begin with the deployments in this file: a JSON array of objects, each with the fields that differ from the template.
     #[arg(long, env = "SIMULATOR_SEED", value_name = "FILE.json")]
@@ -49,20 +44,10 @@ struct Args {
     #[arg(long, env = "SIMULATOR_WRITES_PER_SECOND", default_value_t = 0)]
     writes_per_second: u32,
     /// Serve https with this certificate chain, a PEM file.
-    #[arg(
-        long,
-        env = "SIMULATOR_TLS_CERT",
-        value_name = "FILE.pem",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "SIMULATOR_TLS_CERT", value_name = "FILE.pem", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The key of the certificate, a PEM file.
-    #[arg(
-        long,
-        env = "SIMULATOR_TLS_KEY",
-        value_name = "FILE.pem",
-        requires = "tls_cert"
-    )]
+    #[arg(long, env = "SIMULATOR_TLS_KEY", value_name = "FILE.pem", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     quirks: Quirks,
@@ -128,13 +113,8 @@ fn read_seeds(file: &Path) -> Result<Vec<Value>, String> {
 
 /// A whole number and a unit.
 fn duration(text: &str) -> Result<Duration, String> {
-    let milliseconds = text
-        .strip_suffix("ms")
-        .and_then(|number| number.parse().ok());
-    let seconds = || {
-        text.strip_suffix('s')
-            .and_then(|number| number.parse().ok())
-    };
+    let milliseconds = text.strip_suffix("ms").and_then(|number| number.parse().ok());
+    let seconds = || text.strip_suffix('s').and_then(|number| number.parse().ok());
     milliseconds
         .map(Duration::from_millis)
         .or_else(|| seconds().map(Duration::from_secs))

@@ -61,9 +61,7 @@ impl Route {
         let segments: Option<Vec<String>> = path.strip_prefix(PREFIX).and_then(|rest| {
             let segments = rest.strip_prefix('/')?.split('/');
             let decode = |segment| percent_decode_str(segment).decode_utf8();
-            segments
-                .map(|segment| decode(segment).ok().map(Into::into))
-                .collect()
+            segments.map(|segment| decode(segment).ok().map(Into::into)).collect()
         });
         let segments: Vec<&str> = segments.iter().flatten().map(String::as_str).collect();
         let (get, post, id, run_id) = match segments.as_slice() {
@@ -121,37 +119,12 @@ mod tests {
             ("POST", "deployments/search", Operation::Search, None),
             ("GET", "deployments/dep_1", Operation::Get, dep.clone()),
             ("POST", "deployments/dep_1", Operation::Update, dep.clone()),
-            (
-                "POST",
-                "deployments/dep_1/pause",
-                Operation::Pause,
-                dep.clone(),
-            ),
-            (
-                "POST",
-                "deployments/dep_1/unpause",
-                Operation::Unpause,
-                dep.clone(),
-            ),
-            (
-                "POST",
-                "deployments/dep_1/archive",
-                Operation::Archive,
-                dep.clone(),
-            ),
+            ("POST", "deployments/dep_1/pause", Operation::Pause, dep.clone()),
+            ("POST", "deployments/dep_1/unpause", Operation::Unpause, dep.clone()),
+            ("POST", "deployments/dep_1/archive", Operation::Archive, dep.clone()),
             ("POST", "deployments/dep_1/run", Operation::Run, dep.clone()),
-            (
-                "GET",
-                "deployments/dep_1/runs",
-                Operation::ListRuns,
-                dep.clone(),
-            ),
-            (
-                "GET",
-                "deployments/dep_1/runs/drun_1",
-                Operation::GetRun,
-                dep,
-            ),
+            ("GET", "deployments/dep_1/runs", Operation::ListRuns, dep.clone()),
+            ("GET", "deployments/dep_1/runs/drun_1", Operation::GetRun, dep),
             ("GET", "deployment_runs", Operation::ListAllRuns, None),
             ("GET", "deployment_runs/drun_1", Operation::GetAnyRun, None),
         ] {
@@ -168,12 +141,7 @@ mod tests {
 
     #[test]
     fn other_paths_and_methods_are_told_apart() {
-        for path in [
-            "/",
-            "/v1/deployments",
-            "/api/v1/cloud/agents",
-            "/api/v1/cloud/deployments/",
-        ] {
+        for path in ["/", "/v1/deployments", "/api/v1/cloud/agents", "/api/v1/cloud/deployments/"] {
             let route = Route::of(&Method::GET, path);
             assert_eq!(
                 (route.operation, route.refusal),

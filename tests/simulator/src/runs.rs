@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::list::{Cursor, Page, Paging, Query, Row};
+use crate::page::{Cursor, Page, Paging, Query, Row};
 use crate::wire::{self, ApiError, Dialect};
 
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub(crate) struct Runs(Vec<Run>);
 #[derive(Clone, Debug)]
 pub(crate) struct RunFilter {
     deployment_id: Option<String>,
-    none: bool,
+    /// Whether it asks for what no run here is.
+    excludes_all: bool,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
@@ -35,9 +36,7 @@ impl RunFilter {
     /// Reads the filters of a list of runs, of one deployment or of all.
     pub(crate) fn parse(deployment_id: Option<&str>, query: &Query<'_>) -> Result<Self, ApiError> {
         let time = |keys: [&str; 2]| {
-            let given = keys
-                .into_iter()
-                .find_map(|key| Some((key, query.get(key)?)));
+            let given = keys.into_iter().find_map(|key| Some((key, query.get(key)?)));
             given
                 .map(|(key, text)| {
                     text.parse::<Timestamp>().map_err(|_| {
@@ -51,7 +50,7 @@ impl RunFilter {
             deployment_id: deployment_id
                 .or_else(|| query.get("deployment_id"))
                 .map(ToOwned::to_owned),
-            none: other("trigger_type", "manual")
+            excludes_all: other("trigger_type", "manual")
                 || other("status", "completed")
                 || query.flag("has_error")?.unwrap_or(false),
             from: time(["triggered_after", "created_at[gte]"])?,
@@ -60,11 +59,8 @@ impl RunFilter {
     }
 
     fn fits(&self, run: &Run) -> bool {
-        !self.none
-            && self
-                .deployment_id
-                .as_ref()
-                .is_none_or(|id| run.deployment_id == *id)
+        !self.excludes_all
+            && self.deployment_id.as_ref().is_none_or(|id| run.deployment_id == *id)
             && self.from.is_none_or(|from| run.at >= from)
             && self.to.is_none_or(|to| run.at <= to)
     }
@@ -115,19 +111,14 @@ impl Runs {
     ) -> Result<Page, ApiError> {
         let position = |id: &str| {
             let unknown = || ApiError::invalid("the cursor names no run.");
-            self.0
-                .iter()
-                .position(|run| run.id == id)
-                .ok_or_else(unknown)
+            self.0.iter().position(|run| run.id == id).ok_or_else(unknown)
         };
         let row = |run: &Run| -> Row { (run.id.clone(), run.text(dialect)) };
         let fits = |run: &&Run| filter.fits(run);
         Ok(match &paging.cursor {
-            Cursor::Start => Page::take(
-                self.0.iter().rev().filter(fits).map(row),
-                paging.limit,
-                false,
-            ),
+            Cursor::Start => {
+                Page::take(self.0.iter().rev().filter(fits).map(row), paging.limit, false)
+            }
             Cursor::After(id) => {
                 let older = self.0.iter().take(position(id)?).rev();
                 Page::take(older.filter(fits).map(row), paging.limit, false)

@@ -54,10 +54,8 @@ pub(crate) fn deployment(
     name: &str,
     created: Timestamp,
 ) -> Result<Deployment, SeedError> {
-    let error = |problem| SeedError {
-        name: partial["name"].as_str().unwrap_or(name).to_owned(),
-        problem,
-    };
+    let error =
+        |problem| SeedError { name: partial["name"].as_str().unwrap_or(name).to_owned(), problem };
     let Value::Object(fields) = partial else {
         return Err(error("it must be a JSON object".to_owned()));
     };
@@ -96,17 +94,11 @@ fn check(fields: &Map<String, Value>) -> Result<Option<Timestamp>, String> {
         return Err("status must be active or paused".to_owned());
     }
     for key in ["agent", "metadata", "schedule", "paused_reason"] {
-        if fields
-            .get(key)
-            .is_some_and(|value| !(value.is_object() || value.is_null()))
-        {
+        if fields.get(key).is_some_and(|value| !(value.is_object() || value.is_null())) {
             return Err(format!("{key} must be an object"));
         }
     }
-    if let Some(schedule) = fields
-        .get("schedule")
-        .filter(|schedule| !schedule.is_null())
-    {
+    if let Some(schedule) = fields.get("schedule").filter(|schedule| !schedule.is_null()) {
         let expression = schedule["expression"].as_str().unwrap_or(EXPRESSION);
         let timezone = schedule["timezone"].as_str().unwrap_or(TIMEZONE);
         Cron::parse(expression, timezone).map_err(|problem| format!("schedule: {problem}"))?;

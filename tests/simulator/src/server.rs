@@ -53,11 +53,7 @@ pub fn tls(certificates: &Path, key: &Path) -> io::Result<Arc<rustls::ServerConf
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|config| {
-            config
-                .with_no_client_auth()
-                .with_single_cert(chain, key_der)
-        })
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key_der))
         .map_err(io::Error::other)?;
     Ok(Arc::new(config))
 }
@@ -97,10 +93,7 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    let _ = timeout(GRACE, async {
-        while connections.join_next().await.is_some() {}
-    })
-    .await;
+    let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
 /// A stream over a TCP socket.
@@ -158,22 +151,18 @@ async fn answer(
             reset.notify_one();
             pending().await
         }
-        Delivery::Truncated(mut response) => {
-            let length = HeaderValue::from(response.body().len());
-            response
-                .headers_mut()
-                .insert(header::CONTENT_LENGTH, length);
-            Ok(response.map(truncated))
-        }
+        Delivery::Truncated(response) => Ok(announced(response).map(truncated)),
         Delivery::Endless(response) => Ok(response.map(|_| endless())),
-        Delivery::Drip(mut response, each) => {
-            let length = HeaderValue::from(response.body().len());
-            response
-                .headers_mut()
-                .insert(header::CONTENT_LENGTH, length);
-            Ok(response.map(|body| drip(body, each)))
-        }
+        Delivery::Drip(response, each) => Ok(announced(response).map(|body| drip(body, each))),
     }
+}
+
+/// Announces the length of a body that comes in pieces.
+fn announced(mut response: Response<Bytes>) -> Response<Bytes> {
+    let length = HeaderValue::from(response.body().len());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    response
 }
 
 /// Reads a request's body up to the limit, and cuts it there.

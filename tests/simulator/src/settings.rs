@@ -57,28 +57,14 @@ impl Quirks {
     /// A text that names the field and its alternatives.
     pub fn check(&self) -> Result<(), String> {
         let fields: [(&str, u16, &[u16]); 4] = [
-            (
-                "archived_verb_status",
-                self.archived_verb_status,
-                &Self::ARCHIVED_VERB,
-            ),
-            (
-                "archived_get_status",
-                self.archived_get_status,
-                &Self::ARCHIVED_GET,
-            ),
-            (
-                "malformed_id_status",
-                self.malformed_id_status,
-                &Self::MALFORMED_ID,
-            ),
+            ("archived_verb_status", self.archived_verb_status, &Self::ARCHIVED_VERB),
+            ("archived_get_status", self.archived_get_status, &Self::ARCHIVED_GET),
+            ("malformed_id_status", self.malformed_id_status, &Self::MALFORMED_ID),
             ("create_status", self.create_status, &Self::CREATE),
         ];
         for (field, value, allowed) in fields {
             if !allowed.contains(&value) {
-                return Err(format!(
-                    "quirks.{field} is {value}, it must be one of {allowed:?}"
-                ));
+                return Err(format!("quirks.{field} is {value}, it must be one of {allowed:?}"));
             }
         }
         Ok(())

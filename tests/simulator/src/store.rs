@@ -67,20 +67,13 @@ impl Store {
         let place = Place(created, self.inserted);
         self.inserted += 1;
         self.places.insert(deployment.id().to_owned(), place);
-        let record = Record {
-            now: deployment,
-            before_last_write: None,
-        };
+        let record = Record { now: deployment, before_last_write: None };
         self.records.insert(place, record);
     }
 
     /// An id for a deployment that is made at `created`: like a `UUIDv7`, with a counter for its random part.
     pub(crate) fn next_id(&self, created: Timestamp) -> String {
-        format!(
-            "dep_{:012x}70008{:015x}",
-            created.as_millisecond(),
-            self.inserted
-        )
+        format!("dep_{:012x}70008{:015x}", created.as_millisecond(), self.inserted)
     }
 
     /// Where a deployment stands in the order.
@@ -167,10 +160,5 @@ impl Store {
 
 /// When a deployment says that it was made.
 pub(crate) fn created_at(deployment: &Deployment) -> Option<Timestamp> {
-    deployment
-        .document()
-        .get("created_at")?
-        .as_str()?
-        .parse()
-        .ok()
+    deployment.document().get("created_at")?.as_str()?.parse().ok()
 }

@@ -21,17 +21,11 @@ pub(crate) fn rewrite(response: Response<Bytes>, action: &Action, query: &str) -
         }),
         Action::CursorLoop => edit(response, |page| {
             let sent = list_cursor(query).map_or_else(|| page["last_id"].clone(), Value::from);
-            wire::merge(
-                page,
-                &json!({"has_more": true, "next_page": sent, "last_id": sent}),
-            );
+            wire::merge(page, &json!({"has_more": true, "next_page": sent, "last_id": sent}));
         }),
         Action::EndlessPages => edit(response, |page| {
             let fresh = format!("dep_{}", uuid::Uuid::new_v4().simple());
-            wire::merge(
-                page,
-                &json!({"has_more": true, "next_page": fresh, "last_id": fresh}),
-            );
+            wire::merge(page, &json!({"has_more": true, "next_page": fresh, "last_id": fresh}));
         }),
         _ => response,
     }
@@ -75,7 +69,5 @@ fn list_cursor(query: &str) -> Option<String> {
 pub(crate) fn without_cursors(query: &str) -> String {
     let kept = form_urlencoded::parse(query.as_bytes())
         .filter(|(key, _)| !CURSORS.contains(&key.as_ref()));
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(kept)
-        .finish()
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
 }

@@ -51,22 +51,13 @@ mod tests {
     use crate::route::{Operation, Route};
 
     fn pause(id: &str) -> Route {
-        Route::of(
-            &Method::POST,
-            &format!("/api/v1/cloud/deployments/{id}/pause"),
-        )
+        Route::of(&Method::POST, &format!("/api/v1/cloud/deployments/{id}/pause"))
     }
 
     #[test]
     fn a_fault_lets_some_through_then_acts_as_often_as_it_says() {
         let mut faults = Faults::default();
-        faults.inject(
-            Fault::reset_after()
-                .on(Operation::Pause)
-                .id("dep_1")
-                .skip(1)
-                .times(2),
-        );
+        faults.inject(Fault::reset_after().on(Operation::Pause).id("dep_1").skip(1).times(2));
         assert_eq!(faults.take(&pause("dep_2")), None);
         let taken: Vec<_> = (0..4).map(|_| faults.take(&pause("dep_1"))).collect();
         let reset = Some(Action::ResetAfter);

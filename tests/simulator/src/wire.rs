@@ -39,12 +39,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-            param: None,
-            retry_after: None,
-        }
+        Self { status, message: message.into(), param: None, retry_after: None }
     }
 
     /// 400 for the request as a whole.
@@ -54,10 +49,7 @@ impl ApiError {
 
     /// 400 that names the parameter at fault.
     pub(crate) fn invalid_param(param: &str, message: impl Into<String>) -> Self {
-        Self {
-            param: Some(param.to_owned()),
-            ..Self::invalid(message)
-        }
+        Self { param: Some(param.to_owned()), ..Self::invalid(message) }
     }
 
     /// 401 for a missing, malformed or unknown token.
@@ -90,10 +82,7 @@ impl ApiError {
 
     /// The error that the documentation's table has for a status.
     pub(crate) fn of_status(status: StatusCode) -> Self {
-        Self::new(
-            status,
-            status.canonical_reason().unwrap_or("The request failed."),
-        )
+        Self::new(status, status.canonical_reason().unwrap_or("The request failed."))
     }
 
     fn kind(&self) -> &'static str {
@@ -154,17 +143,13 @@ pub(crate) fn with_content_type(
 ) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 /// A time as the API writes it: RFC 3339 in whole seconds with `Z`.
 pub(crate) fn whole_seconds(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second())
-        .unwrap_or(time)
-        .to_string()
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
 /// A deployment as the dialect shows it. Documents are kept in a superset of both shapes.
@@ -180,9 +165,7 @@ pub(crate) fn deployment(document: &Map<String, Value>, dialect: Dialect) -> Map
             }
         }
     }
-    let events = shown
-        .get_mut("initial_events")
-        .and_then(Value::as_array_mut);
+    let events = shown.get_mut("initial_events").and_then(Value::as_array_mut);
     for content in events
         .into_iter()
         .flatten()

@@ -53,16 +53,8 @@ async fn a_token_may_lack_rights() -> Outcome {
     let [mine, other] = simulator.ids().try_into().map_err(|_| "two ids")?;
     simulator.accept_tokens([Token::new("pt-simulator").read_only().forbid(&other)]);
     let other = get(&simulator, &format!("/deployments/{other}")).await?;
-    assert_eq!(
-        (other.status, other.error_type()),
-        (403, "permission_error")
-    );
-    assert_eq!(
-        get(&simulator, &format!("/deployments/{mine}"))
-            .await?
-            .status,
-        200
-    );
+    assert_eq!((other.status, other.error_type()), (403, "permission_error"));
+    assert_eq!(get(&simulator, &format!("/deployments/{mine}")).await?.status, 200);
     assert_eq!(verb(&simulator, &mine, "pause").await?.status, 403);
     simulator.accept_tokens([Token::new("pt-simulator")]);
     assert_eq!(verb(&simulator, &mine, "pause").await?.status, 200);
@@ -77,10 +69,7 @@ async fn d2_names_the_request_in_errors_and_both_echo_the_header() -> Outcome {
         let simulator = in_dialect(dialect, 0).await?;
         let unknown = request("GET", "/deployments/dep_unknown");
         let answer = send(&simulator, unknown.header("x-request-id", "req-1"), "").await?;
-        assert_eq!(
-            (answer.status, answer.error_type()),
-            (404, "not_found_error")
-        );
+        assert_eq!((answer.status, answer.error_type()), (404, "not_found_error"));
         assert_eq!(answer.headers["x-request-id"], "req-1");
         assert_eq!(answer.json["type"], "error");
         let without = get(&simulator, "/deployments/dep_unknown").await?;
@@ -89,10 +78,7 @@ async fn d2_names_the_request_in_errors_and_both_echo_the_header() -> Outcome {
         } else {
             assert_eq!(answer.json["request_id"], "req-1");
             let ours = without.headers["x-request-id"].to_str()?;
-            assert_eq!(
-                (ours.len(), &without.json["request_id"]),
-                (36, &json!(ours))
-            );
+            assert_eq!((ours.len(), &without.json["request_id"]), (36, &json!(ours)));
         }
         let entry = simulator.journal().remove(0);
         assert_eq!(entry.request_id.as_deref(), Some("req-1"));
@@ -116,32 +102,21 @@ async fn a_path_outside_the_api_is_a_web_servers_404() -> Outcome {
 async fn the_dialects_differ_in_shape() -> Outcome {
     let shown = async |dialect| -> Result<_, Box<dyn Error>> {
         let simulator = in_dialect(dialect, 1).await?;
-        simulator
-            .deployment(&simulator.ids()[0])
-            .ok_or_else(|| "none".into())
+        simulator.deployment(&simulator.ids()[0]).ok_or_else(|| "none".into())
     };
     let (d1, d2) = (shown(Dialect::D1).await?, shown(Dialect::D2).await?);
     assert!(d1["initial_events"][0]["content"].is_string());
     assert_eq!(d2["initial_events"][0]["content"][0]["type"], "text");
     assert!(d1["metadata"]["cas_config"]["stats"]["next_trigger_at"].is_string());
     assert_eq!(d2["metadata"], json!({}));
-    assert_eq!(
-        (
-            d1.get("environment_variables"),
-            &d2["environment_variables"]
-        ),
-        (None, &json!(""))
-    );
+    assert_eq!((d1.get("environment_variables"), &d2["environment_variables"]), (None, &json!("")));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn rates_are_limited_in_a_sliding_second() -> Outcome {
-    let config = Config {
-        reads_per_second: 2,
-        writes_per_second: 1,
-        ..Config::with_deployments(1)
-    };
+    let config =
+        Config { reads_per_second: 2, writes_per_second: 1, ..Config::with_deployments(1) };
     let simulator = Simulator::start(config).await?;
     let id = simulator.ids().concat();
     for status in [200, 200, 429] {
@@ -149,10 +124,7 @@ async fn rates_are_limited_in_a_sliding_second() -> Outcome {
     }
     assert_eq!(verb(&simulator, &id, "pause").await?.status, 200);
     let limited = verb(&simulator, &id, "unpause").await?;
-    assert_eq!(
-        (limited.status, limited.error_type()),
-        (429, "rate_limit_error")
-    );
+    assert_eq!((limited.status, limited.error_type()), (429, "rate_limit_error"));
     assert_eq!(limited.headers["retry-after"], "1");
     tokio::time::advance(Duration::from_millis(999)).await;
     assert_eq!(get(&simulator, "/deployments").await?.status, 429);
@@ -168,23 +140,14 @@ async fn an_idempotency_key_replays_the_first_answer_for_a_day() -> Outcome {
         let simulator = with_deployments(1).await?;
         let id = simulator.ids().concat();
         let pause = || request("POST", &format!("/deployments/{id}/pause")).header(header, "key-1");
-        assert_eq!(
-            send(&simulator, pause(), "{}").await?.json["status"],
-            "paused"
-        );
+        assert_eq!(send(&simulator, pause(), "{}").await?.json["status"], "paused");
         assert_eq!(verb(&simulator, &id, "unpause").await?.status, 200);
         let replayed = send(&simulator, pause(), "{}").await?;
-        assert_eq!(
-            (replayed.status, &replayed.json["status"]),
-            (200, &json!("paused"))
-        );
+        assert_eq!((replayed.status, &replayed.json["status"]), (200, &json!("paused")));
         let active = simulator.deployment(&id).unwrap_or_default();
         assert_eq!(active["status"], "active", "a replay has no effect");
         let reused = send(&simulator, pause(), "").await?;
-        assert_eq!(
-            (reused.status, reused.error_type()),
-            (409, "conflict_error")
-        );
+        assert_eq!((reused.status, reused.error_type()), (409, "conflict_error"));
         let entry = simulator.journal().pop().ok_or("no entry")?;
         assert!(entry.has_idempotency_key);
         tokio::time::advance(Duration::from_secs(24 * 60 * 60)).await;
@@ -200,15 +163,9 @@ async fn a_body_that_is_not_json_is_refused() -> Outcome {
     let simulator = with_deployments(0).await?;
     for body in ["{", "[]"] {
         let answer = send(&simulator, request("POST", "/deployments"), body).await?;
-        assert_eq!(
-            (answer.status, answer.error_type()),
-            (400, "invalid_request_error")
-        );
+        assert_eq!((answer.status, answer.error_type()), (400, "invalid_request_error"));
     }
     let unknown = post(&simulator, "/deployments/dep_unknown/pause", json!({})).await?;
-    assert_eq!(
-        (unknown.status, unknown.error_type()),
-        (404, "not_found_error")
-    );
+    assert_eq!((unknown.status, unknown.error_type()), (404, "not_found_error"));
     Ok(())
 }

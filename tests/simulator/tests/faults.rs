@@ -41,11 +41,7 @@ impl Scene {
     }
 
     fn pausing(&self) -> reqwest::RequestBuilder {
-        let url = format!(
-            "{}/deployments/{}/pause",
-            self.simulator.base_url(),
-            self.id
-        );
+        let url = format!("{}/deployments/{}/pause", self.simulator.base_url(), self.id);
         self.client.post(url).bearer_auth("pt-simulator")
     }
 
@@ -94,12 +90,7 @@ async fn read(request: reqwest::RequestBuilder) -> Result<Answer, Box<dyn Error>
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await?;
     let json = serde_json::from_str(&text).unwrap_or_default();
-    Ok(Answer {
-        status,
-        headers,
-        text,
-        json,
-    })
+    Ok(Answer { status, headers, text, json })
 }
 
 #[tokio::test]
@@ -112,32 +103,18 @@ async fn a_response_replaces_the_effect() -> Outcome {
         (Fault::respond(503).html(), 503, None, "no envelope"),
         (Fault::respond(500), 500, None, "api_error"),
         (Fault::respond(429), 429, None, "rate_limit_error"),
-        (
-            Fault::respond(429).header("retry-after", "7"),
-            429,
-            Some("7"),
-            "rate_limit_error",
-        ),
+        (Fault::respond(429).header("retry-after", "7"), 429, Some("7"), "rate_limit_error"),
         (
             Fault::respond(429).header("retry-after", "soon").body(""),
             429,
             Some("soon"),
             "no envelope",
         ),
-        (
-            Fault::respond(307).header("location", "http://127.0.0.1:9/"),
-            307,
-            None,
-            "no envelope",
-        ),
+        (Fault::respond(307).header("location", "http://127.0.0.1:9/"), 307, None, "no envelope"),
     ] {
         let scene = Scene::with(fault.clone()).await?;
         let answer = scene.pause().await?;
-        let seen = answer
-            .headers
-            .get("retry-after")
-            .map(|value| value.to_str())
-            .transpose()?;
+        let seen = answer.headers.get("retry-after").map(|value| value.to_str()).transpose()?;
         assert_eq!(
             (answer.status, seen, answer.error_type()),
             (status, retry_after, error_type),
@@ -157,10 +134,7 @@ async fn a_reset_is_a_reset() -> Outcome {
         let scene = Scene::with(fault).await?;
         let mut stream = scene.raw_pause().await?;
         let read = stream.read(&mut [0; 64]).await;
-        assert_eq!(
-            read.map_err(|error| error.kind()),
-            Err(ErrorKind::ConnectionReset)
-        );
+        assert_eq!(read.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
         let entry = scene.finished().await?;
         assert_eq!((entry.status, entry.effect), (None, effect));
         assert_eq!(scene.status(), if effect { "paused" } else { "active" });
@@ -241,14 +215,8 @@ async fn an_answer_may_be_merged_with_nonsense() -> Outcome {
     let patch = json!({"id": "dep_other", "status": 7, "name": null});
     let scene = Scene::with(Fault::merge(patch)).await?;
     let answer = scene.pause().await?.json;
-    assert_eq!(
-        (&answer["id"], &answer["status"]),
-        (&json!("dep_other"), &json!(7))
-    );
-    assert_eq!(
-        (answer.get("name"), scene.status()),
-        (None, json!("paused"))
-    );
+    assert_eq!((&answer["id"], &answer["status"]), (&json!("dep_other"), &json!(7)));
+    assert_eq!((answer.get("name"), scene.status()), (None, json!("paused")));
     Ok(())
 }
 
@@ -256,10 +224,7 @@ async fn an_answer_may_be_merged_with_nonsense() -> Outcome {
 async fn an_oversized_body_has_its_size_and_is_still_json() -> Outcome {
     let scene = Scene::with(Fault::oversized(3 << 20)).await?;
     let answer = scene.pause().await?;
-    assert_eq!(
-        (answer.text.len(), &answer.json["status"]),
-        (3 << 20, &json!("paused"))
-    );
+    assert_eq!((answer.text.len(), &answer.json["status"]), (3 << 20, &json!("paused")));
     Ok(())
 }
 
@@ -294,15 +259,9 @@ async fn a_stale_read_shows_the_state_before_the_last_write() -> Outcome {
     let other = scene.simulator.add(json!({"status": "paused"}))?;
     scene.pause().await?;
     scene.simulator.inject(Fault::stale().times(2));
-    assert_eq!(
-        scene.get(&format!("/{}", scene.id)).await?.json["status"],
-        "active"
-    );
+    assert_eq!(scene.get(&format!("/{}", scene.id)).await?.json["status"], "active");
     assert_eq!(scene.get("?status=paused").await?.ids(), [&other]);
-    assert_eq!(
-        scene.get("?status=paused").await?.ids(),
-        [&other, &scene.id]
-    );
+    assert_eq!(scene.get("?status=paused").await?.ids(), [&other, &scene.id]);
     Ok(())
 }
 
@@ -324,14 +283,8 @@ async fn a_cursor_may_lead_back_to_itself() -> Outcome {
     scene.simulator.inject(Fault::cursor_loop());
     let first = scene.get("?limit=1").await?.json;
     let cursor = first["last_id"].as_str().ok_or("no cursor")?;
-    let second = scene
-        .get(&format!("?limit=1&after_id={cursor}"))
-        .await?
-        .json;
-    assert_eq!(
-        (&second["last_id"], &second["next_page"]),
-        (&json!(cursor), &json!(cursor))
-    );
+    let second = scene.get(&format!("?limit=1&after_id={cursor}")).await?.json;
+    assert_eq!((&second["last_id"], &second["next_page"]), (&json!(cursor), &json!(cursor)));
     assert_eq!(second["has_more"], true);
     Ok(())
 }
@@ -354,19 +307,9 @@ async fn pages_may_go_on_for_ever() -> Outcome {
 #[tokio::test]
 async fn a_fault_finds_its_operation_and_id() -> Outcome {
     let scene = Scene::new().await?;
-    scene.simulator.inject(
-        Fault::respond(503)
-            .on(Operation::Pause)
-            .id("dep_other")
-            .always(),
-    );
+    scene.simulator.inject(Fault::respond(503).on(Operation::Pause).id("dep_other").always());
     assert_eq!(scene.pause().await?.status, 200);
-    scene.simulator.inject(
-        Fault::respond(503)
-            .on(Operation::Get)
-            .id(&scene.id)
-            .always(),
-    );
+    scene.simulator.inject(Fault::respond(503).on(Operation::Get).id(&scene.id).always());
     assert_eq!(scene.get("").await?.status, 200);
     assert_eq!(scene.get(&format!("/{}", scene.id)).await?.status, 503);
     scene.simulator.clear_faults();
@@ -383,47 +326,28 @@ async fn without_a_socket_a_cut_is_an_error_and_time_is_virtual() -> Outcome {
         request.body(bytes::Bytes::new())
     };
     simulator.inject(Fault::reset_before());
-    assert_eq!(
-        simulator.handle(pause()?).await.err(),
-        Some(ConnectionCut::Reset)
-    );
+    assert_eq!(simulator.handle(pause()?).await.err(), Some(ConnectionCut::Reset));
     simulator.inject(Fault::truncate().on(Operation::Get));
     let get = common::request("GET", &format!("/deployments/{id}")).body(bytes::Bytes::new())?;
     assert_eq!(simulator.handle(get).await.err(), Some(ConnectionCut::Body));
     simulator.inject(Fault::hang_before());
     let hour = Duration::from_secs(3600);
-    assert!(
-        tokio::time::timeout(hour, simulator.handle(pause()?))
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(hour, simulator.handle(pause()?)).await.is_err());
     simulator.inject(Fault::zombie(hour));
     let minute = Duration::from_secs(60);
-    assert!(
-        tokio::time::timeout(minute, simulator.handle(pause()?))
-            .await
-            .is_err()
-    );
-    assert_eq!(
-        simulator.deployment(&id).unwrap_or_default()["status"],
-        "active"
-    );
+    assert!(tokio::time::timeout(minute, simulator.handle(pause()?)).await.is_err());
+    assert_eq!(simulator.deployment(&id).unwrap_or_default()["status"], "active");
     let landed = |_: &u64| simulator.journal().iter().all(|entry| entry.finished);
     simulator.changed().wait_for(landed).await?;
     let zombie = simulator.journal().pop().ok_or("no entry")?;
     assert!(zombie.effect);
-    assert_eq!(
-        simulator.deployment(&id).unwrap_or_default()["status"],
-        "paused"
-    );
+    assert_eq!(simulator.deployment(&id).unwrap_or_default()["status"], "paused");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_simulator_ends_with_its_last_handle() -> Outcome {
-    let Scene {
-        simulator, client, ..
-    } = Scene::new().await?;
+    let Scene { simulator, client, .. } = Scene::new().await?;
     let url = simulator.base_url();
     drop(simulator.clone());
     assert_eq!(client.get(&url).send().await?.status(), 404);

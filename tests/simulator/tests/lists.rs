@@ -10,11 +10,9 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn pages_follow_one_another_to_the_end_in_both_dialects() -> Outcome {
-    for (dialect, cursor) in [
-        (Dialect::D1, "after_id"),
-        (Dialect::D2, "after_id"),
-        (Dialect::D2, "page"),
-    ] {
+    for (dialect, cursor) in
+        [(Dialect::D1, "after_id"), (Dialect::D2, "after_id"), (Dialect::D2, "page")]
+    {
         let simulator = in_dialect(dialect, 5).await?;
         let newest_first: Vec<_> = simulator.ids().into_iter().rev().collect();
         let mut seen = Vec::new();
@@ -40,24 +38,10 @@ async fn pages_follow_one_another_to_the_end_in_both_dialects() -> Outcome {
 async fn before_id_leads_back_to_the_newest() -> Outcome {
     let simulator = with_deployments(5).await?;
     let ids: Vec<_> = simulator.ids().into_iter().rev().collect();
-    let page = get(
-        &simulator,
-        &format!("/deployments?limit=2&before_id={}", ids[3]),
-    )
-    .await?;
-    assert_eq!(
-        (page.ids(), &page.json["has_more"]),
-        (vec![&*ids[1], &*ids[2]], &json!(true))
-    );
-    let page = get(
-        &simulator,
-        &format!("/deployments?limit=2&before_id={}", ids[1]),
-    )
-    .await?;
-    assert_eq!(
-        (page.ids(), &page.json["has_more"]),
-        (vec![&*ids[0]], &json!(false))
-    );
+    let page = get(&simulator, &format!("/deployments?limit=2&before_id={}", ids[3])).await?;
+    assert_eq!((page.ids(), &page.json["has_more"]), (vec![&*ids[1], &*ids[2]], &json!(true)));
+    let page = get(&simulator, &format!("/deployments?limit=2&before_id={}", ids[1])).await?;
+    assert_eq!((page.ids(), &page.json["has_more"]), (vec![&*ids[0]], &json!(false)));
     Ok(())
 }
 
@@ -93,11 +77,7 @@ async fn several_cursors_exclude_each_other_in_d2_only() -> Outcome {
     for (dialect, status) in [(Dialect::D1, 200), (Dialect::D2, 400)] {
         let simulator = in_dialect(dialect, 3).await?;
         let id = &simulator.ids()[1];
-        let page = get(
-            &simulator,
-            &format!("/deployments?after_id={id}&before_id={id}"),
-        )
-        .await?;
+        let page = get(&simulator, &format!("/deployments?after_id={id}&before_id={id}")).await?;
         assert_eq!(page.status, status, "{dialect:?}");
     }
     Ok(())
@@ -107,10 +87,7 @@ async fn several_cursors_exclude_each_other_in_d2_only() -> Outcome {
 async fn a_cursor_that_names_nothing_is_refused() -> Outcome {
     let simulator = with_deployments(1).await?;
     let page = get(&simulator, "/deployments?after_id=dep_unknown").await?;
-    assert_eq!(
-        (page.status, page.error_type()),
-        (400, "invalid_request_error")
-    );
+    assert_eq!((page.status, page.error_type()), (400, "invalid_request_error"));
     Ok(())
 }
 
@@ -131,28 +108,18 @@ async fn filters_select() -> Outcome {
         ("include_archived=false", vec!["dep_p", "dep_a"]),
         ("status=active", vec!["dep_a"]),
         ("status=paused", vec!["dep_p"]),
-        (
-            "status=active&include_archived=true",
-            vec!["dep_x", "dep_a"],
-        ),
+        ("status=active&include_archived=true", vec!["dep_x", "dep_a"]),
         ("agent_id=agent_2", vec!["dep_p"]),
         ("agent_id=agent_3", vec![]),
         ("created_at[gte]=2026-06-02T00:00:00Z", vec!["dep_p"]),
-        (
-            "created_at%5Blte%5D=2026-06-01T08:00:00%2B08:00",
-            vec!["dep_a"],
-        ),
+        ("created_at%5Blte%5D=2026-06-01T08:00:00%2B08:00", vec!["dep_a"]),
         ("created_at[gte]=2026-06-02T08:00:01%2B08:00", vec![]),
     ] {
         let simulator = three(Dialect::D2).await?;
         let page = get(&simulator, &format!("/deployments?{query}")).await?;
         assert_eq!(page.ids(), ids, "{query}");
     }
-    for query in [
-        "status=archived",
-        "include_archived=1",
-        "created_at[gte]=yesterday",
-    ] {
+    for query in ["status=archived", "include_archived=1", "created_at[gte]=yesterday"] {
         let simulator = three(Dialect::D2).await?;
         let page = get(&simulator, &format!("/deployments?{query}")).await?;
         assert_eq!(page.status, 400, "{query}");
@@ -163,11 +130,7 @@ async fn filters_select() -> Outcome {
 #[tokio::test]
 async fn d1_has_no_filter_by_time() -> Outcome {
     let simulator = three(Dialect::D1).await?;
-    let page = get(
-        &simulator,
-        "/deployments?created_at[gte]=2030-01-01T00:00:00Z",
-    )
-    .await?;
+    let page = get(&simulator, "/deployments?created_at[gte]=2030-01-01T00:00:00Z").await?;
     assert_eq!(page.ids(), ["dep_p", "dep_a"]);
     Ok(())
 }
@@ -190,48 +153,22 @@ async fn search_needs_its_header_and_counts() -> Outcome {
     let simulator = three(Dialect::D2).await?;
     assert_eq!(search(&simulator, None, json!({})).await?.status, 400);
     let beta = Some("other, search-2026-08-31");
-    let found = search(
-        &simulator,
-        beta,
-        json!({"metadata": {"team": "core"}, "name": "aLPH"}),
-    )
-    .await?;
-    assert_eq!(
-        (found.ids(), &found.json["total"]),
-        (vec!["dep_a"], &json!(1))
-    );
-    let first = search(
-        &simulator,
-        beta,
-        json!({"limit": 1, "include_archived": true}),
-    )
-    .await?;
-    assert_eq!(
-        (first.ids(), &first.json["total"]),
-        (vec!["dep_x"], &json!(3))
-    );
+    let found =
+        search(&simulator, beta, json!({"metadata": {"team": "core"}, "name": "aLPH"})).await?;
+    assert_eq!((found.ids(), &found.json["total"]), (vec!["dep_a"], &json!(1)));
+    let first = search(&simulator, beta, json!({"limit": 1, "include_archived": true})).await?;
+    assert_eq!((first.ids(), &first.json["total"]), (vec!["dep_x"], &json!(3)));
     let page = first.json["next_page"].clone();
     let second = search(&simulator, beta, json!({"limit": 1, "page": page})).await?;
-    assert_eq!(
-        (second.ids(), second.json.get("total")),
-        (vec!["dep_p"], Some(&Value::Null))
-    );
-    assert_eq!(
-        search(&simulator, beta, json!({"color": "red"}))
-            .await?
-            .status,
-        400
-    );
+    assert_eq!((second.ids(), second.json.get("total")), (vec!["dep_p"], Some(&Value::Null)));
+    assert_eq!(search(&simulator, beta, json!({"color": "red"})).await?.status, 400);
     assert!(simulator.journal().iter().all(|entry| !entry.effect));
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn more_than_ten_searches_at_once_are_refused() -> Outcome {
-    let config = Config {
-        latency: std::time::Duration::from_secs(1),
-        ..Config::default()
-    };
+    let config = Config { latency: std::time::Duration::from_secs(1), ..Config::default() };
     let simulator = Simulator::start(config).await?;
     let mut searches = tokio::task::JoinSet::new();
     for _ in 0..11 {
@@ -267,10 +204,7 @@ async fn seeds_that_cannot_be_used_are_refused_with_a_reason() -> Outcome {
     }
     let by_error = simulator
         .add(json!({"paused_reason": {"type": "error", "error": {"type": "unknown_error"}}}))?;
-    assert_eq!(
-        simulator.deployment(&by_error).unwrap_or_default()["status"],
-        "paused"
-    );
+    assert_eq!(simulator.deployment(&by_error).unwrap_or_default()["status"], "paused");
     Ok(())
 }
 
@@ -285,10 +219,7 @@ async fn ten_thousand_deployments_are_listed_page_by_page() -> Outcome {
     for _ in 0..10 {
         let page = get(&simulator, &format!("/deployments?limit=1000{cursor}")).await?;
         seen.extend(page.ids().into_iter().map(ToOwned::to_owned));
-        cursor = format!(
-            "&after_id={}",
-            page.json["last_id"].as_str().unwrap_or_default()
-        );
+        cursor = format!("&after_id={}", page.json["last_id"].as_str().unwrap_or_default());
     }
     assert_eq!(seen.len(), 10_000);
     Ok(())

@@ -37,11 +37,7 @@ fn control(base_url: &str) -> Result<String, Box<dyn Error>> {
 fn terminate(child: &Child) -> Outcome {
     let pid = child.id().ok_or("it is gone")?.to_string();
     let status = Command::new("kill").args(["-TERM", &pid]).status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err("kill failed".into())
-    }
+    if status.success() { Ok(()) } else { Err("kill failed".into()) }
 }
 
 fn temporary(name: &str) -> PathBuf {
@@ -53,9 +49,8 @@ async fn the_first_line_is_a_usable_base_url_even_on_all_interfaces() -> Outcome
     let (_child, base_url) = start(&["--listen", "0.0.0.0:0", "--deployments", "3"]).await?;
     assert!(base_url.starts_with("http://127.0.0.1:"), "{base_url}");
     assert!(base_url.ends_with("/api/v1/cloud"), "{base_url}");
-    let list = reqwest::Client::new()
-        .get(format!("{base_url}/deployments"))
-        .bearer_auth("pt-simulator");
+    let list =
+        reqwest::Client::new().get(format!("{base_url}/deployments")).bearer_auth("pt-simulator");
     let page: Value = list.send().await?.json().await?;
     assert_eq!(page["data"].as_array().map(Vec::len), Some(3));
     Ok(())
@@ -65,21 +60,11 @@ async fn the_first_line_is_a_usable_base_url_even_on_all_interfaces() -> Outcome
 async fn it_stops_at_once_even_when_requests_hang() -> Outcome {
     let (mut child, base_url) = start(&["--deployments", "1", "--latency", "3600s"]).await?;
     let client = reqwest::Client::new();
-    let hanging = client
-        .get(format!("{base_url}/deployments"))
-        .bearer_auth("pt-simulator")
-        .send();
+    let hanging = client.get(format!("{base_url}/deployments")).bearer_auth("pt-simulator").send();
     let hanging = tokio::spawn(hanging);
     let journal = format!("{}/journal", control(&base_url)?);
     timeout(LONG, async {
-        while client
-            .get(&journal)
-            .send()
-            .await?
-            .json::<Vec<Value>>()
-            .await?
-            .is_empty()
-        {}
+        while client.get(&journal).send().await?.json::<Vec<Value>>().await?.is_empty() {}
         Ok::<_, reqwest::Error>(())
     })
     .await??;
@@ -100,12 +85,8 @@ async fn https_is_served_with_the_given_certificate() -> Outcome {
     let (_child, base_url) = start(&["--tls-cert", &paths[0], "--tls-key", &paths[1]]).await?;
     assert!(base_url.starts_with("https://"), "{base_url}");
     let trusted = reqwest::Certificate::from_pem(issued.cert.pem().as_bytes())?;
-    let client = reqwest::Client::builder()
-        .tls_certs_only([trusted])
-        .build()?;
-    let list = client
-        .get(format!("{base_url}/deployments"))
-        .bearer_auth("pt-simulator");
+    let client = reqwest::Client::builder().tls_certs_only([trusted]).build()?;
+    let list = client.get(format!("{base_url}/deployments")).bearer_auth("pt-simulator");
     assert_eq!(list.send().await?.status(), 200);
     Ok(())
 }
@@ -124,26 +105,16 @@ fn bad_input_is_named_and_nothing_is_printed() -> Outcome {
     for (content, reason) in [
         ("{", "failed to read the seed file"),
         ("{}", "expected a sequence"),
-        (
-            r#"[{"name": "nightly", "paused": true}]"#,
-            r#""nightly": "paused" is not a field"#,
-        ),
+        (r#"[{"name": "nightly", "paused": true}]"#, r#""nightly": "paused" is not a field"#),
     ] {
         std::fs::write(&seed, content)?;
         let (output, error) = refused(&["--seed", &path])?;
         assert!(!output.status.success() && output.stdout.is_empty());
         assert!(error.contains(reason), "{error}");
     }
-    for args in [
-        ["--create-status", "418"],
-        ["--latency", "soon"],
-        ["--tls-cert", "only.pem"],
-    ] {
+    for args in [["--create-status", "418"], ["--latency", "soon"], ["--tls-cert", "only.pem"]] {
         let (output, error) = refused(&args)?;
-        assert!(
-            !output.status.success() && error.contains(args[0]),
-            "{error}"
-        );
+        assert!(!output.status.success() && error.contains(args[0]), "{error}");
     }
     Ok(())
 }
@@ -151,15 +122,9 @@ fn bad_input_is_named_and_nothing_is_printed() -> Outcome {
 #[tokio::test]
 async fn a_seed_file_is_read_and_the_control_api_needs_no_token() -> Outcome {
     let seed = temporary("seed.json");
-    std::fs::write(
-        &seed,
-        r#"[{"id": "dep_1", "name": "nightly"}, {"id": "dep_2"}]"#,
-    )?;
+    std::fs::write(&seed, r#"[{"id": "dep_1", "name": "nightly"}, {"id": "dep_2"}]"#)?;
     let (_child, base_url) = start(&["--seed", &seed.display().to_string()]).await?;
     let ids = reqwest::get(format!("{}/deployments", control(&base_url)?)).await?;
-    assert_eq!(
-        ids.json::<Value>().await?,
-        json!({"ids": ["dep_1", "dep_2"]})
-    );
+    assert_eq!(ids.json::<Value>().await?, json!({"ids": ["dep_1", "dep_2"]}));
     Ok(())
 }

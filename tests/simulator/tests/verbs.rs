@@ -45,10 +45,9 @@ fn without_times(value: Value) -> Value {
     match value {
         Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => json!("a time"),
         Value::Array(items) => items.into_iter().map(without_times).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(key, value)| (key, without_times(value)))
-            .collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, value)| (key, without_times(value))).collect()
+        }
         other => other,
     }
 }
@@ -127,11 +126,7 @@ async fn every_cell_of_the_state_matrix() -> Outcome {
             assert_eq!(answer.error_type(), "conflict_error", "{cell}");
         }
         let [entry] = simulator.journal().try_into().map_err(|_| "one entry")?;
-        assert_eq!(
-            entry.effect,
-            status == 200 && !operation.is_empty(),
-            "{cell}"
-        );
+        assert_eq!(entry.effect, status == 200 && !operation.is_empty(), "{cell}");
     }
     Ok(())
 }
@@ -151,23 +146,15 @@ async fn what_the_documentation_leaves_open_can_be_chosen() -> Outcome {
             let answer = verb(&simulator, &id, operation).await?;
             assert_eq!((answer.status, answer.error_type()), (status, error_type));
         }
-        assert_eq!(
-            get(&simulator, &format!("/deployments/{id}")).await?.status,
-            404
-        );
+        assert_eq!(get(&simulator, &format!("/deployments/{id}")).await?.status, 404);
         assert_eq!(get(&simulator, "/deployments/depl_1").await?.status, 400);
         for _ in 0..2 {
             let answer = post(&simulator, "/deployments", minimal("twice")).await?;
             assert_eq!(answer.status, 201);
         }
     }
-    let refused = Config {
-        quirks: Quirks {
-            create_status: 418,
-            ..Quirks::default()
-        },
-        ..Config::default()
-    };
+    let refused =
+        Config { quirks: Quirks { create_status: 418, ..Quirks::default() }, ..Config::default() };
     assert!(Simulator::start(refused).await.is_err());
     Ok(())
 }
@@ -191,12 +178,7 @@ async fn a_pause_by_error_keeps_its_reason_and_is_lifted_by_unpause() -> Outcome
 async fn archive_frees_the_name_and_ends_the_schedule() -> Outcome {
     let simulator = with_deployments(0).await?;
     let id = simulator.add(json!({"name": "nightly", "status": "paused"}))?;
-    assert_eq!(
-        post(&simulator, "/deployments", minimal("nightly"))
-            .await?
-            .status,
-        409
-    );
+    assert_eq!(post(&simulator, "/deployments", minimal("nightly")).await?.status, 409);
     let archived = verb(&simulator, &id, "archive").await?.json;
     let name = archived["name"].as_str().unwrap_or_default();
     let suffix = name.strip_prefix("nightly_archived_").ok_or("no suffix")?;
@@ -206,12 +188,7 @@ async fn archive_frees_the_name_and_ends_the_schedule() -> Outcome {
     assert_eq!(archived["schedule"]["upcoming_runs_at"], json!([]));
     let stats = &archived["metadata"]["cas_config"]["stats"];
     assert!(stats["next_trigger_at"].is_string());
-    assert_eq!(
-        post(&simulator, "/deployments", minimal("nightly"))
-            .await?
-            .status,
-        200
-    );
+    assert_eq!(post(&simulator, "/deployments", minimal("nightly")).await?.status, 200);
     Ok(())
 }
 
@@ -220,10 +197,7 @@ async fn create_checks_its_body_and_makes_an_active_deployment() -> Outcome {
     let simulator = with_deployments(0).await?;
     let created = post(&simulator, "/deployments", minimal("new")).await?.json;
     assert_eq!(created["status"], "active");
-    assert_eq!(
-        created["agent"],
-        json!({"id": "agent_1", "type": "agent", "version": 1})
-    );
+    assert_eq!(created["agent"], json!({"id": "agent_1", "type": "agent", "version": 1}));
     assert_eq!(created["schedule"], Value::Null);
     let id = created["id"].as_str().ok_or("no id")?;
     let hex = id.strip_prefix("dep_").ok_or("no prefix")?;
@@ -239,28 +213,18 @@ async fn create_checks_its_body_and_makes_an_active_deployment() -> Outcome {
         ("agent", json!("nobody")),
         ("initial_events", json!([])),
         ("initial_events", json!([{"type": "user.shout"}])),
-        (
-            "schedule",
-            json!({"type": "cron", "expression": "@daily", "timezone": "UTC"}),
-        ),
+        ("schedule", json!({"type": "cron", "expression": "@daily", "timezone": "UTC"})),
         ("metadata", json!({"k": "v".repeat(513)})),
         ("environment_id", Value::Null),
     ] {
         let mut body = minimal("other");
         body[field] = value;
         let answer = post(&simulator, "/deployments", body).await?;
-        assert_eq!(
-            (answer.status, answer.error_type()),
-            (400, "invalid_request_error"),
-            "{field}"
-        );
+        assert_eq!((answer.status, answer.error_type()), (400, "invalid_request_error"), "{field}");
         assert_eq!(answer.json["error"]["param"], field);
     }
     let nothing = post(&simulator, "/deployments", json!({})).await?;
-    assert_eq!(
-        (nothing.status, &nothing.json["error"]["param"]),
-        (400, &json!("name"))
-    );
+    assert_eq!((nothing.status, &nothing.json["error"]["param"]), (400, &json!("name")));
     assert_eq!(simulator.ids().len(), 1);
     Ok(())
 }
@@ -283,23 +247,15 @@ async fn update_merges_and_leaves_the_rest() -> Outcome {
     assert!(updated["metadata"]["cas_config"].is_object());
     assert_eq!(updated["resources"][1], json!({"type": "git_repository"}));
     assert!(updated["schedule"]["last_run_at"].is_string());
-    let upcoming = updated["schedule"]["upcoming_runs_at"]
-        .as_array()
-        .ok_or("no times")?;
-    assert!(upcoming.iter().all(|time| {
-        time.as_str()
-            .is_some_and(|time| time.ends_with("-01-01T00:00:00Z"))
-    }));
-    let cleared = post(&simulator, &url, json!({"schedule": null}))
-        .await?
-        .json;
-    assert_eq!(cleared["schedule"], Value::Null);
-    assert_eq!(
-        post(&simulator, &url, json!({"status": "active"}))
-            .await?
-            .status,
-        400
+    let upcoming = updated["schedule"]["upcoming_runs_at"].as_array().ok_or("no times")?;
+    assert!(
+        upcoming
+            .iter()
+            .all(|time| { time.as_str().is_some_and(|time| time.ends_with("-01-01T00:00:00Z")) })
     );
+    let cleared = post(&simulator, &url, json!({"schedule": null})).await?.json;
+    assert_eq!(cleared["schedule"], Value::Null);
+    assert_eq!(post(&simulator, &url, json!({"status": "active"})).await?.status, 400);
     Ok(())
 }
 
@@ -317,29 +273,16 @@ async fn runs_are_recorded_and_listed() -> Outcome {
         let all = get(&simulator, "/deployment_runs").await?;
         assert_eq!(all.ids(), runs.iter().rev().collect::<Vec<_>>());
         let own = get(&simulator, &format!("/deployments/{first}/runs?limit=1")).await?;
-        assert_eq!(
-            (own.ids(), &own.json["has_more"]),
-            (vec![runs[1].as_str()], &json!(true))
-        );
+        assert_eq!((own.ids(), &own.json["has_more"]), (vec![runs[1].as_str()], &json!(true)));
         let rest = format!("/deployments/{first}/runs?limit=1&after_id={}", runs[1]);
         assert_eq!(get(&simulator, &rest).await?.ids(), [runs[0].as_str()]);
         let none = get(&simulator, "/deployment_runs?trigger_type=schedule").await?;
         assert!(none.ids().is_empty());
         assert_eq!(
-            get(
-                &simulator,
-                &format!("/deployments/{second}/runs/{}", runs[0])
-            )
-            .await?
-            .status,
+            get(&simulator, &format!("/deployments/{second}/runs/{}", runs[0])).await?.status,
             404
         );
-        assert_eq!(
-            get(&simulator, &format!("/deployment_runs/{}", runs[0]))
-                .await?
-                .status,
-            200
-        );
+        assert_eq!(get(&simulator, &format!("/deployment_runs/{}", runs[0])).await?.status, 200);
         let ran = simulator.deployment(&first).unwrap_or_default();
         assert!(ran["schedule"]["last_run_at"].is_string());
     }
