@@ -74,7 +74,7 @@ impl Bed {
             .context("failed to create a namespace")?
             .name_any();
         let folder = tempfile::Builder::new()
-            .prefix(&namespace)
+            .prefix(&format!("{namespace}-"))
             .tempdir_in(control_plane.scratch())?;
         let kubeconfig = install::in_namespace(&control_plane, &client, &namespace).await?;
         let recorder = Recorder::start(Api::namespaced(client.clone(), &namespace)).await?;
