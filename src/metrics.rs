@@ -93,14 +93,10 @@ pub struct Snapshot {
     pub conditions: Vec<(&'static str, &'static str, usize)>,
 }
 
-const CONTROLLER: Controller = Controller {
-    controller: "qoderdeployment",
-};
+const CONTROLLER: Controller = Controller { controller: "qoderdeployment" };
 
 fn histogram() -> Histogram {
-    Histogram::new([
-        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-    ])
+    Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
 }
 
 impl Default for Metrics {
@@ -139,22 +135,14 @@ impl Metrics {
             "The build",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        r.register(
-            "qoder_api_requests",
-            "Requests to the Qoder API",
-            self.api_requests.clone(),
-        );
+        r.register("qoder_api_requests", "Requests to the Qoder API", self.api_requests.clone());
         r.register_with_unit(
             "qoder_api_request_duration",
             "Duration of requests to the Qoder API",
             Unit::Seconds,
             self.api_duration.clone(),
         );
-        r.register(
-            "controller_runtime_reconcile",
-            "Reconciles",
-            self.reconciles.clone(),
-        );
+        r.register("controller_runtime_reconcile", "Reconciles", self.reconciles.clone());
         r.register(
             "controller_runtime_reconcile_errors",
             "Reconciles that ended in an error",
@@ -171,22 +159,14 @@ impl Metrics {
             "Reconciles under way",
             self.active_workers.clone(),
         );
-        r.register(
-            "workqueue_depth",
-            "Keys in the work queue",
-            self.queue_depth.clone(),
-        );
+        r.register("workqueue_depth", "Keys in the work queue", self.queue_depth.clone());
         r.register_with_unit(
             "workqueue_queue_duration",
             "How long keys waited in the work queue",
             Unit::Seconds,
             self.queue_duration.clone(),
         );
-        r.register(
-            "qoder_drift",
-            "Changes of the remote by others",
-            self.drift.clone(),
-        );
+        r.register("qoder_drift", "Changes of the remote by others", self.drift.clone());
         r.register(
             "qoder_conflict",
             "Writes that the API answered with 409",
@@ -198,16 +178,8 @@ impl Metrics {
             Unit::Seconds,
             self.time_to_effect.clone(),
         );
-        r.register(
-            "qoder_status_writes",
-            "Status patches sent",
-            self.status_writes.clone(),
-        );
-        r.register(
-            "qoder_deployments",
-            "Resources by condition",
-            self.deployments.clone(),
-        );
+        r.register("qoder_status_writes", "Status patches sent", self.status_writes.clone());
+        r.register("qoder_deployments", "Resources by condition", self.deployments.clone());
         r.register(
             "qoder_observed_deployments",
             "Deployments that resources name",
@@ -228,9 +200,7 @@ impl Metrics {
     /// One request to the API has ended.
     pub fn api_call(&self, operation: Operation, code: &'static str, duration: Duration) {
         let operation = operation.as_str();
-        self.api_requests
-            .get_or_create(&ApiRequest { operation, code })
-            .inc();
+        self.api_requests.get_or_create(&ApiRequest { operation, code }).inc();
         self.api_duration
             .get_or_create(&ApiOperation { operation })
             .observe(duration.as_secs_f64());
@@ -245,12 +215,8 @@ impl Metrics {
     pub fn reconcile_ended(&self, result: &'static str, duration: Duration) {
         let Controller { controller } = CONTROLLER;
         self.active_workers.get_or_create(&CONTROLLER).dec();
-        self.reconciles
-            .get_or_create(&ReconcileResult { controller, result })
-            .inc();
-        self.reconcile_time
-            .get_or_create(&CONTROLLER)
-            .observe(duration.as_secs_f64());
+        self.reconciles.get_or_create(&ReconcileResult { controller, result }).inc();
+        self.reconcile_time.get_or_create(&CONTROLLER).observe(duration.as_secs_f64());
         if result == "error" {
             self.reconcile_errors.get_or_create(&CONTROLLER).inc();
         }
@@ -263,9 +229,7 @@ impl Metrics {
 
     /// A write was answered with 409. `meaning` is `already_reconciled` or `other`.
     pub fn conflict(&self, meaning: &'static str) {
-        self.conflicts
-            .get_or_create(&ConflictMeaning { meaning })
-            .inc();
+        self.conflicts.get_or_create(&ConflictMeaning { meaning }).inc();
     }
 
     /// All metrics as OpenMetrics text.
@@ -274,16 +238,11 @@ impl Metrics {
     /// A metric cannot be written.
     pub fn encode(&self, snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let queue = QueueName {
-            name: "qoderdeployment",
-        };
-        self.queue_depth
-            .get_or_create(&queue)
-            .set(count(snapshot.queue_depth));
+        let queue = QueueName { name: "qoderdeployment" };
+        self.queue_depth.get_or_create(&queue).set(count(snapshot.queue_depth));
         self.writes_waiting.set(count(snapshot.writes_waiting));
         self.breaker_open.set(i64::from(snapshot.breaker_open));
-        self.observed_deployments
-            .set(count(snapshot.observed_deployments));
+        self.observed_deployments.set(count(snapshot.observed_deployments));
         self.deployments.clear();
         for (condition, status, n) in &snapshot.conditions {
             let state = DeploymentState { condition, status };

@@ -107,10 +107,7 @@ mod tests {
         };
         let seconds = |f: &dyn Fn(u32) -> Duration| [0, 1, 2, 3, 9].map(|n| f(n).as_secs());
         assert_eq!(seconds(&|n| times.hold(n)), [600, 1200, 2400, 3600, 3600]);
-        assert_eq!(
-            seconds(&|n| times.credential_probe(n)),
-            [30, 60, 120, 240, 600]
-        );
+        assert_eq!(seconds(&|n| times.credential_probe(n)), [30, 60, 120, 240, 600]);
         assert_eq!(seconds(&|n| times.backoff(n, 0.0)), [1, 2, 4, 8, 60]);
         assert_eq!(times.backoff(9, 1.0), Duration::from_secs(45));
         assert_eq!(times.request_lifetime(), Duration::from_secs(60));

@@ -64,14 +64,8 @@ mod tests {
             assert_eq!(DeploymentId::try_from(good).unwrap().as_str(), good);
         }
         let long = format!("dep_{}", "a".repeat(65));
-        for bad in [
-            "", "dep_", "dep", "run_1", "dep_a/b", "dep_..", "dep_é", "dep_a ", &long,
-        ] {
-            assert_eq!(
-                DeploymentId::try_from(bad),
-                Err(InvalidDeploymentId),
-                "{bad}"
-            );
+        for bad in ["", "dep_", "dep", "run_1", "dep_a/b", "dep_..", "dep_é", "dep_a ", &long] {
+            assert_eq!(DeploymentId::try_from(bad), Err(InvalidDeploymentId), "{bad}");
         }
     }
 }

@@ -3,17 +3,12 @@ use std::time::Duration;
 use super::*;
 use crate::qoder::SendError;
 
-const TIMES: Times = Times {
-    poll_interval: Duration::from_secs(30),
-    request_timeout: Duration::from_secs(15),
-};
+const TIMES: Times =
+    Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
 
 fn account() -> Account {
     let source = TokenSource::Environment(Token::parse(b"pt-obviously-fake"));
-    let rates = Rates {
-        reads_per_second: 50,
-        writes_per_second: 20,
-    };
+    let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
     let mut account = Account::new(source, rates, TIMES);
     assert!(account.reload().unwrap());
     account
@@ -25,11 +20,7 @@ fn id(n: u32) -> DeploymentId {
 
 fn status(status: u16) -> ApiError {
     let status = StatusCode::from_u16(status).unwrap();
-    ApiError::Status {
-        status,
-        from_api: None,
-        retry_after: None,
-    }
+    ApiError::Status { status, from_api: None, retry_after: None }
 }
 
 fn is_admitted(account: &mut Account, now: Instant) -> bool {
@@ -41,10 +32,7 @@ fn a_401_stops_the_credential_and_few_probes_go_out() {
     let mut account = account();
     let start = Instant::now();
     assert!(is_admitted(&mut account, start));
-    assert!(
-        account.ended(1, Some(&status(401)), start, 0.0),
-        "its worth changed"
-    );
+    assert!(account.ended(1, Some(&status(401)), start, 0.0), "its worth changed");
     assert_eq!(account.worth(), Worth::Rejected { since: start });
 
     // An hour of asking each second: probes after 30, 60, 120, 240, 480 and then 600 s each.
@@ -70,10 +58,7 @@ fn one_probe_at_a_time_and_only_an_answer_frees_the_credential() {
     assert!(!is_admitted(&mut account, probe), "one is under way");
     let lost = ApiError::Send(SendError::TimedOut);
     assert!(!account.ended(1, Some(&lost), probe, 0.0));
-    assert!(
-        matches!(account.worth(), Worth::Rejected { .. }),
-        "a timeout says nothing"
-    );
+    assert!(matches!(account.worth(), Worth::Rejected { .. }), "a timeout says nothing");
 
     let again = probe + TIMES.credential_probe(0);
     assert!(is_admitted(&mut account, again));
@@ -96,25 +81,16 @@ fn turns_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
     let mut account = account();
     let namespace = Arc::from("ns");
     let start = Instant::now();
-    assert!(matches!(
-        account.turn(&id(1), Lane::Spec, &namespace, start),
-        Turn::Yours(_)
-    ));
+    assert!(matches!(account.turn(&id(1), Lane::Spec, &namespace, start), Turn::Yours(_)));
     account.send_write(&id(1), start).unwrap();
     for n in [2, 3, 4] {
-        assert!(matches!(
-            account.turn(&id(n), Lane::Spec, &namespace, start),
-            Turn::Wait
-        ));
+        assert!(matches!(account.turn(&id(n), Lane::Spec, &namespace, start), Turn::Wait));
     }
     assert_eq!(account.grant(start), None, "not yet");
     let next = account.next_grant(start).unwrap();
     assert_eq!(next, start + Duration::from_millis(50));
     assert_eq!(account.grant(next), Some(id(2)));
-    assert!(matches!(
-        account.turn(&id(2), Lane::Spec, &namespace, next),
-        Turn::Yours(_)
-    ));
+    assert!(matches!(account.turn(&id(2), Lane::Spec, &namespace, next), Turn::Yours(_)));
     account.send_write(&id(2), next).unwrap();
 
     // 3 gets a turn and does not use it; 4 is not held up by it for more than its second.

@@ -165,18 +165,13 @@ impl Rate {
     fn earliest(&self, promised: usize, now: Instant) -> Instant {
         let last = self.sent.back().copied().max(self.promised_at);
         let spaced = last.map(|last| last + self.spacing);
-        [spaced, self.window(promised)]
-            .into_iter()
-            .flatten()
-            .fold(now, Instant::max)
+        [spaced, self.window(promised)].into_iter().flatten().fold(now, Instant::max)
     }
 
     /// When the request leaves the window that has to, before one more may be sent.
     fn window(&self, promised: usize) -> Option<Instant> {
         let first = (self.sent.len() + promised).checked_sub(self.per_second)?;
-        self.sent
-            .get(first)
-            .map(|first| *first + Duration::from_secs(1))
+        self.sent.get(first).map(|first| *first + Duration::from_secs(1))
     }
 
     fn sent(&mut self, now: Instant) {

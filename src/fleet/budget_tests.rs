@@ -2,14 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const TIMES: Times = Times {
-    poll_interval: Duration::from_secs(30),
-    request_timeout: Duration::from_secs(15),
-};
-const RATES: Rates = Rates {
-    reads_per_second: 50,
-    writes_per_second: 20,
-};
+const TIMES: Times =
+    Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
+const RATES: Rates = Rates { reads_per_second: 50, writes_per_second: 20 };
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -41,15 +36,8 @@ fn a_calm_budget_is_free_at_once_and_a_busy_one_is_evenly_spaced() {
     let start = Instant::now();
     assert_eq!(budget.earliest(Kind::Write, 0, start), Some(start));
     budget.sent(Kind::Write, start);
-    assert_eq!(
-        budget.earliest(Kind::Write, 0, start),
-        Some(start + millis(50))
-    );
-    assert_eq!(
-        budget.earliest(Kind::Read, 0, start),
-        Some(start),
-        "reads have their own"
-    );
+    assert_eq!(budget.earliest(Kind::Write, 0, start), Some(start + millis(50)));
+    assert_eq!(budget.earliest(Kind::Read, 0, start), Some(start), "reads have their own");
 }
 
 #[test]
@@ -62,16 +50,9 @@ fn retry_after_is_honoured_and_capped_and_without_it_the_wait_doubles() {
         budget.earliest(Kind::Read, 0, now).unwrap() - now
     };
     assert_eq!(wait_after(Some(millis(7_000))), millis(7_000));
-    assert_eq!(
-        wait_after(Some(Duration::from_secs(86_400))),
-        TIMES.longest_wait()
-    );
+    assert_eq!(wait_after(Some(Duration::from_secs(86_400))), TIMES.longest_wait());
     let own: Vec<_> = (0..3).map(|_| wait_after(None).as_secs()).collect();
-    assert_eq!(
-        own,
-        [4, 8, 16],
-        "the first two 429s of the row were counted too"
-    );
+    assert_eq!(own, [4, 8, 16], "the first two 429s of the row were counted too");
 }
 
 #[test]
@@ -89,16 +70,9 @@ fn five_failures_open_the_breaker_which_lets_one_probe_through_at_a_time() {
     assert_eq!(budget.earliest(Kind::Read, 0, now), Some(probe));
     now = probe;
     budget.sent(Kind::Read, now);
-    assert_eq!(
-        budget.earliest(Kind::Write, 0, now),
-        None,
-        "one probe at a time"
-    );
+    assert_eq!(budget.earliest(Kind::Write, 0, now), None, "one probe at a time");
     budget.ended(Ending::Failed, now, 0.0);
-    assert_eq!(
-        budget.earliest(Kind::Read, 0, now),
-        Some(now + TIMES.breaker_probe())
-    );
+    assert_eq!(budget.earliest(Kind::Read, 0, now), Some(now + TIMES.breaker_probe()));
 
     budget.ended(Ending::Answered, now, 0.0);
     assert!(!budget.is_open());

@@ -84,19 +84,14 @@ impl Cache {
     /// The deployments for which a read is demanded.
     #[must_use]
     pub fn demanded(&self) -> Vec<DeploymentId> {
-        let demanded = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.demanded.is_some());
+        let demanded = self.entries.iter().filter(|(_, entry)| entry.demanded.is_some());
         demanded.map(|(id, _)| id.clone()).collect()
     }
 
     /// Whether a read of this deployment is demanded.
     #[must_use]
     pub fn is_demanded(&self, id: &DeploymentId) -> bool {
-        self.entries
-            .get(id)
-            .is_some_and(|entry| entry.demanded.is_some())
+        self.entries.get(id).is_some_and(|entry| entry.demanded.is_some())
     }
 
     /// How many deployments are bound.
@@ -120,17 +115,14 @@ impl Cache {
     /// were not seen since: suspects. Absence from a list is not absence; each needs a look.
     #[must_use]
     pub fn unseen_since(&self, started: Instant) -> Vec<DeploymentId> {
-        let suspects = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| match entry.observed {
-                Some(Observed {
-                    answer: Answer::Archived | Answer::NotFound | Answer::Forbidden,
-                    ..
-                }) => false,
-                Some(observed) => observed.valid_from < started,
-                None => true,
-            });
+        let suspects = self.entries.iter().filter(|(_, entry)| match entry.observed {
+            Some(Observed {
+                answer: Answer::Archived | Answer::NotFound | Answer::Forbidden,
+                ..
+            }) => false,
+            Some(observed) => observed.valid_from < started,
+            None => true,
+        });
         suspects.map(|(id, _)| id.clone()).collect()
     }
 
@@ -145,18 +137,11 @@ impl Cache {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
         };
-        if entry
-            .observed
-            .is_some_and(|last| last.valid_from > observed.valid_from)
-        {
+        if entry.observed.is_some_and(|last| last.valid_from > observed.valid_from) {
             return false;
         }
-        let answers = entry
-            .demanded
-            .is_some_and(|since| observed.started >= since);
-        let recovers = entry
-            .failure
-            .is_some_and(|failure| failure.started <= observed.started);
+        let answers = entry.demanded.is_some_and(|since| observed.started >= since);
+        let recovers = entry.failure.is_some_and(|failure| failure.started <= observed.started);
         let known = match observed.answer {
             Answer::NotFound => None,
             Answer::Forbidden => entry.last_known.clone(),

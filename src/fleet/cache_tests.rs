@@ -3,10 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::{fleet::PausedBy, qoder::RemoteStatus};
 
-const TIMES: Times = Times {
-    poll_interval: Duration::from_secs(30),
-    request_timeout: Duration::from_secs(15),
-};
+const TIMES: Times =
+    Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
 
 fn id() -> DeploymentId {
     DeploymentId::try_from("dep_1").unwrap()
@@ -25,11 +23,7 @@ fn deployment(status: RemoteStatus) -> Option<Deployment> {
 }
 
 fn read(answer: Answer, started: Instant) -> Observed {
-    Observed {
-        answer,
-        started,
-        valid_from: started,
-    }
+    Observed { answer, started, valid_from: started }
 }
 
 fn cache() -> (Cache, Instant) {
@@ -44,29 +38,16 @@ const SECOND: Duration = Duration::from_secs(1);
 fn only_news_wakes_anyone() {
     let (mut cache, start) = cache();
     let active = || deployment(RemoteStatus::Active);
-    assert!(
-        cache.observe(&id(), active(), read(Answer::Active, start)),
-        "the first look"
-    );
-    assert!(
-        !cache.observe(&id(), active(), read(Answer::Active, start + SECOND)),
-        "nothing new"
-    );
+    assert!(cache.observe(&id(), active(), read(Answer::Active, start)), "the first look");
+    assert!(!cache.observe(&id(), active(), read(Answer::Active, start + SECOND)), "nothing new");
     let paused = read(Answer::Paused(PausedBy::Hand), start + 2 * SECOND);
-    assert!(
-        cache.observe(&id(), deployment(RemoteStatus::Paused), paused),
-        "it differs"
-    );
+    assert!(cache.observe(&id(), deployment(RemoteStatus::Paused), paused), "it differs");
 }
 
 #[test]
 fn a_demand_is_answered_only_by_a_read_that_started_after_it() {
     let (mut cache, start) = cache();
-    cache.observe(
-        &id(),
-        deployment(RemoteStatus::Active),
-        read(Answer::Active, start),
-    );
+    cache.observe(&id(), deployment(RemoteStatus::Active), read(Answer::Active, start));
     cache.demand(&id(), start + 2 * SECOND);
     let early = read(Answer::Active, start + SECOND);
     assert!(!cache.observe(&id(), deployment(RemoteStatus::Active), early));
@@ -99,22 +80,12 @@ fn failures_in_a_row_are_one_story_that_an_observation_ends() {
     assert!(!fail(&mut cache, start + SECOND));
     let failure = cache.get(&id()).unwrap().failure.unwrap();
     assert_eq!((failure.first, failure.count), (start, 2));
-    assert_eq!(
-        failure.retry_at,
-        start + SECOND + 2 * SECOND,
-        "the backoff doubles"
-    );
+    assert_eq!(failure.retry_at, start + SECOND + 2 * SECOND, "the backoff doubles");
 
     let read = read(Answer::Active, start + 2 * SECOND);
-    assert!(
-        cache.observe(&id(), deployment(RemoteStatus::Active), read),
-        "it recovers"
-    );
+    assert!(cache.observe(&id(), deployment(RemoteStatus::Active), read), "it recovers");
     assert!(cache.get(&id()).unwrap().failure.is_none());
-    assert!(
-        !fail(&mut cache, start + SECOND),
-        "a failure from before says nothing now"
-    );
+    assert!(!fail(&mut cache, start + SECOND), "a failure from before says nothing now");
 }
 
 #[test]
@@ -123,11 +94,7 @@ fn absence_makes_a_suspect_unless_it_is_explained() {
     assert_eq!(cache.unseen_since(start), [id()]);
     cache.observe(&id(), None, read(Answer::NotFound, start));
     assert_eq!(cache.unseen_since(start + SECOND), [], "known to be gone");
-    cache.observe(
-        &id(),
-        deployment(RemoteStatus::Active),
-        read(Answer::Active, start + SECOND),
-    );
+    cache.observe(&id(), deployment(RemoteStatus::Active), read(Answer::Active, start + SECOND));
     assert_eq!(cache.unseen_since(start + SECOND), [], "seen by this list");
     assert_eq!(cache.unseen_since(start + 2 * SECOND), [id()]);
 }

@@ -52,11 +52,7 @@ impl From<&Deployment> for Answer {
             RemoteStatus::Paused => {
                 let reason = deployment.paused_reason.as_ref();
                 let by_hand = reason.is_some_and(|reason| reason.kind == "manual");
-                Self::Paused(if by_hand {
-                    PausedBy::Hand
-                } else {
-                    PausedBy::Platform
-                })
+                Self::Paused(if by_hand { PausedBy::Hand } else { PausedBy::Platform })
             }
             RemoteStatus::Other(_) => Self::UnknownStatus,
         }
@@ -68,10 +64,7 @@ impl From<&Deployment> for Answer {
 /// # Errors
 /// The [`ReadFailure`]: nothing is known of the deployment.
 pub fn answer_of_error(error: &ApiError) -> Result<Answer, ReadFailure> {
-    let ApiError::Status {
-        status, from_api, ..
-    } = error
-    else {
+    let ApiError::Status { status, from_api, .. } = error else {
         return Err(failure_of_error(error));
     };
     match (status.as_u16(), from_api) {

@@ -67,10 +67,7 @@ impl Observer {
             wake,
             demanded: Notify::new(),
             list_wanted: Notify::new(),
-            paging: Mutex::new(Paging {
-                limit: LARGEST_PAGE,
-                pages: 1,
-            }),
+            paging: Mutex::new(Paging { limit: LARGEST_PAGE, pages: 1 }),
         }
     }
 
@@ -112,8 +109,7 @@ impl Observer {
     /// look, which is a demand.
     fn alive(&self) -> Vec<DeploymentId> {
         // No start is later than this, so every one that could be alive is "unseen".
-        self.cache()
-            .unseen_since(Instant::now() + self.times.poll_interval)
+        self.cache().unseen_since(Instant::now() + self.times.poll_interval)
     }
 
     fn pages(&self) -> usize {
@@ -173,10 +169,7 @@ impl Observer {
     /// One full list. Pages shift: what it lacks becomes a suspect, and gets a look of its own.
     async fn list(&self) {
         let started = Instant::now();
-        let mut query = ListQuery {
-            limit: lock(&self.paging).limit,
-            cursor: None,
-        };
+        let mut query = ListQuery { limit: lock(&self.paging).limit, cursor: None };
         let mut cursors = HashSet::new();
         let mut pages = 0;
         loop {
@@ -237,11 +230,7 @@ impl Observer {
         deployment: Option<Deployment>,
         started: Instant,
     ) {
-        let observed = Observed {
-            answer,
-            started,
-            valid_from: started,
-        };
+        let observed = Observed { answer, started, valid_from: started };
         if self.cache().observe(id, deployment, observed) {
             (self.wake)(id);
         }

@@ -36,11 +36,7 @@ mod tests {
                     Plan::Gets => wanted,
                     Plan::List => pages.max(1),
                 };
-                assert_eq!(
-                    calls,
-                    wanted.min(pages.max(1)),
-                    "{wanted} wanted, {pages} pages"
-                );
+                assert_eq!(calls, wanted.min(pages.max(1)), "{wanted} wanted, {pages} pages");
             }
         }
     }

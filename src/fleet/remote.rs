@@ -102,15 +102,13 @@ impl Remote {
     /// Reads one deployment, as soon as the budget admits it.
     pub async fn get(&self, id: &DeploymentId) -> Called<Deployment> {
         let (token, epoch) = self.admitted().await;
-        self.call(Operation::Get, epoch, self.client.get(&token, id))
-            .await
+        self.call(Operation::Get, epoch, self.client.get(&token, id)).await
     }
 
     /// Reads one page, as soon as the budget admits it.
     pub async fn list(&self, query: &ListQuery) -> Called<Page> {
         let (token, epoch) = self.admitted().await;
-        self.call(Operation::List, epoch, self.client.list(&token, query))
-            .await
+        self.call(Operation::List, epoch, self.client.list(&token, query)).await
     }
 
     /// Writes, with a turn that [`Account::turn`] gave.
@@ -125,12 +123,7 @@ impl Remote {
                 Err(at) => sleep_until(at).await,
             }
         };
-        self.call(
-            Operation::Write(verb),
-            epoch,
-            self.client.write(token, verb, id),
-        )
-        .await
+        self.call(Operation::Write(verb), epoch, self.client.write(token, verb, id)).await
     }
 
     async fn admitted(&self) -> (Token, u64) {
@@ -170,11 +163,7 @@ impl Remote {
 
         let error = result.as_ref().err();
         let worth_changed = self.account().ended(epoch, error, ended, fastrand::f64());
-        self.metrics.api_call(
-            operation,
-            error.map_or("200", ApiError::code),
-            ended - started,
-        );
+        self.metrics.api_call(operation, error.map_or("200", ApiError::code), ended - started);
         if worth_changed {
             self.worth.send_replace(());
         }
@@ -182,10 +171,6 @@ impl Remote {
             self.reload_token();
         }
         self.freed.send_replace(());
-        Called {
-            result,
-            started,
-            ended,
-        }
+        Called { result, started, ended }
     }
 }

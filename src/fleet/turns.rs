@@ -48,11 +48,7 @@ impl<K> Default for Turns<K> {
 impl<K: Clone + Eq + Hash> Turns<K> {
     /// Lets the key wait. One that waits already keeps its place, or moves to a better lane.
     pub fn push(&mut self, key: K, lane: Lane, namespace: &Arc<str>) {
-        if self
-            .waiting
-            .get(&key)
-            .is_some_and(|present| *present <= lane)
-        {
+        if self.waiting.get(&key).is_some_and(|present| *present <= lane) {
             return;
         }
         self.waiting.insert(key.clone(), lane);

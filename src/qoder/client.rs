@@ -137,11 +137,7 @@ impl Client {
         base_url: BaseUrl,
         workspace: Option<HeaderValue>,
     ) -> Self {
-        Self {
-            transport,
-            base_url,
-            workspace,
-        }
+        Self { transport, base_url, workspace }
     }
 
     /// `GET /deployments/{id}`.

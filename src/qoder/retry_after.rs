@@ -10,12 +10,7 @@ use k8s_openapi::jiff::{Timestamp, fmt::rfc2822};
 /// nonsense. Not capped: that is the caller's policy.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let millis = || {
-        text("retry-after-ms")?
-            .parse()
-            .ok()
-            .map(Duration::from_millis)
-    };
+    let millis = || text("retry-after-ms")?.parse().ok().map(Duration::from_millis);
     let seconds = || text("retry-after")?.parse().ok().map(Duration::from_secs);
     let date = || {
         let at = rfc2822::parse(text("retry-after")?).ok()?.timestamp();
@@ -43,28 +38,15 @@ mod tests {
             (&[], None),
             (&[("retry-after", "3")], Some(3_000)),
             (&[("retry-after", " 3 ")], Some(3_000)),
-            (
-                &[("retry-after", "Wed, 01 Jul 2026 02:00:07 GMT")],
-                Some(7_000),
-            ),
+            (&[("retry-after", "Wed, 01 Jul 2026 02:00:07 GMT")], Some(7_000)),
             (&[("retry-after", "Wed, 01 Jul 2026 01:00:00 GMT")], Some(0)),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "-5")], None),
-            (
-                &[("retry-after-ms", "250"), ("retry-after", "3")],
-                Some(250),
-            ),
-            (
-                &[("retry-after-ms", "x"), ("retry-after", "3")],
-                Some(3_000),
-            ),
+            (&[("retry-after-ms", "250"), ("retry-after", "3")], Some(250)),
+            (&[("retry-after-ms", "x"), ("retry-after", "3")], Some(3_000)),
         ];
         for (headers, expected) in cases {
-            assert_eq!(
-                wait(headers),
-                expected.map(Duration::from_millis),
-                "{headers:?}"
-            );
+            assert_eq!(wait(headers), expected.map(Duration::from_millis), "{headers:?}");
         }
     }
 }

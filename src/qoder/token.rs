@@ -106,11 +106,7 @@ mod tests {
 
     #[test]
     fn one_trailing_newline_is_the_editors_everything_else_is_refused() {
-        for good in [
-            "pt-obviously-fake",
-            "pt-obviously-fake\n",
-            "pt-obviously-fake\r\n",
-        ] {
+        for good in ["pt-obviously-fake", "pt-obviously-fake\n", "pt-obviously-fake\r\n"] {
             let header = Token::parse(good.as_bytes()).ok().unwrap().authorization();
             assert_eq!(header, "Bearer pt-obviously-fake");
             assert!(header.is_sensitive());

@@ -57,10 +57,7 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
         Box::pin(async move {
-            let limit = request
-                .extensions()
-                .get::<MaxBody>()
-                .map_or(usize::MAX, |max| max.0);
+            let limit = request.extensions().get::<MaxBody>().map_or(usize::MAX, |max| max.0);
             let request = reqwest::Request::try_from(request).map_err(classify)?;
             let mut response = self.0.execute(request).await.map_err(classify)?;
 

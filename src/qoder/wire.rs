@@ -96,9 +96,7 @@ pub(super) fn deployment(body: &[u8], asked: &DeploymentId) -> Result<Deployment
     if found.id == *asked {
         Ok(found)
     } else {
-        Err(ApiError::Invalid(
-            "another deployment than the one asked for",
-        ))
+        Err(ApiError::Invalid("another deployment than the one asked for"))
     }
 }
 
@@ -108,14 +106,8 @@ pub(super) fn page(body: &[u8]) -> Result<Page, ApiError> {
         serde_json::from_slice(body).map_err(|_| ApiError::Invalid("not a page of a list"))?;
     let items = page.data.iter().filter_map(|raw| item(raw)).collect();
     let next = if page.has_more {
-        let cursor = page
-            .last_id
-            .filter(|id| !id.is_empty())
-            .map(Cursor::AfterId);
-        let cursor = cursor.or(page
-            .next_page
-            .filter(|page| !page.is_empty())
-            .map(Cursor::Page));
+        let cursor = page.last_id.filter(|id| !id.is_empty()).map(Cursor::AfterId);
+        let cursor = cursor.or(page.next_page.filter(|page| !page.is_empty()).map(Cursor::Page));
         Some(cursor.ok_or(ApiError::Invalid("a page with more to come and no cursor"))?)
     } else {
         None
@@ -129,9 +121,7 @@ fn item(raw: &RawValue) -> Option<Item> {
         return Some(Item::Deployment(found));
     }
     let only: OnlyId = serde_json::from_str(raw.get()).ok()?;
-    DeploymentId::try_from(only.id.as_str())
-        .ok()
-        .map(Item::Invalid)
+    DeploymentId::try_from(only.id.as_str()).ok().map(Item::Invalid)
 }
 
 /// The type in the API's own error envelope; `None`: the body is something else.

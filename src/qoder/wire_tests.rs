@@ -34,26 +34,14 @@ fn an_answer_that_makes_no_sense_is_an_error_and_never_a_guess() {
     for (json, what) in [
         ("", "empty"),
         ("[]", "not an object"),
-        (
-            r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a"}"#,
-            "no status",
-        ),
-        (
-            r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":7}"#,
-            "status of the wrong type",
-        ),
+        (r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a"}"#, "no status"),
+        (r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":7}"#, "status of the wrong type"),
         (
             r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":"active","archived_at":false}"#,
             "wrong type",
         ),
-        (
-            r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":"act"#,
-            "cut short",
-        ),
-        (
-            r#"{"id":"dep_other","status":"active"}"#,
-            "another deployment",
-        ),
+        (r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":"act"#, "cut short"),
+        (r#"{"id":"dep_other","status":"active"}"#, "another deployment"),
         (r#"{"id":"../x","status":"active"}"#, "no id"),
     ] {
         assert!(matches!(decode(json), Err(ApiError::Invalid(_))), "{what}");
@@ -77,10 +65,7 @@ fn remote_strings_are_cut_to_the_bounds_of_the_schema() {
     let found = decode(&json).unwrap();
     assert_eq!(found.status.as_str().chars().count(), api::MAX_TEXT);
     assert_eq!(found.name.unwrap().chars().count(), api::MAX_NAME);
-    assert_eq!(
-        found.schedule.unwrap().expression.chars().count(),
-        api::MAX_TEXT
-    );
+    assert_eq!(found.schedule.unwrap().expression.chars().count(), api::MAX_TEXT);
     let reason = found.paused_reason.unwrap();
     assert_eq!(reason.kind.chars().count(), api::MAX_TEXT);
     assert_eq!(reason.error.unwrap().kind.chars().count(), api::MAX_TEXT);
@@ -105,10 +90,7 @@ fn a_page_survives_a_bad_entry_and_prefers_the_cursor_of_both_generations() {
     let last =
         read(r#"{"data":[],"first_id":null,"last_id":null,"has_more":false,"next_page":null}"#);
     assert_eq!(last.unwrap().next, None);
-    assert!(
-        read(r#"{"data":[],"has_more":true}"#).is_err(),
-        "more to come and no cursor"
-    );
+    assert!(read(r#"{"data":[],"has_more":true}"#).is_err(), "more to come and no cursor");
     assert!(read(r#"{"data":{}}"#).is_err());
 }
 

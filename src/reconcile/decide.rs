@@ -74,24 +74,15 @@ impl Verdict {
     /// Ready=True.
     #[must_use]
     pub const fn is_ready(self) -> bool {
-        matches!(
-            self,
-            Self::Disabled | Self::Observed | Self::InSync | Self::DriftTolerated
-        )
+        matches!(self, Self::Disabled | Self::Observed | Self::InSync | Self::DriftTolerated)
     }
 }
 
 /// Decides. The first row that fits wins.
 #[must_use]
 pub fn decide(s: &Situation) -> Decision {
-    let say = |verdict| Decision {
-        step: Step::Nothing,
-        verdict,
-    };
-    let observe = Decision {
-        step: Step::Observe,
-        verdict: Verdict::Observing,
-    };
+    let say = |verdict| Decision { step: Step::Nothing, verdict };
+    let observe = Decision { step: Step::Observe, verdict: Verdict::Observing };
 
     if s.deleting {
         return say(Verdict::Deleting);
@@ -126,10 +117,7 @@ pub fn decide(s: &Situation) -> Decision {
 
 /// Rows 6 to 15: what an answer means for this resource.
 fn judge(s: &Situation, answer: Answer) -> Decision {
-    let say = |verdict| Decision {
-        step: Step::Nothing,
-        verdict,
-    };
+    let say = |verdict| Decision { step: Step::Nothing, verdict };
     match answer {
         Answer::Forbidden => return say(Verdict::Forbidden),
         Answer::NotFound => return say(Verdict::NotFound),
@@ -157,31 +145,17 @@ fn judge(s: &Situation, answer: Answer) -> Decision {
     if is_drift && s.held {
         return say(Verdict::Contested);
     }
-    write(
-        s,
-        if is_paused {
-            Verb::Unpause
-        } else {
-            Verb::Pause
-        },
-    )
+    write(s, if is_paused { Verb::Unpause } else { Verb::Pause })
 }
 
 /// Rows 14 and 15: it differs. W and the backoff make it wait; a refusal makes it stop.
 fn write(s: &Situation, verb: Verb) -> Decision {
     if s.writes_refused {
-        return Decision {
-            step: Step::Nothing,
-            verdict: Verdict::WriteRefused,
-        };
+        return Decision { step: Step::Nothing, verdict: Verdict::WriteRefused };
     }
     let wait = s.backing_off || s.opposite_may_land(verb);
     Decision {
-        step: if wait {
-            Step::Nothing
-        } else {
-            Step::Write(verb)
-        },
+        step: if wait { Step::Nothing } else { Step::Write(verb) },
         verdict: Verdict::Pending(verb),
     }
 }

@@ -113,38 +113,16 @@ pub fn settle(s: &Situation, decision: Decision, outcome: Outcome) -> Settled {
 /// A resume request is met when a request that started after it saw the deployment active, and
 /// nothing lost can change that.
 fn is_seen_active(s: &Situation) -> bool {
-    matches!(
-        s.knowledge,
-        Knowledge::Known {
-            answer: Answer::Active,
-            fresh: true
-        }
-    ) && !s.may_still_change(Answer::Active)
+    matches!(s.knowledge, Knowledge::Known { answer: Answer::Active, fresh: true })
+        && !s.may_still_change(Answer::Active)
 }
 
 fn ready(s: &Situation, decision: Decision, outcome: Outcome) -> Option<Ready> {
     use ConditionStatus::{False, True, Unknown};
-    let done = |reason| {
-        Some(Ready {
-            status: True,
-            reason,
-            progress: Progress::Done,
-        })
-    };
-    let stalled = |reason| {
-        Some(Ready {
-            status: False,
-            reason,
-            progress: Progress::Stalled,
-        })
-    };
-    let reconciling = |status, reason| {
-        Some(Ready {
-            status,
-            reason,
-            progress: Progress::Reconciling,
-        })
-    };
+    let done = |reason| Some(Ready { status: True, reason, progress: Progress::Done });
+    let stalled = |reason| Some(Ready { status: False, reason, progress: Progress::Stalled });
+    let reconciling =
+        |status, reason| Some(Ready { status, reason, progress: Progress::Reconciling });
 
     match decision.verdict {
         Verdict::Deleting => None,

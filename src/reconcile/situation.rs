@@ -104,9 +104,7 @@ impl Situation {
     /// The wish of this generation was not reached yet; a difference is not drift.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self
-            .last_reached
-            .is_some_and(|reached| reached.this_generation)
+        !self.last_reached.is_some_and(|reached| reached.this_generation)
             || self.reconcile_requested
             || self.foreign_write
     }
@@ -114,9 +112,7 @@ impl Situation {
     /// A person asked for a resume: only that lifts a pause by the platform.
     #[must_use]
     pub fn is_resume_asked_for(&self) -> bool {
-        let from_paused = self
-            .last_reached
-            .is_some_and(|reached| reached.wish == Wish::Paused);
+        let from_paused = self.last_reached.is_some_and(|reached| reached.wish == Wish::Paused);
         self.wish == Wish::Active && (from_paused || self.resume_requested)
     }
 

@@ -1,0 +1,193 @@
+//! The command line. Every flag has an environment twin.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::HeaderValue;
+use k8s_openapi::jiff::SignedDuration;
+
+use crate::{
+    fleet::Rates,
+    qoder::{BaseUrl, InvalidBaseUrl, Token, TokenSource},
+    times::Times,
+};
+
+/// Pauses and resumes Qoder deployments as QoderDeployment resources say.
+///
+/// Not affiliated with or endorsed by Qoder.
+#[derive(Parser)]
+#[command(name = "qoder-operator", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without it: run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Runs the operator (the default).
+    Run(Box<RunArgs>),
+    /// Prints the CustomResourceDefinition as YAML.
+    Crd,
+}
+
+/// The flags of `run`.
+#[derive(Args, Clone)]
+pub struct RunArgs {
+    /// The base URL of the Qoder API.
+    #[arg(
+        long,
+        env = "QODER_BASE_URL",
+        default_value = "https://api.qoder.com/api/v1/cloud",
+        value_name = "URL"
+    )]
+    pub base_url: String,
+
+    /// Allow a base URL with http to another machine, where the token can be read on the way: for simulators.
+    #[arg(long, env = "QODER_ALLOW_INSECURE_HTTP")]
+    pub allow_insecure_http: bool,
+
+    /// The file that holds the token; it is read again when it changes. Without it, the token is taken from the
+    /// environment variable QODER_PAT.
+    #[arg(long, env = "QODER_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// The workspace, as the header qoder-workspace-id of every call.
+    #[arg(long, env = "QODER_WORKSPACE_ID", value_name = "ID")]
+    pub workspace_id: Option<HeaderValue>,
+
+    /// A namespace to watch; repeatable, or separated by commas. Without it: all namespaces.
+    #[arg(
+        long = "namespace",
+        env = "WATCH_NAMESPACES",
+        value_delimiter = ',',
+        value_name = "NAMESPACE"
+    )]
+    pub namespaces: Vec<String>,
+
+    /// How often the remote deployments are read: 1s to 1h.
+    #[arg(long, env = "QODER_POLL_INTERVAL", default_value = "30s", value_parser = poll_interval, value_name = "DURATION")]
+    pub poll_interval: Duration,
+
+    /// How long one exchange with the Qoder API may take: 100ms to 5m.
+    #[arg(long, env = "QODER_REQUEST_TIMEOUT", default_value = "15s", value_parser = request_timeout, value_name = "DURATION")]
+    pub request_timeout: Duration,
+
+    /// How many reads may be sent in any second.
+    #[arg(long, env = "QODER_READS_PER_SECOND", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    pub reads_per_second: u32,
+
+    /// How many writes may be sent in any second.
+    #[arg(long, env = "QODER_WRITES_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
+    pub writes_per_second: u32,
+
+    /// Where probes and metrics are served.
+    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// How logs are written. auto: text on a terminal, else json.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
+    pub log_format: LogFormat,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl RunArgs {
+    /// The two times that all others follow from.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        Times { poll_interval: self.poll_interval, request_timeout: self.request_timeout }
+    }
+
+    /// The budget.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        Rates { reads_per_second: self.reads_per_second, writes_per_second: self.writes_per_second }
+    }
+
+    /// The checked base URL.
+    ///
+    /// # Errors
+    /// [`InvalidBaseUrl`].
+    pub fn checked_base_url(&self) -> Result<BaseUrl, InvalidBaseUrl> {
+        BaseUrl::parse(&self.base_url, self.allow_insecure_http)
+    }
+
+    /// Where the token comes from. The environment is read here, once.
+    #[must_use]
+    pub fn token_source(&self) -> TokenSource {
+        match &self.token_file {
+            Some(path) => TokenSource::File(path.clone()),
+            None => {
+                let text = std::env::var("QODER_PAT").unwrap_or_default();
+                TokenSource::Environment(Token::parse(text.as_bytes()))
+            }
+        }
+    }
+}
+
+fn poll_interval(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1)..=Duration::from_secs(3600))
+}
+
+fn request_timeout(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_millis(100)..=Duration::from_secs(300))
+}
+
+fn duration(text: &str, range: std::ops::RangeInclusive<Duration>) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
+    let duration = parsed.ok_or("expected a duration like 30s, 1m30s or 500ms")?;
+    if range.contains(&duration) {
+        Ok(duration)
+    } else {
+        Err(format!("expected {:?} to {:?}", range.start(), range.end()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<RunArgs, String> {
+        let all = std::iter::once("qoder-operator").chain(args.iter().copied());
+        Cli::try_parse_from(all).map(|cli| cli.run).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_every_flag_has_an_environment_twin() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for arg in command
+            .get_arguments()
+            .filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
+        {
+            assert!(arg.get_env().is_some(), "--{} has none", arg.get_id());
+        }
+    }
+
+    #[test]
+    fn durations_have_units_and_bounds() {
+        let args = parse(&["--poll-interval", "1m30s", "--request-timeout", "500ms"]).unwrap();
+        assert_eq!(args.poll_interval, Duration::from_secs(90));
+        assert_eq!(args.request_timeout, Duration::from_millis(500));
+        for bad in ["30", "0s", "2h", "-1s", "soon"] {
+            let error = parse(&["--poll-interval", bad]).err().unwrap();
+            assert!(error.contains("--poll-interval"), "{error}");
+        }
+    }
+}

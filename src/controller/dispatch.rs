@@ -1,0 +1,170 @@
+//! The queue as the tasks see it, and the loop that hands its keys to workers.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::FutureExt as _;
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    queue::{Next, WorkQueue},
+    reconciler::Reconciler,
+};
+use crate::{api::DeploymentId, fleet::Lane};
+
+/// Reconciles under way at once.
+const WORKERS: usize = 32;
+
+/// The work queue, shared.
+#[derive(Default)]
+pub struct Queue {
+    queue: Mutex<WorkQueue>,
+    changed: Notify,
+    turn_wanted: Notify,
+}
+
+impl Queue {
+    /// Someone should look at this deployment now.
+    pub fn add(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) {
+        self.lock().add(id, lane, namespace, Instant::now());
+        self.changed.notify_one();
+    }
+
+    /// Someone should look at this deployment then.
+    pub fn add_at(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, at: Instant) {
+        self.lock().add_at(id, lane, namespace, at);
+        self.changed.notify_one();
+    }
+
+    /// How many keys are ready.
+    pub fn depth(&self) -> usize {
+        self.lock().depth()
+    }
+
+    /// A write waits for its turn.
+    pub fn waits_for_turn(&self) {
+        self.turn_wanted.notify_one();
+    }
+
+    fn done(&self, id: &DeploymentId) {
+        self.lock().done(id, Instant::now());
+        self.changed.notify_one();
+    }
+
+    /// The next key, when there is one. For one caller: the loop below.
+    async fn next(&self) -> (DeploymentId, Instant) {
+        loop {
+            let next = self.lock().next(Instant::now());
+            match next {
+                Next::Key(id, since) => return (id, since),
+                Next::At(at) => {
+                    tokio::select! {
+                        () = sleep_until(at) => {}
+                        () = self.changed.notified() => {}
+                    }
+                }
+                Next::Idle => self.changed.notified().await,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WorkQueue> {
+        // A panic while the lock was held is reported where it happened; the keys still count.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Works on the queue until told to stop; then lets what is under way end.
+pub async fn work(reconciler: Arc<Reconciler>, mut stop: watch::Receiver<bool>) {
+    let workers = Arc::new(Semaphore::new(WORKERS));
+    let mut under_way = JoinSet::new();
+    loop {
+        // The semaphore is never closed, and the sender of `stop` outlives this loop.
+        let Ok(worker) = Arc::clone(&workers).acquire_owned().await else {
+            break;
+        };
+        let (id, since) = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            next = reconciler.queue.next() => next,
+        };
+        while under_way.try_join_next().is_some() {}
+        let reconciler = Arc::clone(&reconciler);
+        under_way.spawn(async move {
+            reconciler.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
+            work_on(&reconciler, &id).await;
+            reconciler.queue.done(&id);
+            drop(worker);
+        });
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+/// One reconcile, and when the next one is. A panic is an error like others: caught, counted and
+/// tried again.
+async fn work_on(reconciler: &Reconciler, id: &DeploymentId) {
+    let started = Instant::now();
+    reconciler.metrics.reconcile_started();
+    let ended = AssertUnwindSafe(reconciler.reconcile(id)).catch_unwind().await;
+
+    let (result, again) = match ended {
+        Ok(Ok(again)) => {
+            reconciler.failures().remove(id);
+            (if again.is_some() { "requeue_after" } else { "success" }, again)
+        }
+        failed => {
+            if let Ok(Err(error)) = failed {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(deployment_id = %id, error, "failed to reconcile, and will try again");
+            } else {
+                tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
+            }
+            let mut failures = reconciler.failures();
+            let count = failures.entry(id.clone()).or_default();
+            let wait = reconciler.times.backoff(*count, fastrand::f64());
+            *count = count.saturating_add(1);
+            ("error", Some(Instant::now() + wait))
+        }
+    };
+    reconciler.metrics.reconcile_ended(result, started.elapsed());
+
+    let turn = reconciler.index().turn_of(id);
+    if let (Some(at), Some((namespace, is_waiting))) = (again, turn) {
+        let lane = if is_waiting { Lane::Spec } else { Lane::Report };
+        reconciler.queue.add_at(id, lane, &namespace, at);
+    }
+}
+
+/// Grants turns to write as the budget has them, and brings their keys back into the queue.
+pub async fn grant_turns(reconciler: Arc<Reconciler>) {
+    let mut freed = reconciler.remote.freed();
+    loop {
+        let (granted, next) = {
+            let mut account = reconciler.remote.account();
+            let now = Instant::now();
+            let granted = account.grant(now);
+            (granted, if account.has_waiting() { account.next_grant(now) } else { None })
+        };
+        if let Some(id) = granted {
+            reconciler.enqueue(&id, Lane::Spec);
+            continue;
+        }
+        let at = async {
+            match next {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = at => {}
+            () = reconciler.queue.turn_wanted.notified() => {}
+            _ = freed.changed() => {}
+        }
+    }
+}

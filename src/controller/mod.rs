@@ -1,0 +1,15 @@
+//! What we know of the resources, and who works when: the shape that client-go made familiar.
+//!
+//! ```text
+//! watch -> index -> work queue -> workers: reconcile(key)
+//! ```
+
+mod dispatch;
+mod index;
+mod queue;
+mod reconciler;
+mod recorder;
+mod run;
+mod watch;
+
+pub use run::{Controller, Settings, View};

@@ -1,0 +1,460 @@
+//! One reconcile: everything about one deployment and the resources that name it, in five steps.
+//! Gather and decide and settle are pure; act and publish need a client.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use k8s_openapi::jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{dispatch::Queue, index::Index, recorder::Recorder};
+use crate::{
+    api::{DeploymentId, QoderDeployment, Wish},
+    fleet::{Answer, Lane, Observed, Observer, Remote, Turn},
+    metrics::Metrics,
+    qoder::{Deployment, Token, Verb},
+    reconcile::{
+        act::{note_failure, sort},
+        decide::{Decision, Step, Verdict, decide},
+        events,
+        gather::{Surroundings, gather},
+        ledger::Ledger,
+        publish::{Kubernetes, KubernetesError, Publication},
+        resource::{Memory, Resource},
+        settle::{Again, Outcome, ReachedChange, settle},
+        situation::{Knowledge, Situation},
+        status,
+    },
+    times::Times,
+};
+
+/// Everything that a reconcile works with.
+pub struct Reconciler {
+    pub(super) index: Mutex<Index>,
+    pub(super) ledger: Mutex<Ledger>,
+    /// Reconciles of each deployment that failed in a row at the Kubernetes API.
+    pub(super) failures: Mutex<HashMap<DeploymentId, u32>>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) observer: Arc<Observer>,
+    pub(super) remote: Arc<Remote>,
+    pub(super) kubernetes: Kubernetes,
+    pub(super) recorder: Recorder,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) times: Times,
+}
+
+/// How the step of a decision ended.
+enum Acted {
+    /// There was no write to make.
+    NoWrite,
+    /// The write waits for its turn.
+    Waiting,
+    /// The resource, as just read, does not ask for the write: look again.
+    Dropped,
+    /// The write was sent, for the resource as just read.
+    Sent(Resource, Outcome),
+}
+
+impl Reconciler {
+    /// Reconciles all resources that name this deployment. Returns when to look again, if
+    /// nothing happens before.
+    ///
+    /// # Errors
+    /// The Kubernetes API failed; what could be done is done, and the rest is to be tried again.
+    pub async fn reconcile(&self, id: &DeploymentId) -> Result<Option<Instant>, KubernetesError> {
+        let bound = self.index().bound(id);
+        let owner = owner(&bound);
+        let mut again = None;
+        let mut failed = None;
+        for resource in &bound {
+            match self.reconcile_one(resource, owner).await {
+                Ok(at) => again = earlier(again, at),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(again), Err)
+    }
+
+    async fn reconcile_one(
+        &self,
+        resource: &Resource,
+        owner: Option<&Resource>,
+    ) -> Result<Option<Instant>, KubernetesError> {
+        let situation = self.gather(resource, &resource.memory, owner);
+        let decision = decide(&situation);
+        match self.act(resource, decision).await? {
+            Acted::NoWrite => {
+                self.finish(resource, owner, &situation, decision, Outcome::NotDone).await
+            }
+            Acted::Waiting => {
+                self.finish(resource, owner, &situation, decision, Outcome::Waiting).await
+            }
+            Acted::Dropped => Ok(Some(Instant::now())),
+            Acted::Sent(resource, outcome) => {
+                // The write changed what is known: its own answer, or that a look is due.
+                let situation = self.gather(&resource, &resource.memory, owner);
+                let decision = decide(&situation);
+                self.finish(&resource, owner, &situation, decision, outcome).await
+            }
+        }
+    }
+
+    /// Step 1. No client required.
+    fn gather(&self, resource: &Resource, memory: &Memory, owner: Option<&Resource>) -> Situation {
+        let writes = self.ledger().get(&resource.deployment);
+        let (worth, epoch) = {
+            let account = self.remote.account();
+            (account.worth(), account.epoch())
+        };
+        let remembered = Resource { memory: memory.clone(), ..resource.clone() };
+        let cache = self.observer.cache();
+        let around = Surroundings {
+            duplicate: is_duplicate(resource, owner),
+            entry: cache.get(&resource.deployment),
+            writes: &writes,
+            worth,
+            epoch,
+            times: &self.times,
+            now: Instant::now(),
+        };
+        gather(&remembered, around)
+    }
+
+    /// Step 3. Client required: at most one remote write, after the fresh read.
+    async fn act(&self, resource: &Resource, decision: Decision) -> Result<Acted, KubernetesError> {
+        let Step::Write(verb) = decision.step else {
+            if decision.step == Step::Observe {
+                self.observer.demand(&resource.deployment);
+            }
+            return Ok(Acted::NoWrite);
+        };
+        let id = &resource.deployment;
+        let namespace = &resource.key.namespace;
+        let turn = self.remote.account().turn(id, lane(resource), namespace, Instant::now());
+        let Turn::Yours(token) = turn else {
+            self.queue.waits_for_turn();
+            return Ok(Acted::Waiting);
+        };
+        let as_read = self.fresh_read(resource, verb).await;
+        let Ok(Some((resource, situation))) = as_read else {
+            self.remote.account().give_back(id);
+            return as_read.map(|_| Acted::Dropped);
+        };
+        let outcome = self.send(&resource, &situation, verb, &token).await;
+        Ok(Acted::Sent(resource, outcome))
+    }
+
+    /// Rule Q: reads the resource from the API server and decides again on it, once with the
+    /// memory held and once with the memory in its status. Unless both say this verb, what was
+    /// read is taken over and the write is dropped.
+    async fn fresh_read(
+        &self,
+        resource: &Resource,
+        verb: Verb,
+    ) -> Result<Option<(Resource, Situation)>, KubernetesError> {
+        let Some(object) = self.kubernetes.read(&resource.key).await? else {
+            self.forget(resource);
+            return Ok(None);
+        };
+        self.take_in(&object, false);
+        let id = &resource.deployment;
+        let bound = self.index().bound(id);
+        let Some(as_read) = bound.iter().find(|copy| copy.uid == resource.uid) else {
+            return Ok(None);
+        };
+        let owner = owner(&bound);
+        let in_status = Memory::of(&object.status.clone().unwrap_or_default());
+        let with_held = self.gather(as_read, &resource.memory, owner);
+        let with_stored = self.gather(as_read, &in_status, owner);
+        let agree = [with_held, with_stored].iter().all(|s| decide(s).step == Step::Write(verb));
+        if agree {
+            Ok(Some((as_read.clone(), with_held)))
+        } else {
+            self.index().remember(&as_read.key, &as_read.uid, in_status);
+            Ok(None)
+        }
+    }
+
+    async fn send(
+        &self,
+        resource: &Resource,
+        situation: &Situation,
+        verb: Verb,
+        token: &Token,
+    ) -> Outcome {
+        let id = &resource.deployment;
+        let epoch = self.remote.account().epoch();
+        let called = self.remote.write(verb, id, token).await;
+        let deployment = match called.result {
+            Ok(deployment) => deployment,
+            Err(error) => {
+                let env = (called.ended, &self.times, fastrand::f64());
+                let mut ledger = self.ledger();
+                note_failure(ledger.note(id), sort(&error), (resource, verb, epoch), env);
+                return Outcome::NotDone;
+            }
+        };
+        let is_drift = !situation.is_open() && !situation.is_resume_asked_for();
+        let is_as_asked = matches!(
+            (verb, Answer::from(&deployment)),
+            (Verb::Pause, Answer::Paused(_)) | (Verb::Unpause, Answer::Active)
+        );
+        {
+            let mut ledger = self.ledger();
+            let writes = ledger.note(id);
+            writes.ended(resource, called.ended);
+            if !is_as_asked {
+                writes.failed(resource, called.ended, &self.times, fastrand::f64());
+            } else if is_drift {
+                writes.corrected(called.ended, &self.times);
+            }
+        }
+        self.saw(deployment, called.started, called.ended);
+        tracing::info!(
+            namespace = %resource.key.namespace, name = %resource.key.name,
+            generation = resource.generation, deployment_id = %id,
+            ?verb, is_drift, "changed the deployment"
+        );
+        if is_drift {
+            self.metrics.drift("corrected");
+        }
+        self.recorder.publish(resource, events::of_write(verb, is_drift, resource));
+        Outcome::Done(verb)
+    }
+
+    /// The answer of a write is an observation: of what was wished when it started, and newer
+    /// than any read that started before it ended.
+    fn saw(&self, deployment: Deployment, started: Instant, ended: Instant) {
+        let id = deployment.id.clone();
+        let answer = Answer::from(&deployment);
+        let observed = Observed { answer, started, valid_from: ended };
+        self.observer.cache().observe(&id, Some(deployment), observed);
+    }
+
+    /// Steps 4 and 5. Client required, if there is something to publish.
+    async fn finish(
+        &self,
+        resource: &Resource,
+        owner: Option<&Resource>,
+        situation: &Situation,
+        decision: Decision,
+        outcome: Outcome,
+    ) -> Result<Option<Instant>, KubernetesError> {
+        if decision.step == Step::Observe {
+            self.observer.demand(&resource.deployment);
+        }
+        let settled = settle(situation, decision, outcome);
+        self.note_settlement(resource, situation, decision.verdict, settled.reached);
+        let memory = resource.memory.after(&settled, resource);
+        self.index().remember(&resource.key, &resource.uid, memory.clone());
+
+        let again = self.instant_of(settled.again, resource);
+        // A write that was not served is asked for again, and then waits for its turn.
+        let is_unserved = matches!(decision.step, Step::Write(_)) && outcome != Outcome::Waiting;
+        let again = if is_unserved { Some(Instant::now()) } else { again };
+
+        let Some(ready) = settled.ready else {
+            return Ok(again);
+        };
+        let last_known = self
+            .observer
+            .cache()
+            .get(&resource.deployment)
+            .and_then(|entry| entry.last_known.clone());
+        let namesake = owner.filter(|owner| owner.key.namespace == resource.key.namespace);
+        let status = status::render(
+            resource,
+            &memory,
+            ready,
+            last_known.as_ref(),
+            namesake.map(|owner| &*owner.key.name),
+            Timestamp::now(),
+        );
+        if !status::differs(&status, &resource.published) {
+            return Ok(again);
+        }
+        self.metrics.status_writes.inc();
+        match self.kubernetes.publish(resource, &status).await? {
+            Publication::Stands(object) => {
+                self.take_in(&object, false);
+                if let Some(event) = events::of_change(resource, ready) {
+                    self.recorder.publish(resource, event);
+                }
+                Ok(again)
+            }
+            Publication::Moved(object) => {
+                self.take_in(&object, false);
+                Ok(Some(Instant::now()))
+            }
+            Publication::Gone => {
+                self.forget(resource);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps the books: what was reached, and what a 409 or a drift turned out to mean.
+    fn note_settlement(
+        &self,
+        resource: &Resource,
+        situation: &Situation,
+        verdict: Verdict,
+        reached: ReachedChange,
+    ) {
+        let mut ledger = self.ledger();
+        if matches!(situation.knowledge, Knowledge::Known { .. })
+            && ledger.note(&resource.deployment).take_conflict()
+        {
+            let is_confirmed = verdict == Verdict::InSync;
+            self.metrics.conflict(if is_confirmed { "already_reconciled" } else { "other" });
+        }
+        if reached == ReachedChange::Set && resource.wish != Wish::Unmanaged {
+            ledger.note(&resource.deployment).reached(resource, situation.reconcile_requested);
+            if !situation.answered && situation.last_reached.is_some() {
+                self.metrics
+                    .time_to_effect
+                    .observe(resource.generation_seen.elapsed().as_secs_f64());
+            }
+        }
+        let before = resource.published.ready.map(|(_, reason)| reason);
+        match verdict {
+            Verdict::DriftTolerated if before != Some(crate::api::Reason::DriftTolerated) => {
+                self.metrics.drift("tolerated");
+            }
+            Verdict::Contested if before != Some(crate::api::Reason::Contested) => {
+                self.metrics.drift("held");
+            }
+            _ => {}
+        }
+    }
+
+    /// When a settlement's "again" is. Times in the past mean now.
+    fn instant_of(&self, again: Again, resource: &Resource) -> Option<Instant> {
+        let id = &resource.deployment;
+        let now = Instant::now();
+        let cache = self.observer.cache();
+        let entry = cache.get(id);
+        let writes = self.ledger().get(id);
+        let epoch = self.remote.account().epoch();
+        match again {
+            Again::Never => None,
+            Again::Overdue => Some(resource.generation_seen + Times::PROGRESS),
+            Again::Retry => {
+                let failure = entry?.failure?;
+                let grace_end = failure.first + self.times.grace();
+                Some(if grace_end > now {
+                    failure.retry_at.min(grace_end)
+                } else {
+                    failure.retry_at
+                })
+            }
+            Again::CredentialGrace => match self.remote.account().worth() {
+                crate::fleet::Worth::Rejected { since } => Some(since + self.times.grace()),
+                _ => Some(now),
+            },
+            Again::SlowLook => {
+                let look = entry?.observed.map(|seen| seen.started + self.times.slow_look());
+                earlier(look, writes.refused_until(resource, epoch))
+            }
+            Again::HoldEnd => writes.held_until(),
+            Again::WriteFree => {
+                let backoff = writes.backoff_end(resource).filter(|end| now < *end);
+                earlier(backoff, writes.lands_until(now)).or(Some(now))
+            }
+        }
+    }
+
+    /// Takes a copy of a resource in, from wherever it comes. Returns whether there is work.
+    pub(super) fn take_in(&self, object: &QoderDeployment, is_relist: bool) {
+        let resource = match Resource::new(object, Instant::now()) {
+            Ok(resource) => resource,
+            Err(error) => {
+                // The CRD refuses such an object; it can only come from before the CRD.
+                tracing::error!(object = ?object.metadata.name, %error, "ignored a resource");
+                return;
+            }
+        };
+        let id = resource.deployment.clone();
+        let known = status::last_known(&resource, &object.status.clone().unwrap_or_default());
+        let (change, gone) = {
+            let mut index = self.index();
+            let before = index.deployment_of(&resource.key);
+            let change = index.apply(resource, is_relist);
+            (change, before.filter(|before| !index.is_bound(before)))
+        };
+        self.observer.cache().bind(&id, known);
+        if let Some(gone) = gone {
+            self.release(&gone);
+        }
+        if change == super::index::Change::Work {
+            self.enqueue(&id, Lane::Report);
+        }
+    }
+
+    /// Forgets a resource that is gone.
+    pub(super) fn forget(&self, resource: &Resource) {
+        let removed = self.index().remove_uid(&resource.key, &resource.uid);
+        if let Some(id) = removed {
+            self.release(&id);
+        }
+    }
+
+    /// A resource of this deployment is gone: another one may own it now, or nobody.
+    pub(super) fn release(&self, id: &DeploymentId) {
+        if self.index().is_bound(id) {
+            self.enqueue(id, Lane::Spec);
+        } else {
+            self.observer.cache().unbind(id);
+            self.remote.account().give_back(id);
+            self.failures().remove(id);
+        }
+    }
+
+    /// Puts a deployment into the queue: into the first lane while a resource of it waits for an
+    /// answer, else into the given one.
+    pub(super) fn enqueue(&self, id: &DeploymentId, lane: Lane) {
+        let turn = self.index().turn_of(id);
+        if let Some((namespace, is_waiting)) = turn {
+            self.queue.add(id, if is_waiting { Lane::Spec } else { lane }, &namespace);
+        }
+    }
+
+    pub(super) fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    pub(super) fn failures(&self) -> MutexGuard<'_, HashMap<DeploymentId, u32>> {
+        lock(&self.failures)
+    }
+}
+
+/// The owner: the oldest of those that compete. `bound` is sorted, oldest first.
+fn owner(bound: &[Resource]) -> Option<&Resource> {
+    bound.iter().find(|resource| resource.wants_to_own())
+}
+
+fn is_duplicate(resource: &Resource, owner: Option<&Resource>) -> bool {
+    resource.wants_to_own() && owner.is_some_and(|owner| owner.uid != resource.uid)
+}
+
+fn lane(resource: &Resource) -> Lane {
+    if resource.is_answered() { Lane::Drift } else { Lane::Spec }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock was held is reported where it happened; what is known still holds.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,239 @@
+//! One `QoderDeployment` as the core needs it: identity, wish, memory, and a digest of what was
+//! published. Not the typed object: ten thousand of these have to be small.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use crate::api::{
+    Condition, ConditionStatus, ConditionType, DeploymentId, DriftPolicy, InvalidDeploymentId,
+    LastReached, MAX_TOKEN, NEVER_OBSERVED, QoderDeployment, QoderDeploymentStatus, Reason, Wish,
+    annotation,
+};
+
+/// Namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceKey {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+/// One copy of a resource.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Where it is.
+    pub key: ResourceKey,
+    /// Which it is: a name can come back as another object.
+    pub uid: Arc<str>,
+    /// The deployment that it names.
+    pub deployment: DeploymentId,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// Its version, comparable with others of the same kind (KEP-5504).
+    pub version: u64,
+    /// When it was created.
+    pub created: Timestamp,
+    /// It has a deletionTimestamp.
+    pub deleting: bool,
+    /// What its spec asks for.
+    pub wish: Wish,
+    /// What its spec says about drift.
+    pub policy: DriftPolicy,
+    /// The annotation `reconcile: disabled` is set.
+    pub disabled: bool,
+    /// The annotation `resume-requested-at`.
+    pub resume_request: Request,
+    /// The annotation `reconcile-requested-at`.
+    pub reconcile_request: Request,
+    /// When this generation was first seen.
+    pub generation_seen: Instant,
+    /// The status that stands in the API server.
+    pub published: Published,
+    /// What has to outlive a reconcile.
+    pub memory: Memory,
+}
+
+/// A request annotation.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its value, the first [`MAX_TOKEN`] characters.
+    pub value: Option<Arc<str>>,
+    /// When this value was first seen.
+    pub seen: Instant,
+}
+
+/// What a status remembers; held here too, where it may be ahead of a status whose publication
+/// failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// A status of ours was published for this uid.
+    pub has_status: bool,
+    /// The last wish that was reached.
+    pub last_reached: Option<LastReached>,
+    /// The last value of `resume-requested-at` that was handled.
+    pub resume_handled: Option<Arc<str>>,
+    /// The last value of `reconcile-requested-at` that was handled.
+    pub reconcile_handled: Option<Arc<str>>,
+}
+
+/// The status that stands in the API server, as far as the next one depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Of everything but the transition times.
+    pub digest: u64,
+    /// The generation that it answers.
+    pub observed_generation: i64,
+    /// The condition Ready.
+    pub ready: Option<(ConditionStatus, Reason)>,
+    /// The status of each condition and since when, in the order of [`ConditionType::ALL`].
+    pub transitions: [Option<(ConditionStatus, Timestamp)>; 4],
+}
+
+impl Resource {
+    /// The compact form of an object that is first seen `now`.
+    ///
+    /// # Errors
+    /// The object does not name a deployment.
+    pub fn new(object: &QoderDeployment, now: Instant) -> Result<Self, InvalidDeploymentId> {
+        let status = object.status.clone().unwrap_or_default();
+        let request = |name| Request {
+            value: object.annotations().get(name).map(|value| cut(value)),
+            seen: now,
+        };
+        let disabled = object.annotations().get(annotation::RECONCILE).map(String::as_str)
+            == Some(annotation::RECONCILE_DISABLED);
+        Ok(Self {
+            key: ResourceKey {
+                namespace: object.namespace().unwrap_or_default().into(),
+                name: object.name_any().into(),
+            },
+            uid: object.uid().unwrap_or_default().into(),
+            deployment: DeploymentId::try_from(object.spec.deployment_id.as_str())?,
+            generation: object.metadata.generation.unwrap_or_default(),
+            version: version(object),
+            created: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            wish: object.spec.paused.into(),
+            policy: object.spec.drift_policy.unwrap_or_default(),
+            disabled,
+            resume_request: request(annotation::RESUME_REQUESTED_AT),
+            reconcile_request: request(annotation::RECONCILE_REQUESTED_AT),
+            generation_seen: now,
+            published: Published::new(&status),
+            memory: Memory::of(&status),
+        })
+    }
+
+    /// This copy, as the successor of an older copy of the same uid: what did not change was
+    /// first seen when it was first seen, and a status that did not change does not undo what is
+    /// remembered beyond it.
+    #[must_use]
+    pub fn after(mut self, older: &Self) -> Self {
+        if self.generation == older.generation {
+            self.generation_seen = older.generation_seen;
+        }
+        for (new, old) in [
+            (&mut self.resume_request, &older.resume_request),
+            (&mut self.reconcile_request, &older.reconcile_request),
+        ] {
+            if new.value == old.value {
+                new.seen = old.seen;
+            }
+        }
+        if self.published.digest == older.published.digest {
+            self.memory = older.memory.clone();
+        }
+        self
+    }
+
+    /// Whether a reconcile of the one would see anything that a reconcile of the other does not.
+    #[must_use]
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        self.uid == other.uid
+            && self.generation == other.generation
+            && self.deleting == other.deleting
+            && self.disabled == other.disabled
+            && self.resume_request.value == other.resume_request.value
+            && self.reconcile_request.value == other.reconcile_request.value
+            && self.published == other.published
+            && self.memory == other.memory
+    }
+
+    /// Whether it competes for owning its deployment.
+    #[must_use]
+    pub fn wants_to_own(&self) -> bool {
+        self.wish != Wish::Unmanaged && !self.deleting
+    }
+
+    /// The status in place answers this generation.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.published.observed_generation == self.generation
+    }
+
+    /// `resume-requested-at` has a value that is not handled. Before the first status nothing
+    /// asks: a restored backup brings its old annotations along.
+    #[must_use]
+    pub fn is_resume_requested(&self) -> bool {
+        self.memory.has_status
+            && self.resume_request.value.is_some()
+            && self.resume_request.value != self.memory.resume_handled
+    }
+
+    /// `reconcile-requested-at` has a value that is not handled.
+    #[must_use]
+    pub fn is_reconcile_requested(&self) -> bool {
+        self.reconcile_request.value.is_some()
+            && self.reconcile_request.value != self.memory.reconcile_handled
+    }
+}
+
+/// The object's resourceVersion as a number. 0, which is older than any, where it is none.
+fn version(object: &QoderDeployment) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+fn cut(value: &str) -> Arc<str> {
+    value.chars().take(MAX_TOKEN).collect::<String>().into()
+}
+
+impl Memory {
+    /// What a status remembers.
+    #[must_use]
+    pub fn of(status: &QoderDeploymentStatus) -> Self {
+        Self {
+            has_status: status.observed_generation != NEVER_OBSERVED
+                && !status.conditions.is_empty(),
+            last_reached: status.last_reached,
+            resume_handled: status.last_handled_resume_request.as_deref().map(Into::into),
+            reconcile_handled: status.last_handled_reconcile_request.as_deref().map(Into::into),
+        }
+    }
+}
+
+impl Published {
+    /// The compact form of a status.
+    #[must_use]
+    pub fn new(status: &QoderDeploymentStatus) -> Self {
+        let find = |kind: ConditionType| {
+            status.conditions.iter().find(|condition| condition.kind == kind.as_str())
+        };
+        let transition = |kind| {
+            let condition = find(kind)?;
+            Some((condition.status.parse().ok()?, condition.last_transition_time.0))
+        };
+        let ready = |condition: &Condition| {
+            Some((condition.status.parse().ok()?, condition.reason.parse().ok()?))
+        };
+        Self {
+            digest: super::status::digest(status),
+            observed_generation: status.observed_generation,
+            ready: find(ConditionType::Ready).and_then(ready),
+            transitions: ConditionType::ALL.map(transition),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Probes and metrics. None of them depends on the Qoder API: an outage there is no reason to
+//! restart the operator.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::net::TcpListener;
+
+use crate::{controller::View, metrics::Metrics};
+
+#[derive(Clone)]
+struct Served {
+    view: View,
+    metrics: Arc<Metrics>,
+}
+
+/// The server, bound to its address.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Server {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// The address is not to be had.
+    pub async fn bind(address: SocketAddr, view: View, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        tracing::info!(addr = %listener.local_addr()?, "listening");
+        let router = Router::new()
+            // The answer itself shows that the one thread that everything runs on turns.
+            .route("/livez", get(|| async { "ok" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics_text))
+            .with_state(Served { view, metrics });
+        Ok(Self { listener, router })
+    }
+
+    /// Serves for ever.
+    ///
+    /// # Errors
+    /// The listener broke.
+    pub async fn run(self) -> io::Result<()> {
+        axum::serve(self.listener, self.router).await
+    }
+}
+
+async fn ready(State(served): State<Served>) -> Response {
+    if served.view.is_synced() {
+        "ok".into_response()
+    } else {
+        let why = "the QoderDeployments are not listed yet: is the CRD installed, and may the operator list them?";
+        (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+    }
+}
+
+async fn metrics_text(State(served): State<Served>) -> Response {
+    match served.metrics.encode(&served.view.snapshot()) {
+        Ok(text) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
