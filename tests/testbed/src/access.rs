@@ -21,10 +21,7 @@ pub(crate) fn kubeconfig(cluster: Cluster, token: &str, namespace: &str) -> Kube
         namespace: Some(namespace.to_owned()),
         ..Context::default()
     };
-    let user = AuthInfo {
-        token: Some(token.to_owned().into()),
-        ..AuthInfo::default()
-    };
+    let user = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
     Kubeconfig {
         api_version: Some("v1".to_owned()),
         kind: Some("Config".to_owned()),
@@ -51,17 +48,9 @@ pub(crate) fn kubeconfig(cluster: Cluster, token: &str, namespace: &str) -> Kube
 /// The cluster that the current context names.
 pub(crate) fn current_cluster(kubeconfig: &Kubeconfig) -> Option<&Cluster> {
     let current = kubeconfig.current_context.as_ref()?;
-    let context = kubeconfig
-        .contexts
-        .iter()
-        .find(|context| context.name == *current)?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == *current)?;
     let name = &context.context.as_ref()?.cluster;
-    kubeconfig
-        .clusters
-        .iter()
-        .find(|cluster| cluster.name == *name)?
-        .cluster
-        .as_ref()
+    kubeconfig.clusters.iter().find(|cluster| cluster.name == *name)?.cluster.as_ref()
 }
 
 /// A client of the current context. It belongs to the async runtime that calls this.
@@ -73,7 +62,5 @@ pub async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
     // Whoever comes first installs the provider; that there is one already is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Ok(Client::try_from(
-        config.context("failed to use the kubeconfig")?,
-    )?)
+    Ok(Client::try_from(config.context("failed to use the kubeconfig")?)?)
 }

@@ -40,9 +40,7 @@ pub struct Bed {
 
 impl fmt::Debug for Bed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bed")
-            .field("namespace", &self.namespace)
-            .finish_non_exhaustive()
+        f.debug_struct("Bed").field("namespace", &self.namespace).finish_non_exhaustive()
     }
 }
 
@@ -70,21 +68,13 @@ impl Bed {
         namespace.metadata.labels = Some([(label, value)].into());
         let namespaces = Api::<Namespace>::all(client.clone());
         let namespace = namespaces.create(&PostParams::default(), &namespace).await;
-        let namespace = namespace
-            .context("failed to create a namespace")?
-            .name_any();
+        let namespace = namespace.context("failed to create a namespace")?.name_any();
         let folder = tempfile::Builder::new()
             .prefix(&format!("{namespace}-"))
             .tempdir_in(control_plane.scratch())?;
         let kubeconfig = install::in_namespace(&control_plane, &client, &namespace).await?;
         let recorder = Recorder::start(Api::namespaced(client.clone(), &namespace)).await?;
-        let bed = Self {
-            control_plane,
-            client,
-            namespace,
-            folder,
-            recorder,
-        };
+        let bed = Self { control_plane, client, namespace, folder, recorder };
         fs::write(bed.kubeconfig(), serde_yaml_ng::to_string(&kubeconfig)?)?;
         Ok(bed)
     }
@@ -160,9 +150,7 @@ impl Bed {
             "spec": spec,
         });
         let params = PatchParams::apply(KUBECTL).validation_strict();
-        self.api()
-            .patch(name, &params, &Patch::Apply(manifest))
-            .await
+        self.api().patch(name, &params, &Patch::Apply(manifest)).await
     }
 
     /// Applies the same manifest again with another `paused`; `None` is without that line.
@@ -188,9 +176,7 @@ impl Bed {
         value: &str,
     ) -> kube::Result<QoderDeployment> {
         let patch = json!({"metadata": {"annotations": {key: value}}});
-        self.api()
-            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
+        self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await
     }
 
     /// `kubectl delete`, which is done at once: nobody puts a finalizer on these resources.
@@ -199,10 +185,7 @@ impl Bed {
     ///
     /// What the API server says.
     pub async fn delete(&self, name: &str) -> kube::Result<()> {
-        self.api()
-            .delete(name, &DeleteParams::default())
-            .await
-            .map(drop)
+        self.api().delete(name, &DeleteParams::default()).await.map(drop)
     }
 
     /// The resource as it is now.

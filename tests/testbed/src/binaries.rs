@@ -53,10 +53,7 @@ impl Binaries {
                 binary.display()
             );
         }
-        Ok(Self {
-            etcd,
-            kube_apiserver,
-        })
+        Ok(Self { etcd, kube_apiserver })
     }
 }
 
@@ -88,10 +85,8 @@ const KUBE_APISERVER: Source = Source {
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
     version_flags: |version| {
         let mut numbers = version.trim_start_matches('v').split('.');
-        let (major, minor) = (
-            numbers.next().unwrap_or_default(),
-            numbers.next().unwrap_or_default(),
-        );
+        let (major, minor) =
+            (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
         let variable = "-X k8s.io/component-base/version";
         format!(
             "{variable}.gitVersion={version} {variable}.gitMajor={major} {variable}.gitMinor={minor}"
@@ -102,17 +97,12 @@ const KUBE_APISERVER: Source = Source {
 
 impl Source {
     async fn cached(&self, cache: &Path) -> Result<PathBuf> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("controlplane")
-            .join(self.name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("controlplane").join(self.name);
         let go_mod = fs::read_to_string(folder.join("go.mod"));
         let go_mod =
             go_mod.with_context(|| format!("failed to read the go.mod of {}", self.name))?;
         let version = required_version(&go_mod, self.module).with_context(|| {
-            format!(
-                "the go.mod of {} does not require {}",
-                self.name, self.module
-            )
+            format!("the go.mod of {} does not require {}", self.name, self.module)
         })?;
         let binary = cache.join(version).join(self.name);
         if binary.is_file() {
@@ -137,19 +127,12 @@ impl Source {
         let log = binary.with_extension("log");
         let flags = format!("-s -w {}", (self.version_flags)(version));
         let mut go = Command::new("go");
-        go.args([
-            "build",
-            "-mod=readonly",
-            "-trimpath",
-            "-ldflags",
-            flags.trim(),
-            "-o",
-        ])
-        .arg(&unfinished)
-        .arg(self.package)
-        .current_dir(folder)
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off");
+        go.args(["build", "-mod=readonly", "-trimpath", "-ldflags", flags.trim(), "-o"])
+            .arg(&unfinished)
+            .arg(self.package)
+            .current_dir(folder)
+            .env("CGO_ENABLED", "0")
+            .env("GOWORK", "off");
 
         let start = Instant::now();
         let name = self.name;
@@ -162,10 +145,9 @@ impl Source {
             match build.wait(PROGRESS).await {
                 Ok(status) => break status,
                 Err(error) if start.elapsed() > BUILD_DEADLINE => return Err(error),
-                Err(_) => say(&format!(
-                    "building {name} {version} ... {} s",
-                    start.elapsed().as_secs()
-                )),
+                Err(_) => {
+                    say(&format!("building {name} {version} ... {} s", start.elapsed().as_secs()))
+                }
             }
         };
         if !status.success() {
@@ -177,10 +159,7 @@ impl Source {
         }
         fs::rename(&unfinished, binary)
             .with_context(|| format!("failed to place {}", binary.display()))?;
-        say(&format!(
-            "built {name} {version} in {} s",
-            start.elapsed().as_secs()
-        ));
+        say(&format!("built {name} {version} in {} s", start.elapsed().as_secs()));
         Ok(())
     }
 }
@@ -199,9 +178,7 @@ fn cache_folder() -> Result<PathBuf> {
     }
     let user_cache = match env::var_os("XDG_CACHE_HOME") {
         Some(folder) => PathBuf::from(folder),
-        None => env::home_dir()
-            .context("no home folder: set QODER_TESTBED_CACHE")?
-            .join(".cache"),
+        None => env::home_dir().context("no home folder: set QODER_TESTBED_CACHE")?.join(".cache"),
     };
     Ok(user_cache.join("qoder-operator/controlplane"))
 }
@@ -230,15 +207,11 @@ mod tests {
     #[test]
     fn versions_come_from_the_committed_go_mod_files() -> Result<()> {
         for source in [ETCD, KUBE_APISERVER] {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("controlplane")
-                .join(source.name);
+            let folder =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("controlplane").join(source.name);
             let go_mod = fs::read_to_string(folder.join("go.mod"))?;
             let version = required_version(&go_mod, source.module).unwrap_or_default();
-            assert!(
-                version.starts_with('v') && version.split('.').count() == 3,
-                "{version}"
-            );
+            assert!(version.starts_with('v') && version.split('.').count() == 3, "{version}");
         }
         Ok(())
     }

@@ -92,11 +92,7 @@ impl ControlPlane {
         let kubeconfig = Kubeconfig::read_from(path);
         let kubeconfig =
             kubeconfig.with_context(|| format!("failed to read {EXISTING}={}", path.display()))?;
-        Ok(Self {
-            kubeconfig,
-            servers: None,
-            prepared: OnceCell::new(),
-        })
+        Ok(Self { kubeconfig, servers: None, prepared: OnceCell::new() })
     }
 
     /// An administrator's kubeconfig.
@@ -128,9 +124,7 @@ impl ControlPlane {
     /// Where stories keep their own files: they go when the control plane goes.
     #[must_use]
     pub fn scratch(&self) -> PathBuf {
-        self.servers
-            .as_ref()
-            .map_or_else(env::temp_dir, |servers| servers.folder.clone())
+        self.servers.as_ref().map_or_else(env::temp_dir, |servers| servers.folder.clone())
     }
 
     /// Kills the API server. What it stored stays.
@@ -153,9 +147,7 @@ impl ControlPlane {
     }
 
     fn own_servers(&self) -> Result<&Servers> {
-        self.servers
-            .as_ref()
-            .context("an existing cluster is not ours to stop or start")
+        self.servers.as_ref().context("an existing cluster is not ours to stop or start")
     }
 
     async fn ready(&self) -> Result<()> {

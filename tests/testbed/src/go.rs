@@ -10,25 +10,18 @@ use crate::Result;
 /// Fails unless there is a Go that is new enough for `go_mod`.
 pub(crate) fn check_version(folder: &Path, go_mod: &str) -> Result<()> {
     let needed = directive(go_mod, "go").context("a go.mod without a go line")?;
-    let output = Command::new("go")
-        .args(["env", "GOVERSION"])
-        .current_dir(folder)
-        .output();
+    let output = Command::new("go").args(["env", "GOVERSION"]).current_dir(folder).output();
     let found = match &output {
         Ok(output) if output.status.success() => {
             String::from_utf8_lossy(&output.stdout).into_owned()
         }
-        Ok(output) => bail!(
-            "go {needed} is needed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ),
+        Ok(output) => {
+            bail!("go {needed} is needed: {}", String::from_utf8_lossy(&output.stderr).trim())
+        }
         Err(_) => bail!("go {needed} is needed and no `go` is on the PATH"),
     };
     let found = found.trim().trim_start_matches("go");
-    ensure!(
-        numbers(found) >= numbers(needed),
-        "go {needed} is needed, this is go {found}"
-    );
+    ensure!(numbers(found) >= numbers(needed), "go {needed} is needed, this is go {found}");
     Ok(())
 }
 
@@ -43,10 +36,7 @@ pub(crate) fn numbers(version: &str) -> Vec<u32> {
 
 /// The value of a one-word directive such as `go 1.26.0`.
 pub(crate) fn directive<'a>(go_mod: &'a str, name: &str) -> Option<&'a str> {
-    go_mod
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-        .map(str::trim)
+    go_mod.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map(str::trim)
 }
 
 /// The version of a directly required module.

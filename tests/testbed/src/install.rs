@@ -42,9 +42,7 @@ pub(crate) async fn cluster_wide(control_plane: &ControlPlane, client: &Client) 
                 .await
                 .context("the CRD was not established in time")??;
         }
-        for role in manifests(RBAC)?
-            .into_iter()
-            .filter(|manifest| kind(manifest) == "ClusterRole")
+        for role in manifests(RBAC)?.into_iter().filter(|manifest| kind(manifest) == "ClusterRole")
         {
             apply(client, role, None).await?;
         }
@@ -59,9 +57,7 @@ pub(crate) async fn in_namespace(
     client: &Client,
     namespace: &str,
 ) -> Result<Kubeconfig> {
-    for manifest in manifests(RBAC)?
-        .into_iter()
-        .filter(|manifest| kind(manifest) != "ClusterRole")
+    for manifest in manifests(RBAC)?.into_iter().filter(|manifest| kind(manifest) != "ClusterRole")
     {
         apply(client, narrowed(manifest, namespace)?, Some(namespace)).await?;
     }
@@ -74,9 +70,8 @@ pub(crate) async fn in_namespace(
         ..TokenRequest::default()
     };
     let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
-    let token = accounts
-        .create_token_request(SERVICE_ACCOUNT, &PostParams::default(), &request)
-        .await;
+    let token =
+        accounts.create_token_request(SERVICE_ACCOUNT, &PostParams::default(), &request).await;
     let token = token
         .context("failed to request a token for the operator")?
         .status
@@ -137,12 +132,8 @@ fn narrowed(mut manifest: DynamicObject, namespace: &str) -> Result<DynamicObjec
         }
     }
     manifest.metadata.namespace = Some(namespace.to_owned());
-    for subject in manifest
-        .data
-        .pointer_mut("/subjects")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
+    for subject in
+        manifest.data.pointer_mut("/subjects").and_then(Value::as_array_mut).into_iter().flatten()
     {
         if let Some(subject) = subject.as_object_mut() {
             subject.insert("namespace".to_owned(), json!(namespace));
@@ -161,11 +152,7 @@ async fn apply(client: &Client, manifest: DynamicObject, namespace: Option<&str>
         None => Api::all_with(client.clone(), &resource),
     };
     let applied = api
-        .patch(
-            &manifest.name_any(),
-            &PatchParams::apply(MANAGER).force(),
-            &Patch::Apply(&manifest),
-        )
+        .patch(&manifest.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(&manifest))
         .await;
     applied
         .map(drop)

@@ -36,8 +36,6 @@ fn main() -> Result<ExitCode> {
 }
 
 fn run(command: impl Future<Output = Result<()>>) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command).map(|()| ExitCode::SUCCESS)
 }

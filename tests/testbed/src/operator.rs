@@ -36,9 +36,7 @@ impl<'bed> OperatorBuilder<'bed> {
         ];
         Self {
             bed,
-            flags: flags
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+            flags: flags.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             arguments: Vec::new(),
             environment: Vec::new(),
             token: None,
@@ -100,11 +98,7 @@ impl<'bed> OperatorBuilder<'bed> {
         let name = format!("{LOG_PREFIX}{}", logs(self.bed.folder())?.len() + 1);
         let log = self.bed.folder().join(format!("{name}.log"));
         let process = Process::spawn(&name, &command, &log)?;
-        Ok(Operator {
-            process,
-            http: http_client()?,
-            origin: OnceCell::new(),
-        })
+        Ok(Operator { process, http: http_client()?, origin: OnceCell::new() })
     }
 
     /// [`spawn`](Self::spawn), then [`Operator::ready`].
@@ -148,17 +142,11 @@ impl Operator {
                 self.process.log_tail()
             );
             let answer = self.http.get(&url).send().await;
-            Ok(answer
-                .ok()
-                .filter(|answer| answer.status().is_success())
-                .map(drop))
+            Ok(answer.ok().filter(|answer| answer.status().is_success()).map(drop))
         });
-        ready.await?.with_context(|| {
-            format!(
-                "not ready within {DEADLINE:?}:\n{}",
-                self.process.log_tail()
-            )
-        })
+        ready
+            .await?
+            .with_context(|| format!("not ready within {DEADLINE:?}:\n{}", self.process.log_tail()))
     }
 
     /// SIGKILL: a crash.
@@ -205,17 +193,14 @@ impl Operator {
     pub fn rss_kib(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line
-            .and_then(|line| line.split_whitespace().next())
-            .context("no VmRSS")?;
+        let number = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
         Ok(number.parse()?)
     }
 
     async fn url(&self, path: &str) -> Result<String> {
         let origin = self.origin.get_or_try_init(async || {
             let address =
-                self.process
-                    .wait_for_line("a log line `listening`", DEADLINE, listening_address);
+                self.process.wait_for_line("a log line `listening`", DEADLINE, listening_address);
             anyhow::Ok(format!("http://{}", address.await?))
         });
         Ok(format!("{}{path}", origin.await?))
@@ -235,9 +220,7 @@ const LOG_PREFIX: &str = "operator-";
 /// The tails of all operators' logs in the folder of a bed.
 pub(crate) fn log_tails(folder: &Path) -> Vec<(String, String)> {
     let logs = logs(folder).unwrap_or_default();
-    logs.into_iter()
-        .map(|name| (name.clone(), tail(&folder.join(name), 20)))
-        .collect()
+    logs.into_iter().map(|name| (name.clone(), tail(&folder.join(name), 20))).collect()
 }
 
 fn logs(folder: &Path) -> io::Result<Vec<String>> {
@@ -252,28 +235,18 @@ fn logs(folder: &Path) -> io::Result<Vec<String>> {
 pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
     // Whoever comes first installs the provider; that there is one already is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(DEADLINE)
-        .build()
+    reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()
 }
 
 /// The samples of an `OpenMetrics` text, without timestamps and exemplars.
 fn parse_metrics(text: &str) -> BTreeMap<String, f64> {
-    let samples = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let sample = line.split(" # ").next()?;
-            let name_end = sample
-                .rfind('}')
-                .map_or_else(|| sample.find(' '), |brace| Some(brace + 1))?;
-            let (name, value) = sample.split_at_checked(name_end)?;
-            Some((
-                name.to_owned(),
-                value.split_whitespace().next()?.parse().ok()?,
-            ))
-        });
+    let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let sample = line.split(" # ").next()?;
+        let name_end =
+            sample.rfind('}').map_or_else(|| sample.find(' '), |brace| Some(brace + 1))?;
+        let (name, value) = sample.split_at_checked(name_end)?;
+        Some((name.to_owned(), value.split_whitespace().next()?.parse().ok()?))
+    });
     samples.collect()
 }
 
@@ -287,10 +260,7 @@ mod tests {
         let flat = r#"{"level":"INFO","message":"listening","addr":"127.0.0.1:2"}"#;
         assert_eq!(listening_address(nested).as_deref(), Some("127.0.0.1:1"));
         assert_eq!(listening_address(flat).as_deref(), Some("127.0.0.1:2"));
-        assert_eq!(
-            listening_address(r#"{"fields":{"message":"ready","addr":"x"}}"#),
-            None
-        );
+        assert_eq!(listening_address(r#"{"fields":{"message":"ready","addr":"x"}}"#), None);
         assert_eq!(listening_address("listening"), None);
     }
 

@@ -76,9 +76,7 @@ impl Process {
         thread::spawn(move || sender.send_replace(last_status(supervisor, reports)));
         Ok(Self {
             name: name.to_owned(),
-            pid: pid
-                .try_into()
-                .context("the supervisor reported a negative process id")?,
+            pid: pid.try_into().context("the supervisor reported a negative process id")?,
             log: log.to_owned(),
             commands: Mutex::new(commands),
             status,
@@ -152,20 +150,11 @@ impl Process {
             if let Some(found) = self.log().lines().find_map(&find) {
                 return Ok(Some(found));
             }
-            ensure!(
-                ended.is_none(),
-                "{} ended before {what}:\n{}",
-                self.name,
-                self.log_tail()
-            );
+            ensure!(ended.is_none(), "{} ended before {what}:\n{}", self.name, self.log_tail());
             Ok(None)
         });
         found.await?.with_context(|| {
-            format!(
-                "{}: no {what} within {deadline:?}:\n{}",
-                self.name,
-                self.log_tail()
-            )
+            format!("{}: no {what} within {deadline:?}:\n{}", self.name, self.log_tail())
         })
     }
 }
@@ -177,9 +166,7 @@ impl Process {
 /// If it is not there.
 pub fn workspace_binary(name: &str) -> Result<PathBuf> {
     let running = env::current_exe().context("failed to find the running executable")?;
-    let mut folder = running
-        .parent()
-        .context("the running executable has no folder")?;
+    let mut folder = running.parent().context("the running executable has no folder")?;
     if folder.ends_with("deps") || folder.ends_with("examples") {
         folder = folder.parent().context("the build folder has no parent")?;
     }
@@ -199,10 +186,7 @@ fn supervise(command: &Command, scratch: Option<&Path>) -> Result<Command> {
     if let Some(scratch) = scratch {
         supervisor.arg("--scratch").arg(scratch);
     }
-    supervisor
-        .arg("--")
-        .arg(command.get_program())
-        .args(command.get_args());
+    supervisor.arg("--").arg(command.get_program()).args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {
             Some(value) => supervisor.env(key, value),

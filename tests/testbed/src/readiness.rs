@@ -25,17 +25,10 @@ pub fn kstatus(object: &QoderDeployment) -> Kstatus {
     let Some(status) = &object.status else {
         return Kstatus::Current;
     };
-    if object
-        .meta()
-        .generation
-        .is_some_and(|generation| generation != status.observed_generation)
-    {
+    if object.meta().generation.is_some_and(|generation| generation != status.observed_generation) {
         return Kstatus::InProgress;
     }
-    let early = status
-        .conditions
-        .iter()
-        .filter(|condition| condition.status == "True");
+    let early = status.conditions.iter().filter(|condition| condition.status == "True");
     let early = early.filter_map(|condition| match condition.kind.as_str() {
         "Reconciling" => Some(Kstatus::InProgress),
         "Stalled" => Some(Kstatus::Failed),
@@ -59,12 +52,7 @@ pub fn is_ready(object: &QoderDeployment) -> bool {
 /// The condition Ready, if there is one.
 #[must_use]
 pub fn ready(object: &QoderDeployment) -> Option<&Condition> {
-    object
-        .status
-        .as_ref()?
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Ready")
+    object.status.as_ref()?.conditions.iter().find(|condition| condition.kind == "Ready")
 }
 
 #[cfg(test)]
@@ -110,57 +98,22 @@ mod tests {
             ["Reconciling", "Stalled"].map(|kind| condition(kind, "True", 2));
         let vectors = [
             ("1 no status", None, Current, false),
-            (
-                "2 the schema's default",
-                Some(json!({"observedGeneration": -1})),
-                InProgress,
-                false,
-            ),
+            ("2 the schema's default", Some(json!({"observedGeneration": -1})), InProgress, false),
             ("3 no conditions", with(2, &[]), Current, false),
             ("4 Ready Unknown", with(2, &[unknown]), InProgress, false),
-            (
-                "4 Ready False",
-                with(2, slice::from_ref(&no)),
-                InProgress,
-                false,
-            ),
+            ("4 Ready False", with(2, slice::from_ref(&no)), InProgress, false),
             ("5 Ready", with(2, &[yes]), Current, true),
-            (
-                "6 Stalled",
-                with(2, &[stalled.clone(), no.clone()]),
-                Failed,
-                false,
-            ),
+            ("6 Stalled", with(2, &[stalled.clone(), no.clone()]), Failed, false),
             (
                 "7 Reconciling first",
                 with(2, &[reconciling.clone(), stalled.clone(), no.clone()]),
                 InProgress,
                 false,
             ),
-            (
-                "7 Stalled first",
-                with(2, &[stalled, reconciling, no]),
-                Failed,
-                false,
-            ),
-            (
-                "8 an older generation",
-                with(1, &[condition("Ready", "True", 1)]),
-                InProgress,
-                false,
-            ),
-            (
-                "9 an older condition",
-                with(2, &[condition("Ready", "True", 1)]),
-                Current,
-                false,
-            ),
-            (
-                "10 restored",
-                with(3, &[condition("Ready", "True", 3)]),
-                InProgress,
-                true,
-            ),
+            ("7 Stalled first", with(2, &[stalled, reconciling, no]), Failed, false),
+            ("8 an older generation", with(1, &[condition("Ready", "True", 1)]), InProgress, false),
+            ("9 an older condition", with(2, &[condition("Ready", "True", 1)]), Current, false),
+            ("10 restored", with(3, &[condition("Ready", "True", 3)]), InProgress, true),
         ];
         for (vector, status, expected, waits_no_more) in vectors {
             let object = object(status)?;

@@ -52,13 +52,8 @@ impl Recorder {
                 }
             }
         });
-        let recorder = Self {
-            seen: seen.clone(),
-            task,
-        };
-        seen.wait_for(|seen| seen.begun)
-            .await
-            .context("the recorder's watch ended")?;
+        let recorder = Self { seen: seen.clone(), task };
+        seen.wait_for(|seen| seen.begun).await.context("the recorder's watch ended")?;
         Ok(recorder)
     }
 
@@ -71,9 +66,7 @@ impl Recorder {
         let uid = object.uid().context("a resource without uid")?;
         let mut seen = self.seen.clone();
         let caught_up = seen.wait_for(|seen| {
-            seen.resources
-                .get(&uid)
-                .is_some_and(|record| record.version >= version(object))
+            seen.resources.get(&uid).is_some_and(|record| record.version >= version(object))
         });
         let seen = tokio::time::timeout(deadline, caught_up).await;
         let seen = seen.with_context(|| {
@@ -93,11 +86,7 @@ impl Seen {
     fn add(&mut self, object: QoderDeployment) {
         let Some(uid) = object.uid() else { return };
         let version = version(&object);
-        let first = Record {
-            version,
-            status: object.status.clone(),
-            writes: 0,
-        };
+        let first = Record { version, status: object.status.clone(), writes: 0 };
         let record = self.resources.entry(uid).or_insert(first);
         record.version = version;
         if record.status != object.status {
@@ -109,8 +98,5 @@ impl Seen {
 
 /// Resource versions of one resource are comparable numbers.
 fn version(object: &QoderDeployment) -> u64 {
-    object
-        .resource_version()
-        .and_then(|version| version.parse().ok())
-        .unwrap_or_default()
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
 }

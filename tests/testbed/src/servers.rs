@@ -37,10 +37,7 @@ impl Servers {
     /// Starts both; neither is ready yet.
     pub(crate) async fn start(binaries: Binaries) -> Result<Self> {
         // Its removal is the business of etcd's supervisor, which sees this process end in any way.
-        let folder = tempfile::Builder::new()
-            .prefix("qoder-testbed-")
-            .tempdir()?
-            .keep();
+        let folder = tempfile::Builder::new().prefix("qoder-testbed-").tempdir()?.keep();
         let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
         let peer_url = format!("http://127.0.0.1:{}", free_port()?);
         let mut command = Command::new(&binaries.etcd);
@@ -59,15 +56,7 @@ impl Servers {
         write_credentials(&folder, &admin_token)?;
         let port = free_port()?;
         let api_server = Mutex::default();
-        let servers = Self {
-            binaries,
-            folder,
-            port,
-            admin_token,
-            etcd_url,
-            etcd,
-            api_server,
-        };
+        let servers = Self { binaries, folder, port, admin_token, etcd_url, etcd, api_server };
         servers.start_api_server().await?;
         Ok(servers)
     }
@@ -116,10 +105,7 @@ impl Servers {
     /// Fails if one of them has ended, with its last words.
     pub(crate) async fn check_running(&self) -> Result<()> {
         let api_server = self.api_server.lock().await;
-        for server in [Some(&self.etcd), api_server.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for server in [Some(&self.etcd), api_server.as_ref()].into_iter().flatten() {
             if let Some(status) = server.status() {
                 bail!("{} ended ({status}):\n{}", server.name(), server.log_tail());
             }
@@ -129,12 +115,7 @@ impl Servers {
 
     /// The last lines of the API server's log.
     pub(crate) async fn log_tail(&self) -> String {
-        self.api_server
-            .lock()
-            .await
-            .as_ref()
-            .map(Process::log_tail)
-            .unwrap_or_default()
+        self.api_server.lock().await.as_ref().map(Process::log_tail).unwrap_or_default()
     }
 
     /// An administrator's.
@@ -159,10 +140,7 @@ fn write_credentials(folder: &Path, admin_token: &str) -> Result<()> {
         .context("failed to make a certificate")?;
     fs::write(folder.join(CERTIFICATE), pair.cert.pem())?;
     fs::write(folder.join(KEY), pair.signing_key.serialize_pem())?;
-    fs::write(
-        folder.join(TOKENS),
-        format!("{admin_token},admin,admin,system:masters\n"),
-    )?;
+    fs::write(folder.join(TOKENS), format!("{admin_token},admin,admin,system:masters\n"))?;
     Ok(())
 }
 

@@ -41,10 +41,7 @@ impl Supervise {
     ///
     /// If the command cannot be started or waited for.
     pub fn run(self) -> Result<ExitCode> {
-        let (program, args) = self
-            .command
-            .split_first()
-            .context("no command to supervise")?;
+        let (program, args) = self.command.split_first().context("no command to supervise")?;
         // Groups of their own: Ctrl-C in a terminal reaches the owner alone, which then decides.
         let mut child = Command::new(program)
             .args(args)
@@ -61,21 +58,15 @@ impl Supervise {
             let orphaned = Arc::clone(&orphaned);
             move || obey(group, &orphaned)
         });
-        let status = child
-            .wait()
-            .context("failed to wait for the supervised command")?;
+        let status = child.wait().context("failed to wait for the supervised command")?;
         // What the command itself started and left behind is still in its group, or nobody is.
         let _ = kill_process_group(group, Signal::KILL);
         report("status", status.into_raw());
         if let (Some(scratch), true) = (&self.scratch, orphaned.load(Ordering::SeqCst)) {
             fs::remove_dir_all(scratch).context("failed to remove the scratch folder")?;
         }
-        let code = status
-            .code()
-            .or_else(|| status.signal().map(|signal| 128 + signal));
-        Ok(code
-            .and_then(|code| u8::try_from(code).ok())
-            .map_or(ExitCode::FAILURE, ExitCode::from))
+        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+        Ok(code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
     }
 }
 
@@ -87,9 +78,7 @@ fn report(what: &str, value: i32) {
 /// Passes on what the owner asks for; ends the group when the owner is gone.
 fn obey(group: Pid, orphaned: &AtomicBool) {
     for line in io::stdin().lines().map_while(io::Result::ok) {
-        let signal = line
-            .strip_prefix("signal ")
-            .and_then(|number| number.parse().ok());
+        let signal = line.strip_prefix("signal ").and_then(|number| number.parse().ok());
         match signal.and_then(Signal::from_named_raw) {
             // The group may have ended by now; its status is already on its way.
             Some(signal) => drop(kill_process_group(group, signal)),

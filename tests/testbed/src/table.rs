@@ -48,24 +48,15 @@ impl Table {
         let request = Request::get(QoderDeployment::url_path(&(), Some(namespace)))
             .header(ACCEPT, "application/json;as=Table;v=v1;g=meta.k8s.io")
             .body(Vec::new())?;
-        client
-            .request(request)
-            .await
-            .context("failed to get the table")
+        client.request(request).await.context("failed to get the table")
     }
 
     /// Titles and cells, as text.
     fn lines(&self, wide: bool) -> Vec<Vec<String>> {
         let columns = self.column_definitions.iter();
         let shown: Vec<bool> = columns.map(|column| wide || column.priority == 0).collect();
-        let titles = self
-            .column_definitions
-            .iter()
-            .map(|column| column.name.to_uppercase());
-        let rows = self
-            .rows
-            .iter()
-            .map(|row| row.cells.iter().map(text).collect());
+        let titles = self.column_definitions.iter().map(|column| column.name.to_uppercase());
+        let rows = self.rows.iter().map(|row| row.cells.iter().map(text).collect());
         let lines = std::iter::once(titles.collect()).chain(rows);
         let only_shown = |line: Vec<String>| {
             line.into_iter()

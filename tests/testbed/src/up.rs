@@ -28,11 +28,7 @@ pub(crate) fn write_kubeconfig(
     file: &Path,
 ) -> Result<()> {
     let mut kubeconfig = control_plane.kubeconfig().clone();
-    for context in kubeconfig
-        .contexts
-        .iter_mut()
-        .filter_map(|context| context.context.as_mut())
-    {
+    for context in kubeconfig.contexts.iter_mut().filter_map(|context| context.context.as_mut()) {
         context.namespace = Some(namespace.to_owned());
     }
     Ok(fs::write(file, serde_yaml_ng::to_string(&kubeconfig)?)?)

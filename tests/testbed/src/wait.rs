@@ -46,9 +46,7 @@ impl Bed {
             pin_mut!(states);
             loop {
                 // An interrupted watch starts again by itself.
-                let Some(state) = states.next().await else {
-                    bail!("the watch of {name} ended")
-                };
+                let Some(state) = states.next().await else { bail!("the watch of {name} ended") };
                 let Ok(state) = state else { continue };
                 last = state;
                 if let Some(object) = last.take_if(|object| holds(object)) {
@@ -58,10 +56,9 @@ impl Bed {
         };
         match tokio::time::timeout(deadline, seen).await {
             Ok(seen) => seen,
-            Err(_) => bail!(
-                "{name} was not {what} within {deadline:?}\n{}",
-                self.scene(last.as_ref())
-            ),
+            Err(_) => {
+                bail!("{name} was not {what} within {deadline:?}\n{}", self.scene(last.as_ref()))
+            }
         }
     }
 

@@ -1,9 +1,6 @@
 //! A story's surroundings on the real control plane, without the operator.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that meets the impossible should stop there"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that meets the impossible should stop there")]
 
 use std::time::Duration;
 
@@ -25,31 +22,15 @@ async fn a_story_has_a_namespace_and_the_kind() -> Result<()> {
     let other = Bed::new("surroundings").await?;
     assert_ne!(bed.namespace(), other.namespace());
 
-    let made = bed
-        .apply("a", json!({"deploymentID": ID, "paused": true}))
-        .await?;
-    assert_eq!(
-        kstatus(&made),
-        Kstatus::InProgress,
-        "the schema's default status"
-    );
+    let made = bed.apply("a", json!({"deploymentID": ID, "paused": true})).await?;
+    assert_eq!(kstatus(&made), Kstatus::InProgress, "the schema's default status");
     assert_eq!(bed.set_paused("a", None).await?.spec.paused, None);
-    let annotated = bed
-        .annotate("a", "cloud.qoder.com/reconcile", "disabled")
-        .await?;
-    assert!(
-        annotated
-            .annotations()
-            .contains_key("cloud.qoder.com/reconcile")
-    );
+    let annotated = bed.annotate("a", "cloud.qoder.com/reconcile", "disabled").await?;
+    assert!(annotated.annotations().contains_key("cloud.qoder.com/reconcile"));
     assert!(other.get("a").await.is_err());
-    let table = Table::get(&bed.client(), bed.namespace())
-        .await?
-        .to_string();
-    let cells: Vec<Vec<&str>> = table
-        .lines()
-        .map(|line| line.split_whitespace().collect())
-        .collect();
+    let table = Table::get(&bed.client(), bed.namespace()).await?.to_string();
+    let cells: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(
         matches!(&cells[..], [titles, row] if titles.starts_with(&["NAME", "DESIRED"]) && row.starts_with(&["a"])),
         "{table}"
@@ -66,9 +47,7 @@ async fn waiting_follows_the_status_and_counts_its_writes() -> Result<()> {
     bed.apply("a", json!({"deploymentID": ID})).await?;
     assert_eq!(bed.status_writes("a").await?, 0);
 
-    let impatient = bed
-        .wait_until_for(Duration::from_millis(200), "a", "Ready", is_ready)
-        .await;
+    let impatient = bed.wait_until_for(Duration::from_millis(200), "a", "Ready", is_ready).await;
     let message = impatient.map(drop).unwrap_err().to_string();
     assert!(message.contains("a was not Ready within"), "{message}");
     assert!(message.contains("\"observedGeneration\": -1"), "{message}");
@@ -77,11 +56,7 @@ async fn waiting_follows_the_status_and_counts_its_writes() -> Result<()> {
     reported?;
     assert_eq!(kstatus(&waited?), Kstatus::Current);
     bed.set_paused("a", Some(true)).await?;
-    assert_eq!(
-        bed.status_writes("a").await?,
-        1,
-        "a new spec is not a new status"
-    );
+    assert_eq!(bed.status_writes("a").await?, 1, "a new spec is not a new status");
     assert_eq!(kstatus(&bed.get("a").await?), Kstatus::InProgress);
     Ok(())
 }
@@ -93,10 +68,7 @@ async fn the_operators_account_has_the_shipped_rights_here_and_no_others() -> Re
     let here = Api::<QoderDeployment>::namespaced(operator.clone(), bed.namespace());
     assert!(here.list(&ListParams::default()).await?.items.is_empty());
     for refused in [
-        Api::<QoderDeployment>::all(operator.clone())
-            .list(&ListParams::default())
-            .await
-            .map(drop),
+        Api::<QoderDeployment>::all(operator.clone()).list(&ListParams::default()).await.map(drop),
         Api::<QoderDeployment>::namespaced(operator.clone(), "default")
             .list(&ListParams::default())
             .await
@@ -135,8 +107,6 @@ async fn report_ready(bed: &Bed, name: &str) -> Result<()> {
         "lastTransitionTime": "2026-06-14T08:58:01Z", "reason": "InSync", "message": "",
     });
     let patch = json!({"status": {"observedGeneration": 1, "conditions": [ready]}});
-    bed.api()
-        .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
-        .await?;
+    bed.api().patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
     Ok(())
 }

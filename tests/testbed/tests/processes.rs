@@ -1,9 +1,6 @@
 //! Whatever the testbed starts ends with whoever started it.
 
-#![allow(
-    clippy::expect_used,
-    reason = "a test that meets the impossible should stop there"
-)]
+#![allow(clippy::expect_used, reason = "a test that meets the impossible should stop there")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -25,9 +22,7 @@ const STUBBORN: &str = "trap '' TERM; sleep 1000 & echo child $!; wait";
 async fn a_process_reports_its_output_and_its_status() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new("sh");
-    command
-        .args(["-c", "echo out $GREETING; echo err >&2; exit 7"])
-        .env("GREETING", "hello");
+    command.args(["-c", "echo out $GREETING; echo err >&2; exit 7"]).env("GREETING", "hello");
     let process = Process::spawn("greeter", &command, &folder.path().join("log"))?;
     assert_eq!(process.wait(DEADLINE).await?.code(), Some(7));
     assert_eq!(process.log(), "out hello\nerr\n");
@@ -37,11 +32,8 @@ async fn a_process_reports_its_output_and_its_status() -> Result<()> {
 #[tokio::test]
 async fn a_signal_reaches_the_process_and_shows_in_its_status() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let process = Process::spawn(
-        "sleeper",
-        Command::new("sleep").arg("1000"),
-        &folder.path().join("log"),
-    )?;
+    let process =
+        Process::spawn("sleeper", Command::new("sleep").arg("1000"), &folder.path().join("log"))?;
     process.signal(Signal::STOP);
     process.signal(Signal::CONT);
     process.signal(Signal::KILL);
@@ -52,11 +44,8 @@ async fn a_signal_reaches_the_process_and_shows_in_its_status() -> Result<()> {
 #[test]
 fn a_missing_program_is_an_error_that_names_it() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let missing = Process::spawn(
-        "ghost",
-        &Command::new("/no/such/program"),
-        &folder.path().join("log"),
-    );
+    let missing =
+        Process::spawn("ghost", &Command::new("/no/such/program"), &folder.path().join("log"));
     let message = missing.expect_err("it must not start").to_string();
     assert!(
         message.contains("ghost did not start") && message.contains("/no/such/program"),
@@ -89,9 +78,7 @@ async fn dropping_a_process_ends_all_that_it_started() -> Result<()> {
     command.args(["-c", STUBBORN]);
     let process = Process::spawn("stubborn", &command, &folder.path().join("log"))?;
     let grandchild = process
-        .wait_for_line("child", DEADLINE, |line| {
-            line.strip_prefix("child ")?.parse().ok()
-        })
+        .wait_for_line("child", DEADLINE, |line| line.strip_prefix("child ")?.parse().ok())
         .await?;
     let pids = [i32::try_from(process.pid())?, grandchild];
     assert!(pids.into_iter().all(runs));
@@ -106,10 +93,7 @@ fn nothing_outlives_an_owner_that_is_killed() -> Result<()> {
     let scratch = folder.path().join("scratch");
     fs::create_dir(&scratch)?;
     // All that makes it the owner is that it holds the other end of the supervisor's input.
-    let mut owner = Command::new("sleep")
-        .arg("1000")
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut owner = Command::new("sleep").arg("1000").stdout(Stdio::piped()).spawn()?;
     let input = owner.stdout.take().context("no pipe")?;
     let mut supervisor = Command::new(workspace_binary("testbed")?)
         .args(["supervise", "--scratch"])
@@ -125,11 +109,7 @@ fn nothing_outlives_an_owner_that_is_killed() -> Result<()> {
 
     owner.kill()?;
     wait_until_gone(&[child, grandchild]);
-    assert_eq!(
-        supervisor.wait()?.code(),
-        Some(128 + 9),
-        "it ignored SIGTERM"
-    );
+    assert_eq!(supervisor.wait()?.code(), Some(128 + 9), "it ignored SIGTERM");
     assert!(!scratch.exists());
     owner.wait()?;
     Ok(())
@@ -138,11 +118,7 @@ fn nothing_outlives_an_owner_that_is_killed() -> Result<()> {
 fn number_after(word: &str, stream: Option<impl Read>) -> Result<i32> {
     let mut line = String::new();
     BufReader::new(stream.context("no pipe")?).read_line(&mut line)?;
-    Ok(line
-        .strip_prefix(word)
-        .context(line.clone())?
-        .trim()
-        .parse()?)
+    Ok(line.strip_prefix(word).context(line.clone())?.trim().parse()?)
 }
 
 fn runs(pid: i32) -> bool {

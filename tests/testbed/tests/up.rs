@@ -23,25 +23,13 @@ async fn nothing_is_left_of_a_control_plane_whose_owner_is_killed() -> Result<()
         )?;
         return Ok(());
     }
-    let mut owner = Owner(
-        Command::new(workspace_binary("testbed")?)
-            .arg("up")
-            .stdout(Stdio::piped())
-            .spawn()?,
-    );
+    let mut owner =
+        Owner(Command::new(workspace_binary("testbed")?).arg("up").stdout(Stdio::piped()).spawn()?);
     let kubeconfig = owner.exported_kubeconfig()?;
-    let folder = kubeconfig
-        .parent()
-        .context("a kubeconfig without a folder")?;
+    let folder = kubeconfig.parent().context("a kubeconfig without a folder")?;
     let client = client(Kubeconfig::read_from(&kubeconfig)?).await?;
     let resources = Api::<QoderDeployment>::default_namespaced(client);
-    assert!(
-        resources
-            .list(&ListParams::default())
-            .await?
-            .items
-            .is_empty()
-    );
+    assert!(resources.list(&ListParams::default()).await?.items.is_empty());
     assert!(is_used(folder)?);
 
     owner.0.kill()?;
@@ -63,10 +51,7 @@ impl Owner {
     fn exported_kubeconfig(&mut self) -> Result<PathBuf> {
         let mut line = String::new();
         BufReader::new(self.0.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        let path = line
-            .trim_end()
-            .strip_prefix("export KUBECONFIG=")
-            .context("no export line")?;
+        let path = line.trim_end().strip_prefix("export KUBECONFIG=").context("no export line")?;
         Ok(path.into())
     }
 }
@@ -83,7 +68,5 @@ fn is_used(folder: &Path) -> Result<bool> {
     let folder = folder.to_str().context("a folder that is not UTF-8")?;
     let processes = fs::read_dir("/proc")?
         .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
-    Ok(processes
-        .into_iter()
-        .any(|arguments| String::from_utf8_lossy(&arguments).contains(folder)))
+    Ok(processes.into_iter().any(|arguments| String::from_utf8_lossy(&arguments).contains(folder)))
 }

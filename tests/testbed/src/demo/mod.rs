@@ -28,18 +28,10 @@ pub async fn demo() -> Result<()> {
     let start = Instant::now();
     let bed = Bed::new("demo").await?;
     let version = bed.client().apiserver_version().await?.git_version;
-    println!(
-        "  API server   {version}, ready after {:.1} s",
-        start.elapsed().as_secs_f64()
-    );
+    println!("  API server   {version}, ready after {:.1} s", start.elapsed().as_secs_f64());
     let simulator = Simulator::start(bed.folder(), DEPLOYMENTS).await?;
     println!("  simulator    {}", simulator.base_url);
-    let operator = bed
-        .operator()
-        .base_url(&simulator.base_url)
-        .token(TOKEN)
-        .start()
-        .await?;
+    let operator = bed.operator().base_url(&simulator.base_url).token(TOKEN).start().await?;
     println!(
         "  operator     polls every second, with the shipped rights in namespace {}",
         bed.namespace()
@@ -48,10 +40,7 @@ pub async fn demo() -> Result<()> {
     let script = Script::new(&bed, &simulator).await?;
     let played = script.play().await;
     played.with_context(|| {
-        format!(
-            "the demo failed; the operator's last words:\n{}",
-            operator.process().log_tail()
-        )
+        format!("the demo failed; the operator's last words:\n{}", operator.process().log_tail())
     })?;
 
     println!("\nEvery step happened as announced.");

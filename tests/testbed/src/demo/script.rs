@@ -36,20 +36,10 @@ pub(super) struct Script<'a> {
 
 impl<'a> Script<'a> {
     pub(super) async fn new(bed: &'a Bed, simulator: &'a Simulator) -> Result<Self> {
-        let ids: [String; DEPLOYMENTS] = simulator
-            .ids()
-            .await?
-            .try_into()
-            .ok()
-            .context("not three deployments")?;
+        let ids: [String; DEPLOYMENTS] =
+            simulator.ids().await?.try_into().ok().context("not three deployments")?;
         let [nightly, weekly, triage] = ids;
-        Ok(Self {
-            bed,
-            simulator,
-            nightly,
-            weekly,
-            triage,
-        })
+        Ok(Self { bed, simulator, nightly, weekly, triage })
     }
 
     /// Plays all steps, in order.
@@ -94,10 +84,7 @@ impl<'a> Script<'a> {
         say(&patch(true));
         self.bed.set_paused(NIGHTLY, Some(true)).await?;
         let paused = self.bed.wait_ready(NIGHTLY).await?;
-        ensure!(
-            paused_by(&paused) == Some("manual"),
-            "{NIGHTLY} does not say who paused it"
-        );
+        ensure!(paused_by(&paused) == Some("manual"), "{NIGHTLY} does not say who paused it");
         self.expect_remote(&[(&self.nightly, "paused")]).await?;
         self.show(mark, &[post(&self.nightly, "pause")]).await
     }
@@ -108,10 +95,7 @@ impl<'a> Script<'a> {
         say(&patch(false));
         self.bed.set_paused(NIGHTLY, Some(false)).await?;
         let active = self.bed.wait_ready(NIGHTLY).await?;
-        ensure!(
-            paused_by(&active).is_none(),
-            "{NIGHTLY} still says who paused it"
-        );
+        ensure!(paused_by(&active).is_none(), "{NIGHTLY} still says who paused it");
         self.expect_remote(&[(&self.nightly, "active")]).await?;
         self.show(mark, &[post(&self.nightly, "unpause")]).await
     }
@@ -123,9 +107,7 @@ impl<'a> Script<'a> {
         self.simulator.unpause(&self.weekly).await?;
         let repair = post(&self.weekly, "pause");
         let repaired = |calls: &[Call]| calls.iter().any(|call| call.line() == repair);
-        self.simulator
-            .wait_for_calls(mark, "repair", repaired)
-            .await?;
+        self.simulator.wait_for_calls(mark, "repair", repaired).await?;
         self.bed.wait_ready(WEEKLY).await?;
         self.expect_remote(&[(&self.weekly, "paused")]).await?;
         self.show_event(WEEKLY, "DriftCorrected").await?;
@@ -142,24 +124,18 @@ impl<'a> Script<'a> {
             "pause_by_error",
             &format!(" -d '{{\"type\":\"{PLATFORM_ERROR}\"}}'"),
         ));
-        self.simulator
-            .pause_by_error(&self.nightly, PLATFORM_ERROR)
-            .await?;
+        self.simulator.pause_by_error(&self.nightly, PLATFORM_ERROR).await?;
         let reported = |object: &QoderDeployment| {
             !is_ready(object)
                 && ready(object).is_some_and(|ready| ready.reason == "PausedByPlatform")
         };
-        let reported = self
-            .bed
-            .wait_until(NIGHTLY, "reported as paused by the platform", reported)
-            .await?;
+        let reported =
+            self.bed.wait_until(NIGHTLY, "reported as paused by the platform", reported).await?;
         if let Some(ready) = ready(&reported) {
             say(&format!("# {}", ready.message));
         }
         let after = self.simulator.mark().await?;
-        self.simulator
-            .wait_for_calls(after, "two more polls", |calls| calls.len() >= 2)
-            .await?;
+        self.simulator.wait_for_calls(after, "two more polls", |calls| calls.len() >= 2).await?;
         self.expect_remote(&[(&self.nightly, "paused")]).await?;
         self.show(mark, &[]).await
     }
@@ -182,15 +158,9 @@ impl<'a> Script<'a> {
                 say(&format!("  {} -> {}{times}", call.line(), call.status()));
             }
         }
-        let writes: Vec<String> = calls
-            .iter()
-            .filter(|call| call.is_write())
-            .map(Call::line)
-            .collect();
-        ensure!(
-            writes == expected,
-            "the API saw the writes {writes:?}, not {expected:?}"
-        );
+        let writes: Vec<String> =
+            calls.iter().filter(|call| call.is_write()).map(Call::line).collect();
+        ensure!(writes == expected, "the API saw the writes {writes:?}, not {expected:?}");
         Ok(())
     }
 
@@ -198,36 +168,23 @@ impl<'a> Script<'a> {
     async fn show_event(&self, name: &str, reason: &str) -> Result<()> {
         let event = eventually(crate::bed::DEADLINE, async || {
             let events = self.bed.events(name).await?;
-            Ok(events
-                .into_iter()
-                .find(|event| event.reason.as_deref() == Some(reason)))
+            Ok(events.into_iter().find(|event| event.reason.as_deref() == Some(reason)))
         });
-        let event = event
-            .await?
-            .with_context(|| format!("no event {reason} about {name}"))?;
-        say(&format!(
-            "# event {reason}: {}",
-            event.note.unwrap_or_default()
-        ));
+        let event = event.await?.with_context(|| format!("no event {reason} about {name}"))?;
+        say(&format!("# event {reason}: {}", event.note.unwrap_or_default()));
         Ok(())
     }
 
     async fn expect_remote(&self, expected: &[(&String, &str)]) -> Result<()> {
         for (id, expected) in expected {
             let status = self.simulator.status(id).await?;
-            ensure!(
-                status == *expected,
-                "the remote deployment {id} is {status}, not {expected}"
-            );
+            ensure!(status == *expected, "the remote deployment {id} is {status}, not {expected}");
         }
         Ok(())
     }
 
     fn curl(&self, id: &str, verb: &str, body: &str) -> String {
-        format!(
-            "$ curl -X POST{body} {}/_sim/deployments/{id}/{verb}",
-            self.simulator.origin
-        )
+        format!("$ curl -X POST{body} {}/_sim/deployments/{id}/{verb}", self.simulator.origin)
     }
 
     /// What a person can do next.

@@ -38,28 +38,15 @@ pub(super) struct Call {
 impl Simulator {
     pub(super) async fn start(folder: &Path, deployments: usize) -> Result<Self> {
         let mut command = Command::new(workspace_binary("qoder-simulator")?);
-        command.args([
-            "--listen",
-            "127.0.0.1:0",
-            "--deployments",
-            &deployments.to_string(),
-        ]);
+        command.args(["--listen", "127.0.0.1:0", "--deployments", &deployments.to_string()]);
         let process = Process::spawn("simulator", &command, &folder.join("simulator.log"))?;
         let url = process.wait_for_line("a base URL", DEADLINE, |line| {
             line.starts_with("http://").then(|| line.trim().to_owned())
         });
         let base_url = url.await?;
-        let authority = base_url
-            .split('/')
-            .nth(2)
-            .context("a base URL without a host")?;
+        let authority = base_url.split('/').nth(2).context("a base URL without a host")?;
         let origin = format!("http://{authority}");
-        Ok(Self {
-            process,
-            http: http_client()?,
-            base_url,
-            origin,
-        })
+        Ok(Self { process, http: http_client()?, base_url, origin })
     }
 
     /// The ids of its deployments.
@@ -80,17 +67,12 @@ impl Simulator {
 
     /// Someone resumes a deployment by hand.
     pub(super) async fn unpause(&self, id: &str) -> Result<()> {
-        self.post(&format!("deployments/{id}/unpause"), &json!({}))
-            .await
+        self.post(&format!("deployments/{id}/unpause"), &json!({})).await
     }
 
     /// The platform pauses a deployment because of an error of this type.
     pub(super) async fn pause_by_error(&self, id: &str, error: &str) -> Result<()> {
-        self.post(
-            &format!("deployments/{id}/pause_by_error"),
-            &json!({"type": error}),
-        )
-        .await
+        self.post(&format!("deployments/{id}/pause_by_error"), &json!({"type": error})).await
     }
 
     /// What the API has seen after the request number `mark`, without what is still under way.
@@ -116,35 +98,21 @@ impl Simulator {
             let calls = self.calls(mark).await?;
             Ok(enough(&calls).then_some(calls))
         });
-        calls
-            .await?
-            .with_context(|| format!("the API saw no {what} within {DEADLINE:?}"))
+        calls.await?.with_context(|| format!("the API saw no {what} within {DEADLINE:?}"))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let answer = self
-            .http
-            .get(format!("{}/_sim/{path}", self.origin))
-            .send()
-            .await;
+        let answer = self.http.get(format!("{}/_sim/{path}", self.origin)).send().await;
         let answer = answer
             .with_context(|| format!("the simulator is gone:\n{}", self.process.log_tail()))?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<()> {
-        let answer = self
-            .http
-            .post(format!("{}/_sim/{path}", self.origin))
-            .json(body)
-            .send()
-            .await?;
+        let answer =
+            self.http.post(format!("{}/_sim/{path}", self.origin)).json(body).send().await?;
         let status = answer.status();
-        ensure!(
-            status.is_success(),
-            "the simulator answered {status}: {}",
-            answer.text().await?
-        );
+        ensure!(status.is_success(), "the simulator answered {status}: {}", answer.text().await?);
         Ok(())
     }
 }
@@ -157,10 +125,7 @@ impl Call {
 
     /// As `POST /deployments/dep_1/pause`, without the part of the path that all have.
     pub(super) fn line(&self) -> String {
-        let path = self
-            .path
-            .strip_prefix("/api/v1/cloud")
-            .unwrap_or(&self.path);
+        let path = self.path.strip_prefix("/api/v1/cloud").unwrap_or(&self.path);
         format!("{:4} {path}", self.method)
     }
 
