@@ -122,7 +122,7 @@ impl<'a> Script<'a> {
         say(&self.curl(
             &self.nightly,
             "pause_by_error",
-            &format!(" -d '{{\"type\":\"{PLATFORM_ERROR}\"}}'"),
+            &format!(" \\\n    -d '{{\"type\":\"{PLATFORM_ERROR}\"}}'"),
         ));
         self.simulator.pause_by_error(&self.nightly, PLATFORM_ERROR).await?;
         let reported = |object: &QoderDeployment| {
@@ -132,7 +132,7 @@ impl<'a> Script<'a> {
         let reported =
             self.bed.wait_until(NIGHTLY, "reported as paused by the platform", reported).await?;
         if let Some(ready) = ready(&reported) {
-            say(&format!("# {}", ready.message));
+            comment(&ready.message);
         }
         let after = self.simulator.mark().await?;
         self.simulator.wait_for_calls(after, "two more polls", |calls| calls.len() >= 2).await?;
@@ -145,7 +145,7 @@ impl<'a> Script<'a> {
         let table = Table::get(&self.bed.client(), self.bed.namespace()).await?;
         say(&format!("$ kubectl get qdep\n{table}"));
         let calls = self.simulator.calls(mark).await?;
-        say("# what the API saw:");
+        comment("what the API saw:");
         for same in
             calls.chunk_by(|one, next| (one.line(), one.status()) == (next.line(), next.status()))
         {
@@ -171,7 +171,7 @@ impl<'a> Script<'a> {
             Ok(events.into_iter().find(|event| event.reason.as_deref() == Some(reason)))
         });
         let event = event.await?.with_context(|| format!("no event {reason} about {name}"))?;
-        say(&format!("# event {reason}: {}", event.note.unwrap_or_default()));
+        comment(&format!("event {reason}: {}", event.note.unwrap_or_default()));
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl<'a> Script<'a> {
     }
 
     fn curl(&self, id: &str, verb: &str, body: &str) -> String {
-        format!("$ curl -X POST{body} {}/_sim/deployments/{id}/{verb}", self.simulator.origin)
+        format!("$ curl -X POST {}/_sim/deployments/{id}/{verb}{body}", self.simulator.origin)
     }
 
     /// What a person can do next.
@@ -234,4 +234,19 @@ fn say(text: &str) {
     for line in text.lines() {
         println!("  {line}");
     }
+}
+
+/// A remark, wrapped.
+fn comment(text: &str) {
+    const WIDTH: usize = 100;
+    let mut line = "#".to_owned();
+    for word in text.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            say(&line);
+            "#".clone_into(&mut line);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    say(&line);
 }
