@@ -146,7 +146,7 @@ impl Source {
                 Ok(status) => break status,
                 Err(error) if start.elapsed() > BUILD_DEADLINE => return Err(error),
                 Err(_) => {
-                    say(&format!("building {name} {version} ... {} s", start.elapsed().as_secs()))
+                    say(&format!("building {name} {version} ... {} s", start.elapsed().as_secs()));
                 }
             }
         };
