@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(args.poll_interval, Duration::from_secs(90));
         assert_eq!(args.request_timeout, Duration::from_millis(500));
         for bad in ["30", "0s", "2h", "-1s", "soon"] {
-            let error = parse(&["--poll-interval", bad]).err().unwrap();
+            let error = parse(&[&format!("--poll-interval={bad}")]).err().unwrap();
             assert!(error.contains("--poll-interval"), "{error}");
         }
     }

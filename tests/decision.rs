@@ -1,0 +1,285 @@
+//! The decision and the settlement over the whole finite product of their inputs: the table row
+//! by row is what the code is; here are the rules as properties, and that every status that can
+//! come out keeps the conventions of kstatus and of conditions.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets the impossible should stop there"
+)]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use qoder_operator::{
+    api::{ConditionStatus, DriftPolicy, Reason, Wish},
+    fleet::{Answer, PausedBy, ReadFailure},
+    qoder::Verb,
+    reconcile::{
+        decide::{Decision, Step, Verdict, decide},
+        settle::{Outcome, Progress, ReachedChange, Settled, settle},
+        situation::{Age, CredentialState, Knowledge, Reached, Situation},
+    },
+};
+
+const WISHES: [Wish; 3] = [Wish::Paused, Wish::Active, Wish::Unmanaged];
+
+/// Calls `check` with every situation there is, the credentials side by side.
+fn for_all(check: impl Fn(&Situation) + Sync) {
+    let ages = [Age::WithinGrace, Age::Stale];
+    let credentials = [
+        CredentialState::Usable,
+        CredentialState::Missing,
+        CredentialState::Rejected(Age::WithinGrace),
+        CredentialState::Rejected(Age::Stale),
+    ];
+    let failures = [
+        ReadFailure::Unavailable,
+        ReadFailure::AnswerInvalid,
+        ReadFailure::NotTheApi,
+        ReadFailure::Unauthorized,
+    ];
+    let answers = [
+        Answer::Forbidden,
+        Answer::NotFound,
+        Answer::Archived,
+        Answer::Active,
+        Answer::Paused(PausedBy::Hand),
+        Answer::Paused(PausedBy::Platform),
+        Answer::UnknownStatus,
+    ];
+    let mut knowledge = vec![Knowledge::Nothing];
+    knowledge.extend(failures.iter().flat_map(|f| ages.map(|age| Knowledge::Failed(*f, age))));
+    knowledge.extend(
+        answers.iter().flat_map(|answer| {
+            [true, false].map(|fresh| Knowledge::Known { answer: *answer, fresh })
+        }),
+    );
+    let mut reached = vec![None];
+    reached.extend(WISHES.iter().flat_map(|wish| {
+        [true, false].map(|this_generation| Some(Reached { wish: *wish, this_generation }))
+    }));
+
+    std::thread::scope(|threads| {
+        for credential in credentials {
+            let (knowledge, reached, check) = (&knowledge, &reached, &check);
+            threads.spawn(move || {
+                for &knowledge in knowledge {
+                    for &last_reached in reached {
+                        for wish in WISHES {
+                            for bits in 0..1 << 14 {
+                                check(&situation(credential, knowledge, last_reached, wish, bits));
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn situation(
+    credential: CredentialState,
+    knowledge: Knowledge,
+    last_reached: Option<Reached>,
+    wish: Wish,
+    bits: u32,
+) -> Situation {
+    let bit = |n: u32| bits & (1 << n) != 0;
+    Situation {
+        credential,
+        knowledge,
+        last_reached,
+        wish,
+        policy: if bit(0) { DriftPolicy::Warn } else { DriftPolicy::Correct },
+        deleting: bit(1),
+        duplicate: bit(2),
+        disabled: bit(3),
+        reconcile_requested: bit(4),
+        resume_requested: bit(5),
+        foreign_write: bit(6),
+        held: bit(7),
+        writes_refused: bit(8),
+        backing_off: bit(9),
+        pause_may_land: bit(10),
+        unpause_may_land: bit(11),
+        answered: bit(12),
+        overdue: bit(13),
+    }
+}
+
+/// What the table says, written a second time and the other way round: not as a path through
+/// `if`s, but as the condition of each row, so that a slip in the one does not hide in the other.
+fn rows(s: &Situation) -> [(bool, Verdict); 17] {
+    let known =
+        |wanted: Answer| matches!(s.knowledge, Knowledge::Known { answer, .. } if answer == wanted);
+    let is_paused =
+        known(Answer::Paused(PausedBy::Hand)) || known(Answer::Paused(PausedBy::Platform));
+    let differs = match s.wish {
+        Wish::Paused => known(Answer::Active),
+        Wish::Active => is_paused,
+        Wish::Unmanaged => false,
+    };
+    let verb = if s.wish == Wish::Paused { Verb::Pause } else { Verb::Unpause };
+    let by_platform = known(Answer::Paused(PausedBy::Platform)) && s.wish == Wish::Active;
+    let is_drift = differs && !s.is_open() && !s.is_resume_asked_for();
+    let failed = match (s.credential, s.knowledge) {
+        (CredentialState::Rejected(Age::WithinGrace), _) => {
+            Some(Verdict::Unreadable(ReadFailure::Unauthorized, Age::WithinGrace))
+        }
+        (_, Knowledge::Failed(cause, age)) => Some(Verdict::Unreadable(cause, age)),
+        _ => None,
+    };
+    [
+        (s.deleting, Verdict::Deleting),
+        (s.duplicate, Verdict::DuplicateOwner),
+        (s.credential == CredentialState::Missing, Verdict::CredentialMissing),
+        (s.credential == CredentialState::Rejected(Age::Stale), Verdict::CredentialRejected),
+        (failed.is_none() && s.knowledge == Knowledge::Nothing, Verdict::Observing),
+        (failed.is_some(), failed.unwrap_or(Verdict::Observing)),
+        (known(Answer::Forbidden), Verdict::Forbidden),
+        (known(Answer::NotFound), Verdict::NotFound),
+        (known(Answer::Archived), Verdict::Archived),
+        (s.disabled, Verdict::Disabled),
+        (s.wish == Wish::Unmanaged, Verdict::Observed),
+        (known(Answer::UnknownStatus), Verdict::UnknownStatus),
+        (!differs, Verdict::InSync),
+        (by_platform && !s.is_resume_asked_for(), Verdict::PausedByPlatform),
+        (is_drift && !by_platform && s.policy == DriftPolicy::Warn, Verdict::DriftTolerated),
+        (is_drift && !by_platform && s.held, Verdict::Contested),
+        (true, if s.writes_refused { Verdict::WriteRefused } else { Verdict::Pending(verb) }),
+    ]
+}
+
+/// The table, with what rules G and "new enough" put before it.
+fn expected(s: &Situation) -> Decision {
+    let (_, verdict) = rows(s).into_iter().find(|(fits, _)| *fits).unwrap();
+    let nothing = |verdict| Decision { step: Step::Nothing, verdict };
+    let Knowledge::Known { answer, fresh } = s.knowledge else {
+        let step = if verdict == Verdict::Observing { Step::Observe } else { Step::Nothing };
+        return Decision { step, verdict };
+    };
+    let is_about_the_remote = !matches!(
+        verdict,
+        Verdict::Deleting
+            | Verdict::DuplicateOwner
+            | Verdict::CredentialMissing
+            | Verdict::CredentialRejected
+            | Verdict::Unreadable(..)
+    );
+    if let Verdict::Pending(verb) = verdict
+        && !s.backing_off
+        && !s.opposite_may_land(verb)
+    {
+        return Decision { step: Step::Write(verb), verdict };
+    }
+    if is_about_the_remote && !fresh {
+        return Decision { step: Step::Observe, verdict: Verdict::Observing };
+    }
+    if verdict.is_ready() && s.may_still_change(answer) {
+        return nothing(Verdict::MayStillChange);
+    }
+    nothing(verdict)
+}
+
+#[test]
+fn the_whole_product_keeps_the_table_and_the_rules() {
+    let situations = AtomicU64::new(0);
+    for_all(|s| {
+        situations.fetch_add(1, Ordering::Relaxed);
+        let decision = decide(s);
+        assert_eq!(decision, expected(s), "{s:#?}");
+        check_rules(s, decision);
+        let outcomes: &[Outcome] = match decision.step {
+            Step::Write(verb) => &[Outcome::NotDone, Outcome::Waiting, Outcome::Done(verb)],
+            _ => &[Outcome::NotDone, Outcome::Done(Verb::Pause), Outcome::Done(Verb::Unpause)],
+        };
+        for outcome in outcomes {
+            check_settlement(s, decision, *outcome, &settle(s, decision, *outcome));
+        }
+    });
+    // 4 credentials, 23 states of knowledge, 7 memories, 3 wishes, 14 bits.
+    assert_eq!(situations.into_inner(), 4 * 23 * 7 * 3 * (1 << 14));
+}
+
+fn check_rules(s: &Situation, Decision { step, verdict }: Decision) {
+    if let Step::Write(verb) = step {
+        let wanted = if verb == Verb::Pause { Wish::Paused } else { Wish::Active };
+        assert_eq!(s.wish, wanted, "S1: no write that the wish does not ask for: {s:#?}");
+        let Knowledge::Known { answer, .. } = s.knowledge else {
+            panic!("no write without an observation: {s:#?}");
+        };
+        let from = if verb == Verb::Pause {
+            answer == Answer::Active
+        } else {
+            matches!(answer, Answer::Paused(_))
+        };
+        assert!(from, "no write that the remote does not need: {s:#?}");
+        assert!(!s.deleting && !s.duplicate && !s.disabled, "{s:#?}");
+        assert_eq!(s.credential, CredentialState::Usable, "{s:#?}");
+        assert!(!s.opposite_may_land(verb), "W: {s:#?}");
+        assert!(!s.writes_refused && !s.backing_off, "{s:#?}");
+        if answer == Answer::Paused(PausedBy::Platform) {
+            assert!(s.is_resume_asked_for(), "the platform's pause is not fought: {s:#?}");
+        }
+        if !s.is_open() && !s.is_resume_asked_for() {
+            assert_eq!(s.policy, DriftPolicy::Correct, "Warn only reports drift: {s:#?}");
+            assert!(!s.held, "a contested deployment is left alone: {s:#?}");
+        }
+    }
+    if verdict.is_ready() {
+        let Knowledge::Known { answer, fresh } = s.knowledge else {
+            panic!("S4: Ready=True without an observation: {s:#?}");
+        };
+        assert!(fresh, "S4: Ready=True from an old observation: {s:#?}");
+        assert!(!s.may_still_change(answer), "G: {s:#?}");
+    }
+    if verdict == Verdict::Contested || verdict == Verdict::DriftTolerated {
+        assert!(!s.is_open(), "an open wish is never held, nor its opposite tolerated: {s:#?}");
+    }
+}
+
+fn check_settlement(s: &Situation, decision: Decision, outcome: Outcome, settled: &Settled) {
+    if let Some(ready) = settled.ready {
+        // Section 1 of the conventions: Reconciling or Stalled exactly where Ready is not True,
+        // and Unknown only while work goes on.
+        match ready.status {
+            ConditionStatus::True => assert_eq!(ready.progress, Progress::Done, "{s:#?}"),
+            ConditionStatus::False => assert_ne!(ready.progress, Progress::Done, "{s:#?}"),
+            ConditionStatus::Unknown => assert_eq!(ready.progress, Progress::Reconciling, "{s:#?}"),
+        }
+        assert_eq!(decision.verdict.is_ready(), ready.status == ConditionStatus::True, "{s:#?}");
+        let is_progress = matches!(
+            ready.reason,
+            Reason::Progressing
+                | Reason::PausePending
+                | Reason::ResumePending
+                | Reason::RemoteUnavailable
+                | Reason::RemoteAnswerInvalid
+        );
+        assert_eq!(is_progress, ready.progress == Progress::Reconciling, "{s:#?}");
+    } else {
+        let may_leave = matches!(
+            decision.verdict,
+            Verdict::Deleting
+                | Verdict::Observing
+                | Verdict::MayStillChange
+                | Verdict::Unreadable(_, Age::WithinGrace)
+        ) || (matches!(decision.verdict, Verdict::Pending(_))
+            && outcome == Outcome::Waiting);
+        assert!(may_leave, "a verdict that nobody hears of: {decision:?} {s:#?}");
+    }
+    if settled.reached == ReachedChange::Set {
+        assert!(
+            matches!(decision.verdict, Verdict::InSync | Verdict::Observed),
+            "lastReached only with Ready=True InSync or Observed: {s:#?}"
+        );
+    }
+    if !s.resume_requested || s.wish != Wish::Active || outcome == Outcome::Done(Verb::Unpause) {
+        return;
+    }
+    if settled.resume_handled {
+        let is_active =
+            matches!(s.knowledge, Knowledge::Known { answer: Answer::Active, fresh: true });
+        assert!(is_active, "a resume request is not handled before it is met: {s:#?}");
+    }
+}

@@ -1,0 +1,13 @@
+//! User stories: the shipped binary, with the shipped rights, on a real API server, against the
+//! simulator. Each has its own namespace, simulator and operator, and they run side by side.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the impossible should stop there"
+)]
+
+mod paused;
+mod story;
