@@ -9,5 +9,10 @@
     reason = "a test that meets the impossible should stop there"
 )]
 
+mod credential;
+mod drift;
+mod gone;
+mod identity;
 mod paused;
+mod platform;
 mod story;

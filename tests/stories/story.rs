@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt;
+use k8s_openapi::api::events::v1::Event;
+use kube::{
+    Api,
+    runtime::{WatchStreamExt, watcher},
+};
 use qoder_operator::api::{Condition, QoderDeployment};
 use qoder_simulator::{Config, Entry, Operation, Simulator};
 use serde_json::json;
@@ -66,6 +72,51 @@ impl Story {
     /// All calls so far, in order.
     pub fn calls(&self) -> Vec<String> {
         self.simulator.journal().iter().map(call).collect()
+    }
+
+    /// How many POSTs to the `n`th deployment changed something.
+    pub fn effects(&self, n: usize) -> usize {
+        let id = self.id(n);
+        let entries = self.simulator.journal();
+        entries.iter().filter(|entry| entry.effect && entry.id.as_ref() == Some(&id)).count()
+    }
+
+    /// The reasons of the events of one type (`Normal`, `Warning`), oldest first.
+    pub async fn events(&self, name: &str, kind: &str) -> Result<Vec<String>> {
+        let events = self.bed.events(name).await?.into_iter();
+        let of_kind = events.filter(|event| event.type_.as_deref() == Some(kind));
+        Ok(of_kind.filter_map(|event| event.reason).collect())
+    }
+
+    /// The reasons of the warning events, oldest first.
+    pub async fn warnings(&self, name: &str) -> Result<Vec<String>> {
+        self.events(name, "Warning").await
+    }
+
+    /// Waits until a warning event has this reason: events are published beside the work.
+    pub async fn until_warned(&self, name: &str, reason: &str) -> Result<()> {
+        let events: Api<Event> = Api::namespaced(self.bed.client(), self.bed.namespace());
+        let mut seen =
+            std::pin::pin!(watcher(events, watcher::Config::default()).applied_objects());
+        let found = async {
+            while let Some(event) = seen.try_next().await? {
+                let about = event.regarding.and_then(|regarding| regarding.name);
+                if about.as_deref() == Some(name) && event.reason.as_deref() == Some(reason) {
+                    anyhow::ensure!(
+                        event.type_.as_deref() == Some("Warning"),
+                        "{reason} is no warning"
+                    );
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("the watch of events ended")
+        };
+        match tokio::time::timeout(Duration::from_secs(30), found).await {
+            Ok(found) => found,
+            Err(_) => {
+                anyhow::bail!("no event {reason}; there were {:?}", self.warnings(name).await?)
+            }
+        }
     }
 
     /// Waits until the journal says so.
