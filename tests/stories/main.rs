@@ -11,8 +11,10 @@
 
 mod credential;
 mod drift;
+mod faults;
 mod gone;
 mod identity;
 mod paused;
 mod platform;
+mod process;
 mod story;

@@ -43,6 +43,11 @@ impl Token {
         self
     }
 
+    /// The deployments on which this token has no right.
+    pub(crate) fn forbidden(&self) -> &HashSet<String> {
+        &self.forbidden
+    }
+
     /// Whether this token may do it.
     pub(crate) fn allow(&self, write: bool, id: Option<&str>) -> Result<(), ApiError> {
         if id.is_some_and(|id| self.forbidden.contains(id)) {

@@ -1,5 +1,6 @@
 //! The API itself: one request in, one answer out, no I/O. Faults and connections are not its business.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -247,10 +248,15 @@ impl Api {
         Ok(wire::json_response(StatusCode::OK, &run))
     }
 
+    fn hidden_from(&self, call: &Call) -> HashSet<String> {
+        let token = access::authenticate(&self.tokens, &call.headers);
+        token.map(|token| token.forbidden().clone()).unwrap_or_default()
+    }
+
     fn list(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
         let view = self.view(call, now);
         let query = Query::parse(&call.query);
-        let filter = Filter::of_list(&query, view.dialect)?;
+        let filter = Filter::of_list(&query, view.dialect)?.hiding(self.hidden_from(call));
         let paging = Paging::parse(&query, view.dialect)?;
         let page = list::page(&mut self.store, &filter, &paging, view)?;
         Ok(wire::json_response(StatusCode::OK, &page.envelope()))
@@ -264,6 +270,7 @@ impl Api {
         }
         let view = self.view(call, now);
         let (filter, paging) = Filter::of_search(input::object(&call.body)?, view.dialect)?;
+        let filter = filter.hiding(self.hidden_from(call));
         let page = list::search(&mut self.store, &filter, &paging, view)?;
         Ok(wire::json_response(StatusCode::OK, &page.envelope()))
     }

@@ -1,5 +1,7 @@
 //! The list of deployments, and the search: their filters, and how they walk the store.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +20,8 @@ pub(crate) struct Filter {
     created_to: Option<Timestamp>,
     name_contains: Option<String>,
     metadata: Map<String, Value>,
+    /// What the caller's token has no right on is in no list.
+    hidden: HashSet<String>,
 }
 
 impl Filter {
@@ -68,9 +72,15 @@ impl Filter {
         Ok((filter, paging))
     }
 
+    /// Leaves these out.
+    pub(crate) fn hiding(self, hidden: HashSet<String>) -> Self {
+        Self { hidden, ..self }
+    }
+
     /// Whether a deployment is in the list.
     pub(crate) fn fits(&self, deployment: &Deployment) -> bool {
         (self.include_archived || !deployment.archived)
+            && !self.hidden.contains(deployment.id())
             && self.status.as_ref().is_none_or(|status| deployment.status == *status)
             && self.agent_id.as_ref().is_none_or(|agent| deployment.agent_id == *agent)
             && self.fits_time(deployment)

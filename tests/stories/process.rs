@@ -1,0 +1,156 @@
+//! The operator and the API server as processes that come and go.
+
+use std::time::Duration;
+
+use qoder_simulator::{Config, Entry, Fault, Operation, Simulator};
+use serde_json::json;
+use testbed::{Bed, ControlPlane, Own, Result};
+
+use crate::story::{Story, remote, start};
+
+fn is_under_way(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| entry.operation == Operation::Pause && !entry.finished)
+}
+
+#[tokio::test]
+async fn killed_before_the_effect_it_pauses_after_the_restart() -> Result<()> {
+    let mut story = Story::with("kill-before", 1).await?;
+    story.simulator.inject(Fault::hang_before().on(Operation::Pause));
+    story.apply("nightly", 0, Some(true)).await?;
+    story.until_calls("the pause", is_under_way).await?;
+    story.operator.kill().await?;
+    story.operator = start(&story.bed, &story.simulator).await?;
+    story.until("nightly", "True", "InSync").await?;
+    story.polls(2).await?;
+    assert_eq!(story.writes(), ["pause -", "pause 200"]);
+    assert_eq!(story.effects(0), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_after_the_effect_it_sends_nothing_needless_after_the_restart() -> Result<()> {
+    let mut story = Story::with("kill-after", 1).await?;
+    story.simulator.inject(Fault::hang_after().on(Operation::Pause));
+    story.apply("nightly", 0, Some(true)).await?;
+    let has_effect = |entries: &[Entry]| entries.iter().any(|entry| entry.effect);
+    story.until_calls("the pause", has_effect).await?;
+    story.operator.kill().await?;
+    story.operator = start(&story.bed, &story.simulator).await?;
+    let paused = story.until("nightly", "True", "InSync").await?;
+    assert_eq!(remote(&paused), (Some("paused"), Some("manual")));
+    story.polls(2).await?;
+    assert_eq!(story.writes(), ["pause -"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sigterm_lets_what_is_under_way_end() -> Result<()> {
+    let story = Story::with("drain", 1).await?;
+    story.simulator.inject(Fault::delay(Duration::from_millis(700)).on(Operation::Pause));
+    story.apply("nightly", 0, Some(true)).await?;
+    story.until_calls("the pause", is_under_way).await?;
+    let status = story.operator.terminate().await?;
+    assert!(status.success(), "{status}");
+    let object = story.bed.get("nightly").await?;
+    assert!(crate::story::is(&object, "True", "InSync"), "the status was published before the end");
+    assert_eq!(story.writes(), ["pause 200"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_the_api_server_is_away_nothing_is_written_and_after_it_all_is_done() -> Result<()> {
+    let Own::Running(control_plane) = ControlPlane::own().await? else {
+        return Ok(());
+    };
+    let simulator = Simulator::start(Config::with_deployments(2)).await?;
+    let bed = Bed::on(control_plane.clone(), "away").await?;
+    let operator = start(&bed, &simulator).await?;
+    let story = Story { bed, simulator, operator };
+    for (n, name) in ["one", "two"].into_iter().enumerate() {
+        story.apply(name, n, Some(true)).await?;
+        story.until(name, "True", "InSync").await?;
+    }
+    control_plane.stop_api_server().await?;
+    // Drift that cannot be corrected: whether it still is drift nobody can say.
+    story.simulator.set_paused(&story.id(0), false);
+    story.polls(4).await?;
+    assert_eq!(story.writes(), ["pause 200"; 2]);
+
+    control_plane.start_api_server().await?;
+    story
+        .until_calls("the correction", |entries| {
+            entries.iter().filter(|entry| entry.effect).count() == 3
+        })
+        .await?;
+    story.bed.set_paused("two", Some(false)).await?;
+    story.until("two", "True", "InSync").await?;
+    story.until("one", "True", "InSync").await?;
+    assert_eq!(story.writes(), ["pause 200", "pause 200", "pause 200", "unpause 200"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn fifty_idle_resources_cost_two_calls_a_poll_at_most_and_no_write_over_a_restart_too()
+-> Result<()> {
+    const FLEET: usize = 50;
+    let mut story = Story::with("idle", FLEET).await?;
+    for n in 0..FLEET {
+        story.simulator.set_paused(&story.id(n), n % 2 == 0);
+        story.apply(&format!("r{n}"), n, Some(n % 2 == 0)).await?;
+    }
+    for n in 0..FLEET {
+        story.until(&format!("r{n}"), "True", "InSync").await?;
+    }
+    for _ in 0..2 {
+        story.simulator.clear_journal();
+        story.polls(10).await?;
+        let journal = story.simulator.journal();
+        let (first, last) = (journal[0].at, journal[9].at);
+        // Ten calls take at least four and a half polls of a second: two calls a poll at most.
+        assert!(last - first >= Duration::from_millis(4_500), "{:?}", story.calls());
+        assert!(story.calls().iter().all(|call| call == "list 200"), "{:?}", story.calls());
+        story.operator.kill().await?;
+        story.operator = start(&story.bed, &story.simulator).await?;
+    }
+    for n in 0..FLEET {
+        assert_eq!(
+            story.bed.status_writes(&format!("r{n}")).await?,
+            1,
+            "the first, and none since"
+        );
+    }
+    assert_eq!(story.writes(), [""; 0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bad_manifest_is_refused_with_a_message_that_names_the_field() -> Result<()> {
+    let bed = Bed::new("refused").await?;
+    let id = "dep_019f00000000700080000000000000aa";
+    let cases = [
+        (json!({}), "spec.deploymentID: Required value"),
+        (json!({ "deploymentID": "depl_1" }), "spec.deploymentID: Invalid value"),
+        (
+            json!({ "deploymentID": format!("dep_{}", "a".repeat(65)) }),
+            "spec.deploymentID: Too long",
+        ),
+        (json!({ "deploymentID": "dep_a/../b" }), "spec.deploymentID: Invalid value"),
+        (json!({ "deploymentID": id, "paused": "yes" }), "spec.paused"),
+        (json!({ "deploymentID": id, "paused": null }), "spec.paused"),
+        (
+            json!({ "deploymentID": id, "driftPolicy": "Ignore" }),
+            "spec.driftPolicy: Unsupported value",
+        ),
+        (json!({ "deploymentID": id, "pause": true }), "spec.pause"),
+    ];
+    for (spec, names) in cases {
+        let error = bed.apply("bad", spec.clone()).await.expect_err(&spec.to_string()).to_string();
+        assert!(error.contains(names), "{spec}: {error}");
+    }
+    bed.apply("good", json!({ "deploymentID": id })).await?;
+    let error = bed.apply("good", json!({ "deploymentID": "dep_1" })).await.expect_err("immutable");
+    assert!(error.to_string().contains("deploymentID is immutable"), "{error}");
+    let new = bed.get("good").await?;
+    assert_eq!(new.status.unwrap().observed_generation, -1, "the default that kstatus needs");
+    Ok(())
+}
