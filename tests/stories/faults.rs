@@ -69,8 +69,9 @@ async fn a_retry_after_is_honoured_in_both_forms() -> Result<()> {
     let story = Story::with("retry-after", 1).await?;
     story.apply("nightly", 0, Some(true)).await?;
     story.until("nightly", "True", "InSync").await?;
-    for (paused, value) in [(false, "3".to_owned()), (true, http_date_in(4))] {
+    for paused in [false, true] {
         story.simulator.clear_journal();
+        let value = if paused { http_date_in(4) } else { "3".to_owned() };
         let operation = if paused { Operation::Pause } else { Operation::Unpause };
         story.simulator.inject(Fault::respond(429).header("retry-after", value).on(operation));
         story.bed.set_paused("nightly", Some(paused)).await?;

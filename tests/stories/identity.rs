@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 use qoder_simulator::{Fault, Operation};
 use testbed::Result;
 
@@ -11,7 +13,11 @@ use crate::story::{Story, condition, remote};
 async fn the_oldest_owns_and_its_deletion_hands_over() -> Result<()> {
     let story = Story::with("owners", 1).await?;
     story.apply("first", 0, Some(true)).await?;
-    story.until("first", "True", "InSync").await?;
+    let first = story.until("first", "True", "InSync").await?;
+    // A creationTimestamp has whole seconds; within one, the uid would decide.
+    let created = first.creation_timestamp().unwrap().0;
+    let next_second = created + SignedDuration::from_secs(1) - Timestamp::now();
+    tokio::time::sleep(next_second.try_into().unwrap_or_default()).await;
     story.apply("second", 0, Some(false)).await?;
     let duplicate = story.until("second", "False", "DuplicateOwner").await?;
     let stalled = condition(&duplicate, "Stalled").unwrap();
