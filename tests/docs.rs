@@ -1,0 +1,217 @@
+//! The tables of the documents are what the code says, and their links lead somewhere.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the impossible should stop there"
+)]
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use clap::CommandFactory as _;
+use qoder_operator::{
+    api::{DriftPolicy, Reason, Wish},
+    config::Cli,
+    fleet::ReadFailure,
+    metrics::{Metrics, Snapshot},
+    qoder::{Operation, Verb},
+    reconcile::{
+        decide::{Decision, Step, Verdict},
+        settle::{Outcome, Progress, settle},
+        situation::{Age, CredentialState, Knowledge, Situation},
+    },
+};
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows below the header of the table that begins with this header.
+fn table(path: &str, header: &str) -> Vec<String> {
+    let text = read(path);
+    let mut lines = text.lines().skip_while(|line| *line != header);
+    assert!(lines.next().is_some(), "{path} has no table {header}");
+    lines.skip(1).take_while(|line| line.starts_with('|')).map(str::to_owned).collect()
+}
+
+fn compare(path: &str, header: &str, expected: &[String]) {
+    let table = table(path, header);
+    assert!(table == expected, "{path} should have:\n{header}\n{}", expected.join("\n"));
+}
+
+/// A first look at a resource that was not answered in time: every verdict has something to say.
+const UNANSWERED: Situation = Situation {
+    deleting: false,
+    duplicate: false,
+    credential: CredentialState::Usable,
+    knowledge: Knowledge::Nothing,
+    disabled: false,
+    wish: Wish::Active,
+    policy: DriftPolicy::Correct,
+    last_reached: None,
+    reconcile_requested: false,
+    resume_requested: false,
+    foreign_write: false,
+    held: false,
+    writes_refused: false,
+    backing_off: false,
+    pause_may_land: false,
+    unpause_may_land: false,
+    answered: false,
+    overdue: true,
+};
+
+/// Each reason of the condition Ready, with its status and what accompanies it.
+fn readiness() -> BTreeMap<&'static str, String> {
+    let verdicts = [
+        Verdict::DuplicateOwner,
+        Verdict::CredentialMissing,
+        Verdict::CredentialRejected,
+        Verdict::Observing,
+        Verdict::Unreadable(ReadFailure::Unavailable, Age::Stale),
+        Verdict::Unreadable(ReadFailure::AnswerInvalid, Age::Stale),
+        Verdict::Forbidden,
+        Verdict::NotFound,
+        Verdict::Archived,
+        Verdict::Disabled,
+        Verdict::Observed,
+        Verdict::UnknownStatus,
+        Verdict::InSync,
+        Verdict::PausedByPlatform,
+        Verdict::DriftTolerated,
+        Verdict::Contested,
+        Verdict::WriteRefused,
+        Verdict::Pending(Verb::Pause),
+        Verdict::Pending(Verb::Unpause),
+    ];
+    let settled = verdicts.map(|verdict| {
+        let decision = Decision { step: Step::Nothing, verdict };
+        let ready = settle(&UNANSWERED, decision, Outcome::NotDone).ready.unwrap();
+        let accompanied = match ready.progress {
+            Progress::Done => "",
+            Progress::Reconciling => ", Reconciling",
+            Progress::Stalled => ", Stalled",
+        };
+        (ready.reason.as_str(), format!("Ready={}{accompanied}", ready.status.as_str()))
+    });
+    settled.into()
+}
+
+#[test]
+fn every_reason_is_documented_in_the_codes_own_words() {
+    let readiness = readiness();
+    let expected: Vec<_> = Reason::ALL
+        .iter()
+        .map(|reason| {
+            let paused = match reason {
+                Reason::PausedManually | Reason::PausedByPlatform => Some("Paused=True"),
+                Reason::Running => Some("Paused=False"),
+                Reason::NotObserved => Some("Paused=Unknown"),
+                _ => None,
+            };
+            let ready = readiness.get(reason.as_str()).map(String::as_str);
+            let places: Vec<_> = [ready, paused].into_iter().flatten().collect();
+            assert!(!places.is_empty(), "{} is in no condition", reason.as_str());
+            let fix = if reason.fix().is_empty() { "-" } else { reason.fix() };
+            let (name, meaning) = (reason.as_str(), reason.meaning());
+            format!("| `{name}` | {} | {meaning} | {fix} |", places.join("; "))
+        })
+        .collect();
+    compare("docs/conditions.md", "| reason | where | what it means | what to do |", &expected);
+
+    let readme = read("README.md");
+    for reason in readiness.keys() {
+        assert!(readme.contains(&format!("`{reason}`")), "README.md does not name {reason}");
+    }
+}
+
+#[test]
+fn every_flag_is_documented_with_its_variable_and_default() {
+    let command = Cli::command();
+    let flags =
+        command.get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()));
+    let expected: Vec<_> = flags
+        .map(|arg| {
+            let value = match arg.get_value_names() {
+                Some([name]) if arg.get_action().takes_values() => format!(" {name}"),
+                _ => String::new(),
+            };
+            let default = match arg.get_default_values() {
+                [] => String::new(),
+                [value] => format!("`{}`", value.to_str().unwrap()),
+                many => panic!("{} has {} defaults", arg.get_id(), many.len()),
+            };
+            let variable = arg.get_env().unwrap().to_str().unwrap();
+            let help = arg.get_help().unwrap().to_string();
+            format!(
+                "| `--{}{value}` | `{variable}` | {default} | {help} |",
+                arg.get_long().unwrap()
+            )
+        })
+        .collect();
+    compare("README.md", "| flag | variable | default | what it is |", &expected);
+}
+
+#[test]
+fn every_metric_is_documented() {
+    // A family appears with its first sample.
+    let metrics = Metrics::default();
+    metrics.api_call(Operation::List, "200", Duration::ZERO);
+    metrics.reconcile_started();
+    metrics.reconcile_ended("error", Duration::ZERO);
+    metrics.drift("corrected");
+    metrics.conflict("other");
+    let snapshot = Snapshot { conditions: vec![("Ready", "True", 1)], ..Snapshot::default() };
+    let text = metrics.encode(&snapshot).unwrap();
+
+    let mut expected: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| match kind {
+            "counter" => format!("`{name}_total` | counter"),
+            "info" => format!("`{name}_info` | info"),
+            kind => format!("`{name}` | {kind}"),
+        })
+        .collect();
+    expected.sort();
+    let mut documented: Vec<_> =
+        table("docs/metrics.md", "| metric | kind | labels | what it counts |")
+            .iter()
+            .map(|row| {
+                row.trim_start_matches("| ").split(" | ").take(2).collect::<Vec<_>>().join(" | ")
+            })
+            .collect();
+    documented.sort();
+    assert_eq!(documented, expected);
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut links = 0;
+    for document in [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/conditions.md",
+        "docs/design.md",
+        "docs/gitops.md",
+        "docs/kind.md",
+        "docs/metrics.md",
+    ] {
+        let text = read(document);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap();
+            if file.is_empty() || file.contains("://") {
+                continue;
+            }
+            links += 1;
+            let path = folder.parent().unwrap().join(file);
+            assert!(path.exists(), "{document} links to {target}");
+        }
+    }
+    assert!(links > 10, "{links} links");
+}
