@@ -88,7 +88,7 @@ fn every_dependency_has_a_licence_that_is_allowed() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
 
-    let packages = metadata["packages"].as_array().unwrap();
+    let packages = metadata.get("packages").and_then(Value::as_array).unwrap();
     assert!(packages.len() > 100, "cargo knows of {} packages only", packages.len());
     let allowed = allowed();
     let refused: Vec<_> = packages
