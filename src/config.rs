@@ -1,5 +1,7 @@
 //! The command line. Every flag has an environment twin.
 
+#![allow(clippy::doc_markdown, reason = "--help shows these texts as they are")]
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -129,13 +131,11 @@ impl RunArgs {
     /// Where the token comes from. The environment is read here, once.
     #[must_use]
     pub fn token_source(&self) -> TokenSource {
-        match &self.token_file {
-            Some(path) => TokenSource::File(path.clone()),
-            None => {
-                let text = std::env::var("QODER_PAT").unwrap_or_default();
-                TokenSource::Environment(Token::parse(text.as_bytes()))
-            }
+        if let Some(path) = &self.token_file {
+            return TokenSource::File(path.clone());
         }
+        let text = std::env::var("QODER_PAT").unwrap_or_default();
+        TokenSource::Environment(Token::parse(text.as_bytes()))
     }
 }
 

@@ -232,7 +232,7 @@ impl Metrics {
         self.conflicts.get_or_create(&ConflictMeaning { meaning }).inc();
     }
 
-    /// All metrics as OpenMetrics text.
+    /// All metrics as `OpenMetrics` text.
     ///
     /// # Errors
     /// A metric cannot be written.

@@ -1,5 +1,8 @@
 //! `QoderDeployment`: the types behind the CRD. Descriptions here are what `kubectl explain` says.
 
+#![allow(clippy::doc_markdown, reason = "kubectl explain shows these texts as they are")]
+#![allow(clippy::duplicated_attributes, reason = "each printcolumn has its own")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;

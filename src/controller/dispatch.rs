@@ -24,7 +24,7 @@ const WORKERS: usize = 32;
 /// The work queue, shared.
 #[derive(Default)]
 pub struct Queue {
-    queue: Mutex<WorkQueue>,
+    keys: Mutex<WorkQueue>,
     changed: Notify,
     turn_wanted: Notify,
 }
@@ -76,7 +76,7 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, WorkQueue> {
         // A panic while the lock was held is reported where it happened; the keys still count.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

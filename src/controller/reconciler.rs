@@ -9,7 +9,11 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{dispatch::Queue, index::Index, recorder::Recorder};
+use super::{
+    dispatch::Queue,
+    index::{Change, Index},
+    recorder::Recorder,
+};
 use crate::{
     api::{DeploymentId, QoderDeployment, Wish},
     fleet::{Answer, Lane, Observed, Observer, Remote, Turn},
@@ -54,7 +58,7 @@ enum Acted {
     /// The resource, as just read, does not ask for the write: look again.
     Dropped,
     /// The write was sent, for the resource as just read.
-    Sent(Resource, Outcome),
+    Sent(Box<Resource>, Outcome),
 }
 
 impl Reconciler {
@@ -82,9 +86,9 @@ impl Reconciler {
         resource: &Resource,
         owner: Option<&Resource>,
     ) -> Result<Option<Instant>, KubernetesError> {
-        let situation = self.gather(resource, &resource.memory, owner);
+        let situation = self.gather(resource, owner);
         let decision = decide(&situation);
-        match self.act(resource, decision).await? {
+        match self.act(resource, owner, decision).await? {
             Acted::NoWrite => {
                 self.finish(resource, owner, &situation, decision, Outcome::NotDone).await
             }
@@ -94,7 +98,7 @@ impl Reconciler {
             Acted::Dropped => Ok(Some(Instant::now())),
             Acted::Sent(resource, outcome) => {
                 // The write changed what is known: its own answer, or that a look is due.
-                let situation = self.gather(&resource, &resource.memory, owner);
+                let situation = self.gather(&resource, owner);
                 let decision = decide(&situation);
                 self.finish(&resource, owner, &situation, decision, outcome).await
             }
@@ -102,16 +106,15 @@ impl Reconciler {
     }
 
     /// Step 1. No client required.
-    fn gather(&self, resource: &Resource, memory: &Memory, owner: Option<&Resource>) -> Situation {
+    fn gather(&self, resource: &Resource, owner: Option<&Resource>) -> Situation {
         let writes = self.ledger().get(&resource.deployment);
         let (worth, epoch) = {
             let account = self.remote.account();
             (account.worth(), account.epoch())
         };
-        let remembered = Resource { memory: memory.clone(), ..resource.clone() };
         let cache = self.observer.cache();
         let around = Surroundings {
-            duplicate: is_duplicate(resource, owner),
+            duplicate: resource.wants_to_own() && !is_owner(resource, owner),
             entry: cache.get(&resource.deployment),
             writes: &writes,
             worth,
@@ -119,14 +122,20 @@ impl Reconciler {
             times: &self.times,
             now: Instant::now(),
         };
-        gather(&remembered, around)
+        gather(resource, around)
     }
 
     /// Step 3. Client required: at most one remote write, after the fresh read.
-    async fn act(&self, resource: &Resource, decision: Decision) -> Result<Acted, KubernetesError> {
+    async fn act(
+        &self,
+        resource: &Resource,
+        owner: Option<&Resource>,
+        decision: Decision,
+    ) -> Result<Acted, KubernetesError> {
         let Step::Write(verb) = decision.step else {
-            if decision.step == Step::Observe {
-                self.observer.demand(&resource.deployment);
+            if is_owner(resource, owner) {
+                // A turn that its wish does not need any more passes on.
+                self.remote.account().give_back(&resource.deployment);
             }
             return Ok(Acted::NoWrite);
         };
@@ -143,7 +152,7 @@ impl Reconciler {
             return as_read.map(|_| Acted::Dropped);
         };
         let outcome = self.send(&resource, &situation, verb, &token).await;
-        Ok(Acted::Sent(resource, outcome))
+        Ok(Acted::Sent(Box::new(resource), outcome))
     }
 
     /// Rule Q: reads the resource from the API server and decides again on it, once with the
@@ -159,22 +168,21 @@ impl Reconciler {
             return Ok(None);
         };
         self.take_in(&object, false);
-        let id = &resource.deployment;
-        let bound = self.index().bound(id);
-        let Some(as_read) = bound.iter().find(|copy| copy.uid == resource.uid) else {
+        let bound = self.index().bound(&resource.deployment);
+        let owner = owner(&bound);
+        let Some(held) = bound.iter().find(|copy| copy.uid == resource.uid) else {
             return Ok(None);
         };
-        let owner = owner(&bound);
-        let in_status = Memory::of(&object.status.clone().unwrap_or_default());
-        let with_held = self.gather(as_read, &resource.memory, owner);
-        let with_stored = self.gather(as_read, &in_status, owner);
-        let agree = [with_held, with_stored].iter().all(|s| decide(s).step == Step::Write(verb));
-        if agree {
-            Ok(Some((as_read.clone(), with_held)))
-        } else {
-            self.index().remember(&as_read.key, &as_read.uid, in_status);
-            Ok(None)
+        let memory = Memory::of(&object.status.unwrap_or_default());
+        let stored = Resource { memory, ..held.clone() };
+
+        let situation = self.gather(held, owner);
+        let situations = [situation, self.gather(&stored, owner)];
+        if situations.iter().all(|situation| decide(situation).step == Step::Write(verb)) {
+            return Ok(Some((held.clone(), situation)));
         }
+        self.index().remember(&stored.key, &stored.uid, stored.memory);
+        Ok(None)
     }
 
     async fn send(
@@ -305,13 +313,13 @@ impl Reconciler {
     ) {
         let mut ledger = self.ledger();
         if matches!(situation.knowledge, Knowledge::Known { .. })
-            && ledger.note(&resource.deployment).take_conflict()
+            && ledger.take_conflict(&resource.deployment)
         {
             let is_confirmed = verdict == Verdict::InSync;
             self.metrics.conflict(if is_confirmed { "already_reconciled" } else { "other" });
         }
         if reached == ReachedChange::Set && resource.wish != Wish::Unmanaged {
-            ledger.note(&resource.deployment).reached(resource, situation.reconcile_requested);
+            ledger.reached(resource, situation.reconcile_requested);
             if !situation.answered && situation.last_reached.is_some() {
                 self.metrics
                     .time_to_effect
@@ -366,29 +374,35 @@ impl Reconciler {
         }
     }
 
-    /// Takes a copy of a resource in, from wherever it comes. Returns whether there is work.
-    pub(super) fn take_in(&self, object: &QoderDeployment, is_relist: bool) {
+    /// Takes a copy of a resource into the index, from wherever it comes. Says whether there is
+    /// work; whoever has just done that work need not do it again.
+    fn take_in(&self, object: &QoderDeployment, is_relist: bool) -> Change {
         let resource = match Resource::new(object, Instant::now()) {
             Ok(resource) => resource,
             Err(error) => {
                 // The CRD refuses such an object; it can only come from before the CRD.
-                tracing::error!(object = ?object.metadata.name, %error, "ignored a resource");
-                return;
+                tracing::error!(name = object.metadata.name, %error, "ignored a resource");
+                return Change::None;
             }
         };
         let id = resource.deployment.clone();
-        let known = status::last_known(&resource, &object.status.clone().unwrap_or_default());
-        let (change, gone) = {
+        let known = object.status.as_ref().and_then(|status| status::last_known(&id, status));
+        let (before, change) = {
             let mut index = self.index();
-            let before = index.deployment_of(&resource.key);
-            let change = index.apply(resource, is_relist);
-            (change, before.filter(|before| !index.is_bound(before)))
+            (index.deployment_of(&resource.key), index.apply(resource, is_relist))
         };
         self.observer.cache().bind(&id, known);
-        if let Some(gone) = gone {
-            self.release(&gone);
+        if let Some(before) = before.filter(|before| *before != id) {
+            self.release(&before);
         }
-        if change == super::index::Change::Work {
+        change
+    }
+
+    /// A watch has seen a resource.
+    pub(super) fn seen(&self, object: &QoderDeployment, is_relist: bool) {
+        if self.take_in(object, is_relist) == Change::Work
+            && let Ok(id) = DeploymentId::try_from(object.spec.deployment_id.as_str())
+        {
             self.enqueue(&id, Lane::Report);
         }
     }
@@ -439,8 +453,8 @@ fn owner(bound: &[Resource]) -> Option<&Resource> {
     bound.iter().find(|resource| resource.wants_to_own())
 }
 
-fn is_duplicate(resource: &Resource, owner: Option<&Resource>) -> bool {
-    resource.wants_to_own() && owner.is_some_and(|owner| owner.uid != resource.uid)
+fn is_owner(resource: &Resource, owner: Option<&Resource>) -> bool {
+    owner.is_some_and(|owner| owner.uid == resource.uid)
 }
 
 fn lane(resource: &Resource) -> Lane {

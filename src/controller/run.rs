@@ -127,7 +127,9 @@ async fn follow_credential(reconciler: Arc<Reconciler>) {
     let mut changes = reconciler.remote.worth_changes();
     while changes.changed().await.is_ok() {
         let all = reconciler.index().deployments();
-        all.iter().for_each(|id| reconciler.enqueue(id, Lane::Report));
+        for id in &all {
+            reconciler.enqueue(id, Lane::Report);
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Watches the resources and keeps the index: one watch for each namespace, or one for all.
 
-use std::{collections::HashSet, pin::pin, sync::Arc};
+use std::{
+    collections::HashSet,
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
-use futures::TryStreamExt as _;
+use futures::{Stream, TryStreamExt as _};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource as _,
@@ -20,6 +24,9 @@ use crate::{api::QoderDeployment, reconcile::resource::ResourceKey};
 /// One bad object must not stop a list.
 type Guarded = DeserializeGuard<QoderDeployment>;
 
+/// How many objects a page of a list has where the server cannot stream one.
+const PAGE_SIZE: u32 = 100;
+
 /// Watches one namespace (`None`: all) for ever. Says in `synced` when its first list is
 /// complete.
 pub async fn watch_resources(
@@ -32,38 +39,83 @@ pub async fn watch_resources(
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let config = watcher::Config::default().streaming_lists();
-    let mut events = pin!(watcher(api, config).default_backoff());
-    // The objects that a list under way has brought.
-    let mut brought = HashSet::new();
-    loop {
-        match events.try_next().await {
-            Ok(Some(event)) => match event {
-                Event::Init => brought.clear(),
-                Event::InitApply(object) => {
-                    brought.insert(key(object.meta()));
-                    take_in(&reconciler, object, true);
-                }
-                Event::InitDone => {
-                    let gone = reconciler.index().sweep(namespace.as_deref(), &brought);
-                    gone.iter().for_each(|id| reconciler.release(id));
-                    brought = HashSet::new();
-                    synced.send_replace(true);
-                }
-                Event::Apply(object) => take_in(&reconciler, object, false),
-                Event::Delete(object) => delete(&reconciler, object.meta()),
-            },
-            Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(namespace, %error, "the watch of QoderDeployments failed, and is started again");
+    let config = watcher::Config::default();
+    let streamed = watcher(api.clone(), config.clone().streaming_lists()).default_backoff();
+    let paged = watcher(api, config.page_size(PAGE_SIZE)).default_backoff();
+    let mut follower = Follower { reconciler, namespace, synced, brought: HashSet::new() };
+    if follower.follow(pin!(streamed)).await == Ended::NotStreamed {
+        tracing::info!("the API server does not stream lists; they are read in pages");
+        follower.follow(pin!(paged)).await;
+    }
+}
+
+/// Why following a watch ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    /// The server refuses to stream lists: the feature is off by default in Kubernetes 1.33.
+    NotStreamed,
+    /// The stream is over, which a watcher's never is.
+    Over,
+}
+
+/// Follows the events of one watch.
+struct Follower {
+    reconciler: Arc<Reconciler>,
+    namespace: Option<String>,
+    synced: watch::Sender<bool>,
+    /// The objects that a list under way has brought.
+    brought: HashSet<ResourceKey>,
+}
+
+impl Follower {
+    async fn follow(
+        &mut self,
+        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<Guarded>>>>,
+    ) -> Ended {
+        loop {
+            match events.try_next().await {
+                Ok(Some(event)) => self.take_in(event),
+                Ok(None) => return Ended::Over,
+                Err(error) if is_refusal(&error) => return Ended::NotStreamed,
+                Err(error) => tracing::warn!(
+                    namespace = self.namespace,
+                    error = &error as &dyn std::error::Error,
+                    "the watch of QoderDeployments failed, and is started again"
+                ),
             }
+        }
+    }
+
+    fn take_in(&mut self, event: Event<Guarded>) {
+        match event {
+            Event::Init => self.brought.clear(),
+            Event::InitApply(object) => {
+                self.brought.insert(key(object.meta()));
+                take_in(&self.reconciler, object, true);
+            }
+            Event::InitDone => {
+                let namespace = self.namespace.as_deref();
+                let gone = self.reconciler.index().sweep(namespace, &self.brought);
+                for id in &gone {
+                    self.reconciler.release(id);
+                }
+                self.brought = HashSet::new();
+                self.synced.send_replace(true);
+            }
+            Event::Apply(object) => take_in(&self.reconciler, object, false),
+            Event::Delete(object) => delete(&self.reconciler, object.meta()),
         }
     }
 }
 
+/// 422: `sendInitialEvents` is forbidden where the server does not stream lists.
+fn is_refusal(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 422)
+}
+
 fn take_in(reconciler: &Reconciler, object: Guarded, is_relist: bool) {
     match object.0 {
-        Ok(object) => reconciler.take_in(&object, is_relist),
+        Ok(object) => reconciler.seen(&object, is_relist),
         Err(invalid) => tracing::error!(
             namespace = invalid.metadata.namespace,
             name = invalid.metadata.name,

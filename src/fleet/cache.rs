@@ -26,6 +26,17 @@ pub struct Entry {
     pub failure: Option<Failure>,
     /// A read that starts now or later is demanded since then.
     demanded: Option<Instant>,
+    /// A full list did not show it since the last look: only a GET can tell why.
+    is_suspect: bool,
+}
+
+/// The deployments for which a read is demanded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// Those that a list would show as well.
+    pub listed: Vec<DeploymentId>,
+    /// Those that only a GET can tell about: suspects, and those known to be in no list.
+    pub unlisted: Vec<DeploymentId>,
 }
 
 /// An observation and its stamps.
@@ -52,6 +63,16 @@ pub struct Failure {
     pub count: u32,
     /// When to try again.
     pub retry_at: Instant,
+}
+
+impl Entry {
+    /// Whether a list is expected to show it.
+    fn is_listed(&self) -> bool {
+        let is_known_unlisted = self.observed.is_some_and(|seen| {
+            matches!(seen.answer, Answer::Archived | Answer::NotFound | Answer::Forbidden)
+        });
+        !self.is_suspect && !is_known_unlisted
+    }
 }
 
 impl Cache {
@@ -83,15 +104,20 @@ impl Cache {
 
     /// The deployments for which a read is demanded.
     #[must_use]
-    pub fn demanded(&self) -> Vec<DeploymentId> {
-        let demanded = self.entries.iter().filter(|(_, entry)| entry.demanded.is_some());
-        demanded.map(|(id, _)| id.clone()).collect()
+    pub fn demands(&self) -> Demands {
+        let mut demands = Demands::default();
+        for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.demanded.is_some()) {
+            let kind = if entry.is_listed() { &mut demands.listed } else { &mut demands.unlisted };
+            kind.push(id.clone());
+        }
+        demands
     }
 
-    /// Whether a read of this deployment is demanded.
+    /// The deployments that a list is expected to show.
     #[must_use]
-    pub fn is_demanded(&self, id: &DeploymentId) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.demanded.is_some())
+    pub fn listed(&self) -> Vec<DeploymentId> {
+        let listed = self.entries.iter().filter(|(_, entry)| entry.is_listed());
+        listed.map(|(id, _)| id.clone()).collect()
     }
 
     /// How many deployments are bound.
@@ -111,19 +137,29 @@ impl Cache {
         self.entries.iter()
     }
 
-    /// The bound deployments that a full list started at `started` should have shown, and that
-    /// were not seen since: suspects. Absence from a list is not absence; each needs a look.
+    /// The deployments that a full list started at `started` should have shown, and that were not
+    /// seen since.
     #[must_use]
     pub fn unseen_since(&self, started: Instant) -> Vec<DeploymentId> {
-        let suspects = self.entries.iter().filter(|(_, entry)| match entry.observed {
-            Some(Observed {
-                answer: Answer::Archived | Answer::NotFound | Answer::Forbidden,
-                ..
-            }) => false,
-            Some(observed) => observed.valid_from < started,
-            None => true,
-        });
-        suspects.map(|(id, _)| id.clone()).collect()
+        let is_unseen = |entry: &Entry| {
+            entry.is_listed() && entry.observed.is_none_or(|seen| seen.valid_from < started)
+        };
+        let unseen = self.entries.iter().filter(|(_, entry)| is_unseen(entry));
+        unseen.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// A full list that started at `started` is complete. What it should have shown becomes a
+    /// suspect: absence from a list is not absence, each needs a look. Returns whether there are
+    /// any.
+    pub fn list_ended(&mut self, started: Instant, now: Instant) -> bool {
+        let suspects = self.unseen_since(started);
+        for id in &suspects {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.is_suspect = true;
+                entry.demanded = Some(now);
+            }
+        }
+        !suspects.is_empty()
     }
 
     /// Puts an observation in. Returns whether anyone should look at it: it differs, it ends a
@@ -151,6 +187,7 @@ impl Cache {
             || entry.last_known != known;
 
         entry.observed = Some(observed);
+        entry.is_suspect = false;
         entry.last_known = known;
         if answers {
             entry.demanded = None;

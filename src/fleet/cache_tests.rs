@@ -10,8 +10,8 @@ fn id() -> DeploymentId {
     DeploymentId::try_from("dep_1").unwrap()
 }
 
-fn deployment(status: RemoteStatus) -> Option<Deployment> {
-    Some(Deployment {
+fn deployment(status: RemoteStatus) -> Deployment {
+    Deployment {
         id: id(),
         status,
         paused_reason: None,
@@ -19,7 +19,7 @@ fn deployment(status: RemoteStatus) -> Option<Deployment> {
         archived_time: None,
         name: None,
         schedule: None,
-    })
+    }
 }
 
 fn read(answer: Answer, started: Instant) -> Observed {
@@ -37,24 +37,24 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn only_news_wakes_anyone() {
     let (mut cache, start) = cache();
-    let active = || deployment(RemoteStatus::Active);
+    let active = || Some(deployment(RemoteStatus::Active));
     assert!(cache.observe(&id(), active(), read(Answer::Active, start)), "the first look");
     assert!(!cache.observe(&id(), active(), read(Answer::Active, start + SECOND)), "nothing new");
     let paused = read(Answer::Paused(PausedBy::Hand), start + 2 * SECOND);
-    assert!(cache.observe(&id(), deployment(RemoteStatus::Paused), paused), "it differs");
+    assert!(cache.observe(&id(), Some(deployment(RemoteStatus::Paused)), paused), "it differs");
 }
 
 #[test]
 fn a_demand_is_answered_only_by_a_read_that_started_after_it() {
     let (mut cache, start) = cache();
-    cache.observe(&id(), deployment(RemoteStatus::Active), read(Answer::Active, start));
+    cache.observe(&id(), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));
     cache.demand(&id(), start + 2 * SECOND);
     let early = read(Answer::Active, start + SECOND);
-    assert!(!cache.observe(&id(), deployment(RemoteStatus::Active), early));
-    assert!(cache.is_demanded(&id()));
+    assert!(!cache.observe(&id(), Some(deployment(RemoteStatus::Active)), early));
+    assert_eq!(cache.demands().listed, [id()]);
     let late = read(Answer::Active, start + 2 * SECOND);
-    assert!(cache.observe(&id(), deployment(RemoteStatus::Active), late));
-    assert!(!cache.is_demanded(&id()));
+    assert!(cache.observe(&id(), Some(deployment(RemoteStatus::Active)), late));
+    assert_eq!(cache.demands(), Demands::default());
 }
 
 #[test]
@@ -65,9 +65,9 @@ fn a_read_that_started_before_the_end_of_a_write_does_not_replace_its_answer() {
         started: start + SECOND,
         valid_from: start + 3 * SECOND,
     };
-    cache.observe(&id(), deployment(RemoteStatus::Paused), wrote);
+    cache.observe(&id(), Some(deployment(RemoteStatus::Paused)), wrote);
     let overtaken = read(Answer::Active, start + 2 * SECOND);
-    assert!(!cache.observe(&id(), deployment(RemoteStatus::Active), overtaken));
+    assert!(!cache.observe(&id(), Some(deployment(RemoteStatus::Active)), overtaken));
     assert_eq!(cache.get(&id()).unwrap().observed, Some(wrote));
 }
 
@@ -83,18 +83,23 @@ fn failures_in_a_row_are_one_story_that_an_observation_ends() {
     assert_eq!(failure.retry_at, start + SECOND + 2 * SECOND, "the backoff doubles");
 
     let read = read(Answer::Active, start + 2 * SECOND);
-    assert!(cache.observe(&id(), deployment(RemoteStatus::Active), read), "it recovers");
+    assert!(cache.observe(&id(), Some(deployment(RemoteStatus::Active)), read), "it recovers");
     assert!(cache.get(&id()).unwrap().failure.is_none());
     assert!(!fail(&mut cache, start + SECOND), "a failure from before says nothing now");
 }
 
 #[test]
-fn absence_makes_a_suspect_unless_it_is_explained() {
+fn absence_from_a_list_makes_a_suspect_that_only_a_get_can_clear() {
     let (mut cache, start) = cache();
-    assert_eq!(cache.unseen_since(start), [id()]);
-    cache.observe(&id(), None, read(Answer::NotFound, start));
-    assert_eq!(cache.unseen_since(start + SECOND), [], "known to be gone");
-    cache.observe(&id(), deployment(RemoteStatus::Active), read(Answer::Active, start + SECOND));
-    assert_eq!(cache.unseen_since(start + SECOND), [], "seen by this list");
-    assert_eq!(cache.unseen_since(start + 2 * SECOND), [id()]);
+    cache.observe(&id(), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));
+    assert!(!cache.list_ended(start, start), "the list has shown it");
+    let later = start + SECOND;
+    assert!(cache.list_ended(later, later));
+    assert_eq!(cache.demands(), Demands { listed: vec![], unlisted: vec![id()] });
+
+    cache.observe(&id(), None, read(Answer::NotFound, later));
+    assert_eq!(cache.demands(), Demands::default());
+    assert!(!cache.list_ended(later + SECOND, later + SECOND), "its absence is explained");
+    cache.demand(&id(), later + SECOND);
+    assert_eq!(cache.demands().unlisted, [id()], "the slow look is a GET");
 }

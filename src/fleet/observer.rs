@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     Answer, Cache, ReadFailure, Remote,
-    cache::Observed,
+    cache::{Demands, Observed},
     observation::{answer_of_error, failure_of_error},
     plan::{Plan, plan},
 };
@@ -96,20 +96,18 @@ impl Observer {
                 () = self.list_wanted.notified() => true,
             };
             next = Instant::now() + self.times.poll_interval;
-            let alive = self.alive();
-            match plan(alive.len(), self.pages()) {
+            // Those known to be in no list wait for the slow look, which is a demand.
+            let listed = self.cache().listed();
+            match plan(listed.len(), self.pages()) {
                 Plan::Nothing => {}
-                Plan::Gets if !list_wanted => alive.iter().for_each(|id| self.demand(id)),
+                Plan::Gets if !list_wanted => {
+                    for id in &listed {
+                        self.demand(id);
+                    }
+                }
                 Plan::Gets | Plan::List => self.list().await,
             }
         }
-    }
-
-    /// The bound deployments that a poll reads. Those known to be out of reach wait for the slow
-    /// look, which is a demand.
-    fn alive(&self) -> Vec<DeploymentId> {
-        // No start is later than this, so every one that could be alive is "unseen".
-        self.cache().unseen_since(Instant::now() + self.times.poll_interval)
     }
 
     fn pages(&self) -> usize {
@@ -133,22 +131,23 @@ impl Observer {
                     }
                 }
             }
-            let mut wanted = self.cache().demanded();
+            let Demands { mut listed, unlisted } = self.cache().demands();
+            listed.retain(|id| !under_way.contains(id));
+            if plan(listed.len(), self.pages()) == Plan::List {
+                self.list_wanted.notify_one();
+                listed.clear();
+            }
+            // What a person waits for goes before the looks at suspects.
+            let mut wanted: Vec<_> = listed.into_iter().chain(unlisted).collect();
             wanted.retain(|id| !under_way.contains(id));
-            match plan(wanted.len(), self.pages()) {
-                Plan::Nothing => {}
-                Plan::List => self.list_wanted.notify_one(),
-                Plan::Gets => {
-                    let room = GETS_AT_ONCE.saturating_sub(gets.len());
-                    for id in wanted.into_iter().take(room) {
-                        under_way.insert(id.clone());
-                        let observer = Arc::clone(self);
-                        gets.spawn(async move {
-                            observer.get(&id).await;
-                            id
-                        });
-                    }
-                }
+            wanted.truncate(GETS_AT_ONCE.saturating_sub(gets.len()));
+            for id in wanted {
+                under_way.insert(id.clone());
+                let observer = Arc::clone(self);
+                gets.spawn(async move {
+                    observer.get(&id).await;
+                    id
+                });
             }
         }
     }
@@ -197,8 +196,9 @@ impl Observer {
             sleep_until(next_page).await;
         }
         lock(&self.paging).pages = pages;
-        let suspects = self.cache().unseen_since(started);
-        suspects.iter().for_each(|id| self.demand(id));
+        if self.cache().list_ended(started, Instant::now()) {
+            self.demanded.notify_one();
+        }
     }
 
     fn take_in(&self, page: Page, started: Instant) -> Option<crate::qoder::Cursor> {

@@ -34,7 +34,8 @@ mod tests {
                 .collect::<HeaderMap>();
             retry_after(&headers, now)
         };
-        let cases: &[(&[(&'static str, &str)], Option<u64>)] = &[
+        type Case<'a> = (&'a [(&'static str, &'a str)], Option<u64>);
+        let cases: &[Case] = &[
             (&[], None),
             (&[("retry-after", "3")], Some(3_000)),
             (&[("retry-after", " 3 ")], Some(3_000)),

@@ -73,12 +73,17 @@ impl Ledger {
         self.writes.entry(id.clone()).or_default()
     }
 
-    /// Whether a request, lost or under way, could still take effect on any deployment.
-    #[must_use]
-    pub fn any_may_land(&self, now: Instant) -> bool {
-        self.writes
-            .values()
-            .any(|writes| writes.may_land(Verb::Pause, now) || writes.may_land(Verb::Unpause, now))
+    /// Takes the note that a 409 waits for its meaning.
+    pub fn take_conflict(&mut self, id: &DeploymentId) -> bool {
+        self.writes.get_mut(id).is_some_and(|writes| std::mem::take(&mut writes.conflict))
+    }
+
+    /// The owner's wish is reached.
+    pub fn reached(&mut self, owner: &Resource, reconcile_requested: bool) {
+        // Nothing was ever written to most deployments.
+        if let Some(writes) = self.writes.get_mut(&owner.deployment) {
+            writes.reached(owner, reconcile_requested);
+        }
     }
 }
 
@@ -161,11 +166,6 @@ impl Writes {
         self.conflict = true;
     }
 
-    /// Takes the note that a 409 waits for its meaning.
-    pub fn take_conflict(&mut self) -> bool {
-        std::mem::take(&mut self.conflict)
-    }
-
     /// The API refused a write for good.
     pub fn refused(&mut self, resource: &Resource, epoch: u64, now: Instant, times: &Times) {
         self.refused = Some(For::new(resource, (now + times.slow_look(), epoch)));
@@ -187,7 +187,7 @@ impl Writes {
     }
 
     /// The owner's wish is reached: failures are forgotten, and it is this resource's state now.
-    pub fn reached(&mut self, resource: &Resource, reconcile_requested: bool) {
+    fn reached(&mut self, resource: &Resource, reconcile_requested: bool) {
         self.failures = 0;
         self.backoff = None;
         self.refused = None;

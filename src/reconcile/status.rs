@@ -9,7 +9,10 @@ use super::{
     settle::{Progress, ReachedChange, Ready, Settled},
 };
 use crate::{
-    api::{Condition, ConditionStatus, ConditionType, LastReached, QoderDeploymentStatus, Reason},
+    api::{
+        Condition, ConditionStatus, ConditionType, DeploymentId, LastReached,
+        QoderDeploymentStatus, Reason,
+    },
     fleet::{Answer, PausedBy},
     qoder::{Deployment, RemoteStatus},
 };
@@ -113,9 +116,9 @@ pub fn render(
 
 /// What a status says of the remote: the last that is known until this process has looked.
 #[must_use]
-pub fn last_known(resource: &Resource, status: &QoderDeploymentStatus) -> Option<Deployment> {
+pub fn last_known(id: &DeploymentId, status: &QoderDeploymentStatus) -> Option<Deployment> {
     Some(Deployment {
-        id: resource.deployment.clone(),
+        id: id.clone(),
         status: RemoteStatus::from(status.status.clone()?),
         paused_reason: status.paused_reason.clone(),
         archived: status.archived_time.is_some(),

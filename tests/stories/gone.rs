@@ -71,6 +71,32 @@ async fn an_unknown_id_stalls_and_heals() -> Result<()> {
 }
 
 #[tokio::test]
+async fn many_that_vanish_at_once_get_one_look_each() -> Result<()> {
+    const FLEET: usize = 6;
+    let story = Story::with("vanished", FLEET).await?;
+    for n in 0..FLEET {
+        story.apply(&format!("r{n}"), n, Some(false)).await?;
+    }
+    for n in 0..FLEET {
+        story.until(&format!("r{n}"), "True", "InSync").await?;
+    }
+    story.simulator.clear_journal();
+    for n in 0..FLEET - 1 {
+        story.simulator.archive(&story.id(n));
+    }
+    for n in 0..FLEET - 1 {
+        story.until(&format!("r{n}"), "False", "RemoteArchived").await?;
+    }
+    story.polls(3).await?;
+    let gone: Vec<_> = (0..FLEET - 1).map(|n| Some(story.id(n))).collect();
+    let journal = story.simulator.journal();
+    let looks = journal.iter().filter(|entry| gone.contains(&entry.id)).count();
+    assert_eq!(looks, FLEET - 1, "{:?}", story.calls());
+    assert_eq!(story.writes(), [""; 0]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn absence_from_a_list_is_not_absence() -> Result<()> {
     let story = Story::with("page-shift", 2).await?;
     story.apply("stays", 0, Some(true)).await?;

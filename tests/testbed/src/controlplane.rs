@@ -52,33 +52,33 @@ impl ControlPlane {
         static SHARED: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
         let shared = SHARED.get_or_try_init(async || match env::var_os(EXISTING) {
             Some(path) => Self::existing(&path).map(Arc::new),
-            None => Self::start().await.map(Arc::new),
+            None => Self::start(&[]).await.map(Arc::new),
         });
         shared.await.cloned()
     }
 
-    /// One of its own for a story that stops the API server.
+    /// One of its own for a story that stops the API server, or that needs flags of it.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
-    pub async fn own() -> Result<Own> {
+    pub async fn own(flags: &[&str]) -> Result<Own> {
         if env::var_os(EXISTING).is_some() {
             say(&format!(
                 "SKIPPED: a story that stops the API server does not run on the cluster of {EXISTING}"
             ));
             return Ok(Own::Skipped);
         }
-        Self::start().await.map(|own| Own::Running(Arc::new(own)))
+        Self::start(flags).await.map(|own| Own::Running(Arc::new(own)))
     }
 
-    /// Starts a new one in a temporary folder, which is removed when it ends.
+    /// Starts a new one, its API server with these flags too, in a temporary folder, which is removed when it ends.
     ///
     /// # Errors
     ///
     /// If its executables cannot be found or built, or it is not ready in time.
-    pub async fn start() -> Result<Self> {
-        let servers = Servers::start(Binaries::find().await?).await?;
+    pub async fn start(flags: &[&str]) -> Result<Self> {
+        let servers = Servers::start(Binaries::find().await?, flags).await?;
         let control_plane = Self {
             kubeconfig: servers.kubeconfig(),
             servers: Some(servers),

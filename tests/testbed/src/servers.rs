@@ -26,6 +26,8 @@ pub(crate) struct Servers {
     /// Everything that they read and write; stories may add to it.
     pub(crate) folder: PathBuf,
     port: u16,
+    /// Flags of the API server beyond the usual ones.
+    flags: Vec<String>,
     admin_token: String,
     etcd_url: String,
     /// It goes when this does, and takes the folder along.
@@ -35,7 +37,7 @@ pub(crate) struct Servers {
 
 impl Servers {
     /// Starts both; neither is ready yet.
-    pub(crate) async fn start(binaries: Binaries) -> Result<Self> {
+    pub(crate) async fn start(binaries: Binaries, flags: &[&str]) -> Result<Self> {
         // Its removal is the business of etcd's supervisor, which sees this process end in any way.
         let folder = tempfile::Builder::new().prefix("qoder-testbed-").tempdir()?.keep();
         let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
@@ -56,7 +58,9 @@ impl Servers {
         write_credentials(&folder, &admin_token)?;
         let port = free_port()?;
         let api_server = Mutex::default();
-        let servers = Self { binaries, folder, port, admin_token, etcd_url, etcd, api_server };
+        let flags = flags.iter().map(ToString::to_string).collect();
+        let servers =
+            Self { binaries, folder, port, flags, admin_token, etcd_url, etcd, api_server };
         servers.start_api_server().await?;
         Ok(servers)
     }
@@ -98,7 +102,8 @@ impl Servers {
             .arg("--service-cluster-ip-range=10.0.0.0/24")
             .arg("--authorization-mode=RBAC")
             // There is nobody behind the `kubernetes` service, and a loopback address must not be.
-            .arg("--endpoint-reconciler-type=none");
+            .arg("--endpoint-reconciler-type=none")
+            .args(&self.flags);
         Process::spawn("kube-apiserver", &command, &file("kube-apiserver.log"))
     }
 

@@ -13,7 +13,7 @@ use crate::{ControlPlane, Result, install};
 ///
 /// If the control plane cannot be started.
 pub async fn up() -> Result<()> {
-    let control_plane = ControlPlane::start().await?;
+    let control_plane = ControlPlane::start(&[]).await?;
     install::cluster_wide(&control_plane, &control_plane.client().await?).await?;
     let kubeconfig = control_plane.scratch().join("admin.kubeconfig");
     write_kubeconfig(&control_plane, "default", &kubeconfig)?;

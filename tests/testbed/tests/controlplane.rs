@@ -88,7 +88,7 @@ async fn the_operators_account_has_the_shipped_rights_here_and_no_others() -> Re
 
 #[tokio::test]
 async fn the_api_server_comes_back_with_what_it_stored() -> Result<()> {
-    let Own::Running(control_plane) = ControlPlane::own().await? else {
+    let Own::Running(control_plane) = ControlPlane::own(&[]).await? else {
         return Ok(());
     };
     let bed = Bed::on(control_plane.clone(), "restart").await?;
