@@ -194,7 +194,7 @@ fn the_whole_product_keeps_the_table_and_the_rules() {
             _ => &[Outcome::NotDone, Outcome::Done(Verb::Pause), Outcome::Done(Verb::Unpause)],
         };
         for outcome in outcomes {
-            check_settlement(s, decision, *outcome, &settle(s, decision, *outcome));
+            check_settlement(s, decision, *outcome, settle(s, decision, *outcome));
         }
     });
     // 4 credentials, 23 states of knowledge, 7 memories, 3 wishes, 14 bits.
@@ -238,7 +238,7 @@ fn check_rules(s: &Situation, Decision { step, verdict }: Decision) {
     }
 }
 
-fn check_settlement(s: &Situation, decision: Decision, outcome: Outcome, settled: &Settled) {
+fn check_settlement(s: &Situation, decision: Decision, outcome: Outcome, settled: Settled) {
     if let Some(ready) = settled.ready {
         // Section 1 of the conventions: Reconciling or Stalled exactly where Ready is not True,
         // and Unknown only while work goes on.

@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod index;
+mod intake;
 mod queue;
 mod reconciler;
 mod recorder;

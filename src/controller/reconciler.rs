@@ -9,25 +9,22 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{
-    dispatch::Queue,
-    index::{Change, Index},
-    recorder::Recorder,
-};
+use super::{dispatch::Queue, index::Index, recorder::Recorder};
 use crate::{
-    api::{DeploymentId, QoderDeployment, Wish},
+    api::{DeploymentId, Wish},
     fleet::{Answer, Lane, Observed, Observer, Remote, Turn},
     metrics::Metrics,
     qoder::{Deployment, Token, Verb},
     reconcile::{
         act::{note_failure, sort},
+        again::{earlier, when},
         decide::{Decision, Step, Verdict, decide},
         events,
         gather::{Surroundings, gather},
         ledger::Ledger,
         publish::{Kubernetes, KubernetesError, Publication},
         resource::{Memory, Resource},
-        settle::{Again, Outcome, ReachedChange, settle},
+        settle::{Outcome, ReachedChange, settle},
         situation::{Knowledge, Situation},
         status,
     },
@@ -107,22 +104,31 @@ impl Reconciler {
 
     /// Step 1. No client required.
     fn gather(&self, resource: &Resource, owner: Option<&Resource>) -> Situation {
-        let writes = self.ledger().get(&resource.deployment);
+        self.with_surroundings(resource, owner, |around| gather(resource, around))
+    }
+
+    /// Calls `f` with what is known besides the resource itself.
+    fn with_surroundings<T>(
+        &self,
+        resource: &Resource,
+        owner: Option<&Resource>,
+        f: impl FnOnce(Surroundings<'_>) -> T,
+    ) -> T {
+        let id = &resource.deployment;
+        let writes = self.ledger().get(id);
         let (worth, epoch) = {
             let account = self.remote.account();
             (account.worth(), account.epoch())
         };
-        let cache = self.observer.cache();
-        let around = Surroundings {
+        f(Surroundings {
             duplicate: resource.wants_to_own() && !is_owner(resource, owner),
-            entry: cache.get(&resource.deployment),
+            entry: self.observer.cache().get(id),
             writes: &writes,
             worth,
             epoch,
             times: &self.times,
             now: Instant::now(),
-        };
-        gather(resource, around)
+        })
     }
 
     /// Step 3. Client required: at most one remote write, after the fresh read.
@@ -258,7 +264,8 @@ impl Reconciler {
         let memory = resource.memory.after(&settled, resource);
         self.index().remember(&resource.key, &resource.uid, memory.clone());
 
-        let again = self.instant_of(settled.again, resource);
+        let again =
+            self.with_surroundings(resource, owner, |around| when(settled.again, resource, around));
         // A write that was not served is asked for again, and then waits for its turn.
         let is_unserved = matches!(decision.step, Step::Write(_)) && outcome != Outcome::Waiting;
         let again = if is_unserved { Some(Instant::now()) } else { again };
@@ -338,103 +345,6 @@ impl Reconciler {
         }
     }
 
-    /// When a settlement's "again" is. Times in the past mean now.
-    fn instant_of(&self, again: Again, resource: &Resource) -> Option<Instant> {
-        let id = &resource.deployment;
-        let now = Instant::now();
-        let cache = self.observer.cache();
-        let entry = cache.get(id);
-        let writes = self.ledger().get(id);
-        let epoch = self.remote.account().epoch();
-        match again {
-            Again::Never => None,
-            Again::Overdue => Some(resource.generation_seen + Times::PROGRESS),
-            Again::Retry => {
-                let failure = entry?.failure?;
-                let grace_end = failure.first + self.times.grace();
-                Some(if grace_end > now {
-                    failure.retry_at.min(grace_end)
-                } else {
-                    failure.retry_at
-                })
-            }
-            Again::CredentialGrace => match self.remote.account().worth() {
-                crate::fleet::Worth::Rejected { since } => Some(since + self.times.grace()),
-                _ => Some(now),
-            },
-            Again::SlowLook => {
-                let look = entry?.observed.map(|seen| seen.started + self.times.slow_look());
-                earlier(look, writes.refused_until(resource, epoch))
-            }
-            Again::HoldEnd => writes.held_until(),
-            Again::WriteFree => {
-                let backoff = writes.backoff_end(resource).filter(|end| now < *end);
-                earlier(backoff, writes.lands_until(now)).or(Some(now))
-            }
-        }
-    }
-
-    /// Takes a copy of a resource into the index, from wherever it comes. Says whether there is
-    /// work; whoever has just done that work need not do it again.
-    fn take_in(&self, object: &QoderDeployment, is_relist: bool) -> Change {
-        let resource = match Resource::new(object, Instant::now()) {
-            Ok(resource) => resource,
-            Err(error) => {
-                // The CRD refuses such an object; it can only come from before the CRD.
-                tracing::error!(name = object.metadata.name, %error, "ignored a resource");
-                return Change::None;
-            }
-        };
-        let id = resource.deployment.clone();
-        let known = object.status.as_ref().and_then(|status| status::last_known(&id, status));
-        let (before, change) = {
-            let mut index = self.index();
-            (index.deployment_of(&resource.key), index.apply(resource, is_relist))
-        };
-        self.observer.cache().bind(&id, known);
-        if let Some(before) = before.filter(|before| *before != id) {
-            self.release(&before);
-        }
-        change
-    }
-
-    /// A watch has seen a resource.
-    pub(super) fn seen(&self, object: &QoderDeployment, is_relist: bool) {
-        if self.take_in(object, is_relist) == Change::Work
-            && let Ok(id) = DeploymentId::try_from(object.spec.deployment_id.as_str())
-        {
-            self.enqueue(&id, Lane::Report);
-        }
-    }
-
-    /// Forgets a resource that is gone.
-    pub(super) fn forget(&self, resource: &Resource) {
-        let removed = self.index().remove_uid(&resource.key, &resource.uid);
-        if let Some(id) = removed {
-            self.release(&id);
-        }
-    }
-
-    /// A resource of this deployment is gone: another one may own it now, or nobody.
-    pub(super) fn release(&self, id: &DeploymentId) {
-        if self.index().is_bound(id) {
-            self.enqueue(id, Lane::Spec);
-        } else {
-            self.observer.cache().unbind(id);
-            self.remote.account().give_back(id);
-            self.failures().remove(id);
-        }
-    }
-
-    /// Puts a deployment into the queue: into the first lane while a resource of it waits for an
-    /// answer, else into the given one.
-    pub(super) fn enqueue(&self, id: &DeploymentId, lane: Lane) {
-        let turn = self.index().turn_of(id);
-        if let Some((namespace, is_waiting)) = turn {
-            self.queue.add(id, if is_waiting { Lane::Spec } else { lane }, &namespace);
-        }
-    }
-
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
         lock(&self.index)
     }
@@ -459,13 +369,6 @@ fn is_owner(resource: &Resource, owner: Option<&Resource>) -> bool {
 
 fn lane(resource: &Resource) -> Lane {
     if resource.is_answered() { Lane::Drift } else { Lane::Spec }
-}
-
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -3,6 +3,7 @@
 //! two steps that need a client.
 
 pub mod act;
+pub mod again;
 pub mod decide;
 pub mod events;
 pub mod gather;
