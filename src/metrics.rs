@@ -1,7 +1,10 @@
 //! The metrics, by the names that dashboards of operators already know where the meaning is the
 //! same. Labels are static and few; never an object's name.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, atomic::AtomicU64},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -31,6 +34,7 @@ pub struct Metrics {
     pub status_writes: Counter,
     deployments: Family<DeploymentState, Gauge>,
     observed_deployments: Gauge,
+    observation_age: Gauge<f64, AtomicU64>,
     breaker_open: Gauge,
     writes_waiting: Gauge,
 }
@@ -89,6 +93,8 @@ pub struct Snapshot {
     pub breaker_open: bool,
     /// Deployments that resources name.
     pub observed_deployments: usize,
+    /// The age of the oldest observation of those that a poll reads.
+    pub observation_age: Duration,
     /// Resources by condition and its status.
     pub conditions: Vec<(&'static str, &'static str, usize)>,
 }
@@ -117,6 +123,7 @@ impl Default for Metrics {
             status_writes: Counter::default(),
             deployments: Family::default(),
             observed_deployments: Gauge::default(),
+            observation_age: Gauge::default(),
             breaker_open: Gauge::default(),
             writes_waiting: Gauge::default(),
         };
@@ -185,6 +192,12 @@ impl Metrics {
             "Deployments that resources name",
             self.observed_deployments.clone(),
         );
+        r.register_with_unit(
+            "qoder_observation_age",
+            "Age of the oldest observation",
+            Unit::Seconds,
+            self.observation_age.clone(),
+        );
         r.register(
             "qoder_api_breaker_open",
             "Whether the breaker is open",
@@ -243,6 +256,7 @@ impl Metrics {
         self.writes_waiting.set(count(snapshot.writes_waiting));
         self.breaker_open.set(i64::from(snapshot.breaker_open));
         self.observed_deployments.set(count(snapshot.observed_deployments));
+        self.observation_age.set(snapshot.observation_age.as_secs_f64());
         self.deployments.clear();
         for (condition, status, n) in &snapshot.conditions {
             let state = DeploymentState { condition, status };
@@ -254,3 +268,7 @@ impl Metrics {
         Ok(text)
     }
 }
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -159,12 +159,14 @@ impl View {
                 }
             }
         }
+        let cache = self.reconciler.observer.cache();
         let account = self.reconciler.remote.account();
         Snapshot {
             queue_depth: self.reconciler.queue.depth(),
             writes_waiting: account.waiting(),
             breaker_open: account.is_breaker_open(),
-            observed_deployments: self.reconciler.observer.cache().len(),
+            observed_deployments: cache.len(),
+            observation_age: cache.oldest_listed().map(|at| at.elapsed()).unwrap_or_default(),
             conditions: conditions
                 .into_iter()
                 .map(|((kind, status), n)| (kind, status, n))

@@ -120,6 +120,13 @@ impl Cache {
         listed.map(|(id, _)| id.clone()).collect()
     }
 
+    /// When the oldest of the observations was made that a poll renews.
+    #[must_use]
+    pub fn oldest_listed(&self) -> Option<Instant> {
+        let listed = self.entries.values().filter(|entry| entry.is_listed());
+        listed.filter_map(|entry| entry.observed).map(|seen| seen.valid_from).min()
+    }
+
     /// How many deployments are bound.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -24,6 +24,9 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
 mod tests {
     use super::*;
 
+    /// Headers, and the wait in milliseconds that they ask for.
+    type Case<'a> = (&'a [(&'static str, &'a str)], Option<u64>);
+
     #[test]
     fn seconds_dates_milliseconds_and_nonsense() {
         let now: Timestamp = "2026-07-01T02:00:00Z".parse().unwrap();
@@ -34,7 +37,6 @@ mod tests {
                 .collect::<HeaderMap>();
             retry_after(&headers, now)
         };
-        type Case<'a> = (&'a [(&'static str, &'a str)], Option<u64>);
         let cases: &[Case] = &[
             (&[], None),
             (&[("retry-after", "3")], Some(3_000)),

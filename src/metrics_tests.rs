@@ -1,0 +1,89 @@
+use super::*;
+use crate::qoder::Verb;
+
+/// Everything that can be counted, counted once.
+fn exercised() -> String {
+    let metrics = Metrics::default();
+    metrics.api_call(Operation::Write(Verb::Pause), "200", Duration::from_millis(3));
+    metrics.reconcile_started();
+    metrics.reconcile_ended("error", Duration::from_millis(3));
+    metrics.queue_duration.observe(0.001);
+    metrics.drift("corrected");
+    metrics.conflict("already_reconciled");
+    metrics.time_to_effect.observe(0.1);
+    metrics.status_writes.inc();
+    let conditions = vec![("Ready", "True", 2)];
+    metrics.encode(&Snapshot { conditions, ..Snapshot::default() }).unwrap()
+}
+
+/// Which suffixes the samples of a family may have, by the specification of `OpenMetrics`.
+fn suffixes(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "counter" => &["_total"],
+        "gauge" => &[""],
+        "histogram" => &["_bucket", "_sum", "_count"],
+        "info" => &["_info"],
+        other => panic!("{other}: a type that is not used here"),
+    }
+}
+
+#[test]
+fn the_text_is_open_metrics_and_the_names_are_as_dashboards_know_them() {
+    let text = exercised();
+    let mut lines = text.lines();
+    assert_eq!(lines.next_back(), Some("# EOF"));
+    let (mut family, mut allowed) = (String::new(), &[][..]);
+    let mut families = 0;
+    for line in lines {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let [keyword, name, rest] = comment.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+                panic!("{line}");
+            };
+            match keyword {
+                "HELP" => {
+                    families += 1;
+                    family = name.to_owned();
+                    let prefixes = ["qoder_", "controller_runtime_", "workqueue_"];
+                    assert!(prefixes.iter().any(|prefix| name.starts_with(prefix)), "{name}");
+                    assert!(!name.ends_with("_total"), "{name}: that is the sample's suffix");
+                    assert!(rest.len() > 5, "{name}: no help");
+                }
+                "TYPE" => {
+                    assert_eq!(name, family);
+                    allowed = suffixes(rest);
+                }
+                "UNIT" => assert!(name == family && name.ends_with(rest), "{line}"),
+                other => panic!("{other}"),
+            }
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        value.parse::<f64>().unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let suffix = name.strip_prefix(&family).unwrap_or_else(|| panic!("{line}: no family"));
+        assert!(allowed.contains(&suffix), "{line}: not a sample of its family");
+        assert!(labels.ends_with('}'), "{line}");
+    }
+    assert!(families >= 15, "{families} families only");
+}
+
+#[test]
+fn the_samples_have_their_well_known_names() {
+    let text = exercised();
+    for sample in [
+        r#"qoder_api_requests_total{operation="pause",code="200"} 1"#,
+        r#"controller_runtime_reconcile_total{controller="qoderdeployment",result="error"} 1"#,
+        r#"controller_runtime_reconcile_errors_total{controller="qoderdeployment"} 1"#,
+        r#"controller_runtime_active_workers{controller="qoderdeployment"} 0"#,
+        r#"workqueue_depth{name="qoderdeployment"} 0"#,
+        "workqueue_queue_duration_seconds_count 1",
+        r#"qoder_drift_total{action="corrected"} 1"#,
+        r#"qoder_conflict_total{meaning="already_reconciled"} 1"#,
+        r#"qoder_deployments{condition="Ready",status="True"} 2"#,
+        "qoder_status_writes_total 1",
+        "qoder_observation_age_seconds 0.0",
+        "qoder_operator_build_info",
+    ] {
+        assert!(text.contains(sample), "{sample} is not in\n{text}");
+    }
+}
