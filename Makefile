@@ -7,8 +7,8 @@ CARGO_FLAGS ?=
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
 
-test: bins ## All tests
-	cargo test --workspace --locked $(CARGO_FLAGS)
+test: bins ## All tests; stories mostly wait, so more run at once than there are cores
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --locked --no-fail-fast $(CARGO_FLAGS)
 
 check: ## Format, lints, generated files, licences
 	cargo fmt --all --check

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::{dispatch::Queue, index::Index, recorder::Recorder};
 use crate::{
     api::{DeploymentId, Wish},
-    fleet::{Answer, Lane, Observed, Observer, Remote, Turn},
+    fleet::{Answer, Lane, Observed, Observer, Pass, Remote, Turn},
     metrics::Metrics,
-    qoder::{Deployment, Token, Verb},
+    qoder::{Deployment, Verb},
     reconcile::{
         act::{note_failure, sort},
         again::{earlier, when},
@@ -148,7 +148,7 @@ impl Reconciler {
         let id = &resource.deployment;
         let namespace = &resource.key.namespace;
         let turn = self.remote.account().turn(id, lane(resource), namespace, Instant::now());
-        let Turn::Yours(token) = turn else {
+        let Turn::Yours(pass) = turn else {
             self.queue.waits_for_turn();
             return Ok(Acted::Waiting);
         };
@@ -157,7 +157,7 @@ impl Reconciler {
             self.remote.account().give_back(id);
             return as_read.map(|_| Acted::Dropped);
         };
-        let outcome = self.send(&resource, &situation, verb, &token).await;
+        let outcome = self.send(&resource, &situation, verb, &pass).await;
         Ok(Acted::Sent(Box::new(resource), outcome))
     }
 
@@ -196,17 +196,16 @@ impl Reconciler {
         resource: &Resource,
         situation: &Situation,
         verb: Verb,
-        token: &Token,
+        pass: &Pass,
     ) -> Outcome {
         let id = &resource.deployment;
-        let epoch = self.remote.account().epoch();
-        let called = self.remote.write(verb, id, token).await;
+        let called = self.remote.write(verb, id, pass).await;
         let deployment = match called.result {
             Ok(deployment) => deployment,
             Err(error) => {
                 let env = (called.ended, &self.times, fastrand::f64());
                 let mut ledger = self.ledger();
-                note_failure(ledger.note(id), sort(&error), (resource, verb, epoch), env);
+                note_failure(ledger.note(id), sort(&error), (resource, verb, pass.epoch), env);
                 return Outcome::NotDone;
             }
         };

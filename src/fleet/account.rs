@@ -53,10 +53,18 @@ pub enum Worth {
     },
 }
 
+/// The right to send one request, with the credential as it was when the right was given.
+pub struct Pass {
+    /// The token.
+    pub token: Token,
+    /// Which token it is: what it meets with says nothing about a later one.
+    pub epoch: u64,
+}
+
 /// Whether a read may be sent.
 pub enum Admission {
-    /// Now, with this token. The read counts as sent.
-    Now(Token),
+    /// Now. The read counts as sent.
+    Now(Pass),
     /// Not before this time; ask again.
     At(Instant),
     /// Not before the credential changes or a request ends; ask again then.
@@ -65,8 +73,8 @@ pub enum Admission {
 
 /// Whether a write may be sent.
 pub enum Turn {
-    /// Now, with this token.
-    Yours(Token),
+    /// Now.
+    Yours(Pass),
     /// The key waits, and is brought back by [`Account::grant`].
     Wait,
 }
@@ -133,9 +141,13 @@ impl Account {
         self.turns.len()
     }
 
+    fn pass(&self) -> Option<Pass> {
+        Some(Pass { token: self.token.clone()?, epoch: self.epoch })
+    }
+
     /// Asks to send one read.
     pub fn admit_read(&mut self, now: Instant) -> Admission {
-        let Some(token) = self.token.clone() else {
+        let Some(pass) = self.pass() else {
             return Admission::Closed;
         };
         if let Some(rejected) = &self.rejected {
@@ -154,7 +166,7 @@ impl Account {
                 if let Some(rejected) = &mut self.rejected {
                     rejected.probing = true;
                 }
-                Admission::Now(token)
+                Admission::Now(pass)
             }
         }
     }
@@ -168,17 +180,17 @@ impl Account {
         namespace: &Arc<str>,
         now: Instant,
     ) -> Turn {
-        let Some(token) = self.token.clone().filter(|_| self.rejected.is_none()) else {
+        let Some(pass) = self.pass().filter(|_| self.rejected.is_none()) else {
             self.turns.push(id.clone(), lane, namespace);
             return Turn::Wait;
         };
         let granted = self.granted.get(id).is_some_and(|until| now < *until);
         let free = || self.turns.is_empty() && self.next_grant(now).is_some_and(|at| at <= now);
         if granted {
-            Turn::Yours(token)
+            Turn::Yours(pass)
         } else if free() {
             self.promise(id.clone(), now);
-            Turn::Yours(token)
+            Turn::Yours(pass)
         } else {
             self.turns.push(id.clone(), lane, namespace);
             Turn::Wait

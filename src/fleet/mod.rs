@@ -10,7 +10,7 @@ mod plan;
 mod remote;
 mod turns;
 
-pub use account::{Account, Turn, Worth};
+pub use account::{Account, Pass, Turn, Worth};
 pub use budget::Rates;
 pub use cache::{Cache, Entry, Failure, Observed};
 pub use observation::{Answer, PausedBy, ReadFailure};

@@ -8,11 +8,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::account::{Account, Admission, Worth};
+use super::account::{Account, Admission, Pass, Worth};
 use crate::{
     api::DeploymentId,
     metrics::Metrics,
-    qoder::{ApiError, Client, Deployment, ListQuery, Operation, Page, Token, Verb},
+    qoder::{ApiError, Client, Deployment, ListQuery, Operation, Page, Verb},
     times::Times,
 };
 
@@ -101,40 +101,35 @@ impl Remote {
 
     /// Reads one deployment, as soon as the budget admits it.
     pub async fn get(&self, id: &DeploymentId) -> Called<Deployment> {
-        let (token, epoch) = self.admitted().await;
-        self.call(Operation::Get, epoch, self.client.get(&token, id)).await
+        let pass = self.admitted().await;
+        self.call(Operation::Get, pass.epoch, self.client.get(&pass.token, id)).await
     }
 
     /// Reads one page, as soon as the budget admits it.
     pub async fn list(&self, query: &ListQuery) -> Called<Page> {
-        let (token, epoch) = self.admitted().await;
-        self.call(Operation::List, epoch, self.client.list(&token, query)).await
+        let pass = self.admitted().await;
+        self.call(Operation::List, pass.epoch, self.client.list(&pass.token, query)).await
     }
 
     /// Writes, with a turn that [`Account::turn`] gave.
-    pub async fn write(&self, verb: Verb, id: &DeploymentId, token: &Token) -> Called<Deployment> {
-        let epoch = loop {
-            let (sent, epoch) = {
-                let mut account = self.account();
-                (account.send_write(id, Instant::now()), account.epoch())
-            };
+    pub async fn write(&self, verb: Verb, id: &DeploymentId, pass: &Pass) -> Called<Deployment> {
+        loop {
+            let sent = self.account().send_write(id, Instant::now());
             match sent {
-                Ok(()) => break epoch,
+                Ok(()) => break,
                 Err(at) => sleep_until(at).await,
             }
-        };
-        self.call(Operation::Write(verb), epoch, self.client.write(token, verb, id)).await
+        }
+        let call = self.client.write(&pass.token, verb, id);
+        self.call(Operation::Write(verb), pass.epoch, call).await
     }
 
-    async fn admitted(&self) -> (Token, u64) {
+    async fn admitted(&self) -> Pass {
         let mut freed = self.freed.subscribe();
         loop {
-            let (admission, epoch) = {
-                let mut account = self.account();
-                (account.admit_read(Instant::now()), account.epoch())
-            };
+            let admission = self.account().admit_read(Instant::now());
             match admission {
-                Admission::Now(token) => return (token, epoch),
+                Admission::Now(pass) => return pass,
                 Admission::At(at) => {
                     tokio::select! {
                         () = sleep_until(at) => {}

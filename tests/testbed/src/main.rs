@@ -27,12 +27,17 @@ enum Command {
     Supervise(Supervise),
 }
 
-fn main() -> Result<ExitCode> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
         Command::Demo => run(demo()),
         Command::Up => run(up()),
         Command::Supervise(supervise) => supervise.run(),
-    }
+    };
+    ended.unwrap_or_else(|error| {
+        // Without a backtrace, which `RUST_BACKTRACE` would put between a person and the message.
+        eprintln!("Error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 fn run(command: impl Future<Output = Result<()>>) -> Result<ExitCode> {
