@@ -2,7 +2,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test check generate images build bins
+.PHONY: demo test check generate bins images e2e
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -13,7 +13,7 @@ test: bins ## All tests; stories mostly wait, so more run at once than there are
 check: ## Format, lints, generated files, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
-	cargo test --locked $(CARGO_FLAGS) --test crd --test licences --test manifests
+	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test licences --test manifests
 
 generate: ## Writes crds/ from the types
 	cargo run --quiet --locked -- crd > crds/qoderdeployments.yaml.new
@@ -22,3 +22,17 @@ generate: ## Writes crds/ from the types
 # `cargo test` at the root does not build the binaries of the other packages.
 bins:
 	cargo build --workspace --bins --locked $(CARGO_FLAGS)
+
+CONTAINER_TOOL ?= docker
+IMAGES = operator simulator
+
+images: ## Both images, with docker, podman or buildah
+	for image in $(IMAGES); do \
+	  $(CONTAINER_TOOL) build --file Containerfile --target $$image --tag localhost/qoder-$$image:dev . || exit 1; \
+	done
+
+e2e: ## Both as Pods, on the cluster of KUBECONFIG_TEST; LOAD_IMAGE loads a tar into it
+	for image in $(IMAGES); do \
+	  $(CONTAINER_TOOL) save --output target/qoder-$$image.tar localhost/qoder-$$image:dev || exit 1; \
+	done
+	tests/e2e.sh $(IMAGES:%=target/qoder-%.tar)

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The shipped manifests on a real cluster: the operator as one Pod, the simulator as another.
+#
+#   KUBECONFIG_TEST=FILE LOAD_IMAGE='kind load image-archive --name qoder' tests/e2e.sh OPERATOR.tar SIMULATOR.tar
+#
+# The tars hold localhost/qoder-operator:dev and localhost/qoder-simulator:dev (`make images`, then
+# `docker save`). LOAD_IMAGE is called with each of them. Needs kubectl. What it made is deleted at
+# the end; KEEP=1 leaves it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ $# -ne 2 ] || [ -z "${KUBECONFIG_TEST:-}" ] || [ -z "${LOAD_IMAGE:-}" ]; then
+  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+fi
+export KUBECONFIG=$KUBECONFIG_TEST
+operator=(--namespace qoder-operator)
+
+step() { printf '\n== %s\n' "$*"; }
+ready() { kubectl wait "qdep/$1" --for=condition=Ready --timeout=60s; }
+remote() { kubectl wait "qdep/$1" --for="jsonpath={.status.status}=$2" --timeout=60s; }
+versions() { kubectl get qdep --output 'jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion}{"\n"}{end}'; }
+# `pause 200` for each write that the simulator has seen.
+writes() {
+  kubectl "${operator[@]}" get --raw /api/v1/namespaces/qoder-operator/services/qoder-simulator:http/proxy/_sim/journal |
+    tr '{' '\n' | sed -n 's/.*"operation":"\(pause\|unpause\)".*"status":\([0-9]*\).*/\1 \2/p'
+}
+expect_writes() {
+  local seen
+  seen=$(writes)
+  [ "$seen" = "$1" ] || { printf 'the simulator has seen:\n%s\nand not:\n%s\n' "$seen" "$1" >&2; exit 1; }
+}
+finish() {
+  local status=$?
+  if [ $status -ne 0 ]; then
+    kubectl get qdep --output wide || true
+    kubectl "${operator[@]}" get pods --output wide || true
+    kubectl "${operator[@]}" logs deployment/qoder-operator --tail 40 || true
+  fi
+  if [ -z "${KEEP:-}" ]; then
+    kubectl delete --ignore-not-found --wait=false --filename deploy/simulator/samples.yaml || true
+    kubectl delete --ignore-not-found --kustomize deploy/simulator --timeout=120s || true
+  fi
+  exit $status
+}
+trap finish EXIT
+
+step "Load the images, apply the manifests"
+for image in "$@"; do
+  # A command with its arguments, on purpose.
+  # shellcheck disable=SC2086
+  $LOAD_IMAGE "$image"
+done
+kubectl apply --kustomize deploy/simulator
+kubectl "${operator[@]}" rollout status deployment/qoder-simulator deployment/qoder-operator --timeout=120s
+kubectl wait crd/qoderdeployments.cloud.qoder.com --for=condition=Established --timeout=30s
+
+step "Three resources: one shall be paused, one runs, one was paused by the platform"
+kubectl apply --filename deploy/simulator/samples.yaml
+ready nightly-report
+ready inbox-triage
+kubectl wait qdep/release-notes --for=condition=Stalled --timeout=60s
+kubectl get qdep
+expect_writes "pause 200"
+
+step "An unpause by the spec, and a resume that is asked for"
+kubectl patch qdep nightly-report --type merge --patch '{"spec": {"paused": false}}'
+remote nightly-report active
+ready nightly-report
+kubectl annotate qdep release-notes cloud.qoder.com/resume-requested-at=e2e
+ready release-notes
+expect_writes $'pause 200\nunpause 200\nunpause 200'
+
+step "A rollout of the operator changes nothing"
+before=$(versions)
+kubectl "${operator[@]}" rollout restart deployment/qoder-operator
+kubectl "${operator[@]}" rollout status deployment/qoder-operator --timeout=120s
+kubectl patch qdep nightly-report --type merge --patch '{"spec": {"paused": true}}'
+remote nightly-report paused
+ready nightly-report
+expect_writes $'pause 200\nunpause 200\nunpause 200\npause 200'
+[ "$(versions | grep -v nightly-report)" = "$(grep -v nightly-report <<<"$before")" ] ||
+  { echo "a resource was written to that nobody changed" >&2; exit 1; }
+
+step "Deletion leaves the remote as it is"
+kubectl delete qdep nightly-report --timeout=30s
+expect_writes $'pause 200\nunpause 200\nunpause 200\npause 200'
+
+kubectl get qdep
+printf '\nEverything happened as it should.\n'
