@@ -146,8 +146,8 @@ impl Client {
     /// [`ApiError`].
     pub async fn get(&self, token: &Token, id: &DeploymentId) -> Result<Deployment, ApiError> {
         let path = format!("/deployments/{id}");
-        let body = self.call(token, Method::GET, &path, MAX_OBJECT).await?;
-        wire::deployment(&body, id)
+        let decode = |body: &[u8]| wire::deployment(body, id);
+        self.call(token, Operation::Get, Some(id), &path, decode).await
     }
 
     /// `GET /deployments`: one page of the live deployments, newest first.
@@ -167,8 +167,7 @@ impl Client {
             path.push('=');
             percent_encode(value, &mut path);
         }
-        let body = self.call(token, Method::GET, &path, MAX_PAGE).await?;
-        wire::page(&body)
+        self.call(token, Operation::List, None, &path, wire::page).await
     }
 
     /// `POST /deployments/{id}/pause` or `/unpause`. Never with an `Idempotency-Key`: a replayed
@@ -182,39 +181,61 @@ impl Client {
         verb: Verb,
         id: &DeploymentId,
     ) -> Result<Deployment, ApiError> {
-        let path = format!("/deployments/{id}/{}", Operation::Write(verb).as_str());
-        let body = self.call(token, Method::POST, &path, MAX_OBJECT).await?;
-        wire::deployment(&body, id)
+        let operation = Operation::Write(verb);
+        let path = format!("/deployments/{id}/{}", operation.as_str());
+        let decode = |body: &[u8]| wire::deployment(body, id);
+        self.call(token, operation, Some(id), &path, decode).await
     }
 
-    async fn call(
+    /// One exchange. A failure is logged here, once, with the id of the request, and returned.
+    async fn call<T>(
         &self,
         token: &Token,
-        method: Method,
+        operation: Operation,
+        id: Option<&DeploymentId>,
         path_and_query: &str,
-        limit: MaxBody,
-    ) -> Result<Bytes, ApiError> {
-        let request = self.request(token, method, path_and_query, limit)?;
-        let response = self.transport.send(request).await?;
-        if response.status().is_success() {
-            Ok(response.into_body())
-        } else {
-            Err(status_error(&response))
-        }
+        decode: impl FnOnce(&[u8]) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let request_id = uuid::Uuid::new_v4();
+        let exchange = async {
+            let request = self.request(token, operation, path_and_query, request_id)?;
+            let response = self.transport.send(request).await?;
+            if response.status().is_success() {
+                decode(response.body())
+            } else {
+                Err(status_error(&response))
+            }
+        };
+        exchange.await.inspect_err(|error| {
+            tracing::warn!(
+                operation = operation.as_str(),
+                deployment_id = id.map(tracing::field::display),
+                %request_id,
+                code = error.code(),
+                error = error as &dyn std::error::Error,
+                "a call to the Qoder API failed"
+            );
+        })
     }
 
     fn request(
         &self,
         token: &Token,
-        method: Method,
+        operation: Operation,
         path_and_query: &str,
-        limit: MaxBody,
+        request_id: uuid::Uuid,
     ) -> Result<Request<Bytes>, ApiError> {
+        let (method, limit) = match operation {
+            Operation::Get => (Method::GET, MAX_OBJECT),
+            Operation::List => (Method::GET, MAX_PAGE),
+            Operation::Write(_) => (Method::POST, MAX_OBJECT),
+        };
         let mut request = Request::builder()
+            .method(&method)
             .uri(format!("{}{path_and_query}", self.base_url.as_str()))
             .header(header::AUTHORIZATION, token.authorization())
             .header(header::ACCEPT, "application/json")
-            .header("x-request-id", uuid::Uuid::new_v4().to_string())
+            .header("x-request-id", request_id.to_string())
             .extension(limit);
         if let Some(workspace) = &self.workspace {
             request = request.header(HeaderName::from_static("qoder-workspace-id"), workspace);
@@ -225,10 +246,7 @@ impl Client {
         } else {
             Bytes::new()
         };
-        request
-            .method(method)
-            .body(body)
-            .map_err(|_| ApiError::Invalid("the request could not be built"))
+        request.body(body).map_err(|_| ApiError::Invalid("the request could not be built"))
     }
 }
 

@@ -52,11 +52,16 @@ impl Memory {
         // Whatever the first status of a uid finds counts as handled: a restored backup asks for
         // nothing.
         let is_first = settled.ready.is_some() && !memory.has_status;
-        if settled.resume_handled || is_first {
-            memory.resume_handled.clone_from(&resource.resume_request.value);
+        // Taking the annotation away forgets nothing: the same value put back is no new request.
+        if let Some(value) = resource.resume_request.value.as_ref()
+            && (settled.resume_handled || is_first)
+        {
+            memory.resume_handled = Some(value.clone());
         }
-        if settled.reconcile_handled {
-            memory.reconcile_handled.clone_from(&resource.reconcile_request.value);
+        if let Some(value) = resource.reconcile_request.value.as_ref()
+            && settled.reconcile_handled
+        {
+            memory.reconcile_handled = Some(value.clone());
         }
         memory.has_status |= settled.ready.is_some();
         memory

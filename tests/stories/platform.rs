@@ -1,5 +1,6 @@
 //! The platform pauses a deployment after a failed run. That pause is not the user's.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use testbed::Result;
 
@@ -101,6 +102,16 @@ async fn a_new_or_restored_resource_asks_for_nothing() -> Result<()> {
 
     story.bed.annotate("nightly", RESUME, "by-a-person").await?;
     story.until("nightly", "True", "InSync").await?;
+    assert_eq!(story.writes(), ["unpause 200"]);
+
+    // Taken away and put back, it is the same request.
+    let without = json!({ "metadata": { "annotations": { RESUME: null } } });
+    api.patch("nightly", &PatchParams::default(), &Patch::Merge(without)).await?;
+    story.polls(1).await?;
+    story.bed.annotate("nightly", RESUME, "by-a-person").await?;
+    story.simulator.pause_by_error(&story.id(0), ERRORS[0]);
+    story.until("nightly", "False", "PausedByPlatform").await?;
+    story.polls(2).await?;
     assert_eq!(story.writes(), ["unpause 200"]);
     Ok(())
 }
