@@ -65,7 +65,7 @@ pub struct RunArgs {
     /// A namespace to watch; repeatable, or separated by commas. Without it: all namespaces.
     #[arg(
         long = "namespace",
-        env = "WATCH_NAMESPACES",
+        env = "QODER_NAMESPACES",
         value_delimiter = ',',
         value_name = "NAMESPACE"
     )]
@@ -88,11 +88,11 @@ pub struct RunArgs {
     pub writes_per_second: u32,
 
     /// Where probes and metrics are served.
-    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    #[arg(long, env = "QODER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
     /// How logs are written. auto: text on a terminal, else json.
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
+    #[arg(long, env = "QODER_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto, value_name = "FORMAT")]
     pub log_format: LogFormat,
 }
 
