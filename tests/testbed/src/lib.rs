@@ -20,10 +20,12 @@
 //! - [`bed`] is what one story needs: a namespace, the shipped CRD and rights, waiting by watch;
 //! - [`operator`] runs the operator's executable against it;
 //! - [`readiness`] and [`table`] say what kubectl, Flux and Helm would say of a resource;
+//! - [`bench`] measures what fleets cost;
 //! - [`demo`] and [`up`] are for people.
 
 pub mod access;
 pub mod bed;
+pub mod bench;
 pub mod binaries;
 pub mod controlplane;
 pub mod demo;

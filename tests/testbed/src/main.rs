@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use testbed::Result;
+use testbed::bench::Bench;
 use testbed::demo::demo;
 use testbed::supervise::Supervise;
 use testbed::up::up;
@@ -22,6 +23,8 @@ enum Command {
     Demo,
     /// Run a control plane with the shipped CRD until Ctrl-C
     Up,
+    /// Measure what fleets of resources cost, beside a plain controller
+    Bench(Bench),
     /// Run a command that ends when standard input does
     #[command(hide = true)]
     Supervise(Supervise),
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Demo => run(demo()),
         Command::Up => run(up()),
+        Command::Bench(bench) => run(bench.run()),
         Command::Supervise(supervise) => supervise.run(),
     };
     ended.unwrap_or_else(|error| {

@@ -1,0 +1,66 @@
+//! A TCP proxy on loopback that can be cut: how a process loses the API server, and no one else does.
+
+use std::net::SocketAddr;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::Result;
+
+/// Passes connections on to `target`, except while it is cut.
+pub(super) struct Proxy {
+    target: SocketAddr,
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A proxy on a free port.
+    pub(super) async fn start(target: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        Ok(Self { target, address, serving: tokio::spawn(serve(listener, target)) })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends all connections and refuses new ones.
+    pub(super) async fn cut(&mut self) {
+        self.serving.abort();
+        // When it has ended, so has the listener; that it was aborted is no news.
+        let _ = (&mut self.serving).await;
+    }
+
+    /// Listens again, on the same port.
+    pub(super) async fn mend(&mut self) -> Result<()> {
+        let listener = TcpListener::bind(self.address).await?;
+        self.serving = tokio::spawn(serve(listener, self.target));
+        Ok(())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Dropping this future drops the listener and all connections.
+async fn serve(listener: TcpListener, target: SocketAddr) {
+    let mut connections = JoinSet::new();
+    while let Ok((mut near, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
+            if let Ok(mut far) = TcpStream::connect(target).await {
+                // Small packets go at once on both sides, as without a proxy.
+                let _ = (near.set_nodelay(true), far.set_nodelay(true));
+                // How a connection ended is the business of its two ends.
+                let _ = copy_bidirectional(&mut near, &mut far).await;
+            }
+        });
+    }
+}

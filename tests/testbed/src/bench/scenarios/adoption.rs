@@ -1,0 +1,141 @@
+//! First adoption: all resources exist, and are in sync, before the operator starts.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use qoder_operator::api::{QoderDeployment, QoderDeploymentSpec};
+use serde_json::{Value, json};
+
+use super::{Flip, calls_that, count, deadline, to_post};
+use crate::Result;
+use crate::bench::figure::{Bar, Figure};
+use crate::bench::stage::{AT_ONCE, Stage, create_namespace};
+use crate::bench::subject::{Program, Subject};
+
+/// Where the resources of the comparison are.
+const COMPARISON: &str = "comparison";
+/// Between two flips of the calm resource.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Starts the program and waits until it has answered every resource; meanwhile the calm one flips.
+pub(in crate::bench) async fn adoption(
+    stage: &Stage,
+    program: Program,
+    compare: bool,
+) -> Result<(Subject, Vec<Figure>)> {
+    let plain = if compare { Some(plain_applies(stage).await?) } else { None };
+    let mark = stage.simulator.mark().await?;
+    let before = stage.status_writes().await?;
+    let start = Instant::now();
+    let subject = stage.start(program)?;
+    let done = Cell::new(false);
+    let all = async {
+        let fleet: Vec<_> =
+            stage.as_created().into_iter().filter(|(name, _)| *name != stage.calm.name).collect();
+        let last = stage.watched.all_ready(&fleet, deadline(stage)).await;
+        done.set(true);
+        last
+    };
+    let (last, flips) = tokio::join!(all, flip_until(stage, &done));
+    let (last, flips) = (last?, flips?);
+    let took = last.duration_since(start).as_secs_f64();
+    let writes = stage.status_writes().await?.since(before);
+    let calls = stage.simulator.calls(mark).await?;
+    let reads = calls_that(&calls, |call| !call.is_write());
+
+    let mut figures = vec![
+        Figure::measure("first adoption", took, "s"),
+        Figure::ratio(
+            "first adoption: status writes for each resource and flip",
+            writes.done,
+            stage.resources() + flips.len(),
+        )
+        .bar(Bar::Exactly(1.0)),
+        Figure::count("first adoption: status writes refused", writes.refused),
+        Figure::count("first adoption: reads", reads).bar(Bar::AtMost(count(stage.pages()) + 10.0)),
+        Figure::measure("peak memory after the first adoption", subject.peak_mib()?, "MiB")
+            .bar(Bar::AtMost(40.0))
+            .stretch(24.0),
+    ];
+    if let Some(plain) = plain {
+        figures.push(Figure::measure("the same status applies by plain tasks", plain, "s"));
+        figures.push(
+            Figure::measure("first adoption, in units of those", took / plain, "")
+                .bar(Bar::AtMost(1.3)),
+        );
+    }
+    let samples = to_post(&stage.simulator, &flips, &calls);
+    let flip =
+        Figure::percentile("a flip apart during the first adoption, p95", 95, &samples, "ms");
+    figures.extend(flip.map(|figure| figure.bar(Bar::AtMost(1000.0)).stretch(300.0)));
+    Ok((subject, figures))
+}
+
+/// Flips the calm resource again and again, from its own adoption on.
+async fn flip_until(stage: &Stage, done: &Cell<bool>) -> Result<Vec<Flip>> {
+    stage.watched.ready(&stage.calm.name, 1, deadline(stage)).await?;
+    let mut flips = Vec::new();
+    while !done.get() {
+        flips.push(Flip::of(stage, &stage.calm).await?);
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(flips)
+}
+
+/// How long it takes to apply a status as ours to as many resources, with nothing else to do.
+async fn plain_applies(stage: &Stage) -> Result<f64> {
+    create_namespace(&stage.client, COMPARISON).await?;
+    let api = stage.api(COMPARISON);
+    let names: Vec<String> =
+        (0..stage.resources()).map(|number| format!("plain-{number:05}")).collect();
+    let created = stream::iter(names.iter().zip(&stage.simulator.ids)).map(async |(name, id)| {
+        let spec = QoderDeploymentSpec {
+            deployment_id: id.clone(),
+            paused: Some(false),
+            drift_policy: None,
+        };
+        let object = QoderDeployment::new(name, spec);
+        api.create(&PostParams::default(), &object).await.map(drop)
+    });
+    created.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+
+    let start = Instant::now();
+    let params = PatchParams::apply("plain").force();
+    let applied = stream::iter(&names).map(async |name| {
+        api.patch_status(name, &params, &Patch::Apply(status(name))).await.map(drop)
+    });
+    applied.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    let took = start.elapsed().as_secs_f64();
+    api.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+    Ok(took)
+}
+
+/// A status with the fields that ours has for a deployment that runs as wished.
+fn status(name: &str) -> Value {
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({
+            "type": kind, "status": status, "reason": reason, "message": message,
+            "observedGeneration": 1, "lastTransitionTime": Timestamp::now(),
+        })
+    };
+    json!({
+        "apiVersion": "cloud.qoder.com/v1alpha1",
+        "kind": "QoderDeployment",
+        "metadata": {"name": name},
+        "status": {
+            "observedGeneration": 1,
+            "desired": "Active",
+            "status": "active",
+            "name": name,
+            "schedule": {"expression": "30 9 * * 1-5", "timezone": "Asia/Shanghai"},
+            "lastReached": {"wish": "Active", "generation": 1},
+            "conditions": [
+                condition("Ready", "True", "InSync", "the deployment is as wished"),
+                condition("Paused", "False", "Running", "the deployment runs on its schedule"),
+            ],
+        },
+    })
+}

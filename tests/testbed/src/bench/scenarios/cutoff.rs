@@ -1,0 +1,50 @@
+//! The operator loses the API server for a minute, in which others edit its resources.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::restart::listed;
+use super::{calls_that, deadline, signed_ms};
+use crate::Result;
+use crate::bench::figure::{Bar, Figure};
+use crate::bench::proxy::Proxy;
+use crate::bench::simulator::Call;
+use crate::bench::stage::Stage;
+use crate::bench::subject::{Program, Subject};
+
+const CUT: Duration = Duration::from_secs(60);
+const EDITS: usize = 20;
+
+/// Starts the operator anew behind a proxy, cuts it, edits, and mends it.
+pub(in crate::bench) async fn cutoff(stage: &Stage, subject: Subject) -> Result<Vec<Figure>> {
+    subject.terminate().await?;
+    let mut kubeconfig = stage.kubeconfig.clone();
+    let cluster = kubeconfig.clusters.first_mut().and_then(|named| named.cluster.as_mut());
+    let server = cluster.and_then(|cluster| cluster.server.as_mut()).context("no cluster")?;
+    let address = server.trim_start_matches("https://").parse();
+    let mut proxy = Proxy::start(address.context("the API server has no address")?).await?;
+    *server = format!("https://{}", proxy.address());
+    let mark = stage.simulator.mark().await?;
+    let base_url = &stage.simulator.base_url;
+    let subject = Subject::start(Program::Operator, &stage.folder, &kubeconfig, base_url)?;
+    listed(stage, mark).await?;
+
+    let mark = stage.simulator.mark().await?;
+    proxy.cut().await;
+    let edited = stage.flip_all(stage.fleet.get(..EDITS).context("too few resources")?).await?;
+    tokio::time::sleep(CUT).await;
+    let during = calls_that(&stage.simulator.calls(mark).await?, Call::is_write);
+    let mended = Instant::now();
+    proxy.mend().await?;
+    let last = stage.watched.all_ready(&edited, deadline(stage)).await;
+    let last = last.with_context(|| subject.log_tail())?;
+    let posts = calls_that(&stage.simulator.calls(mark).await?, Call::is_write);
+    subject.terminate().await?;
+    Ok(vec![
+        Figure::count("cut off: remote writes meanwhile", during).bar(Bar::Exactly(0.0)),
+        Figure::ratio("cut off: remote writes for each edit", posts, EDITS).bar(Bar::Exactly(1.0)),
+        Figure::measure("cut off: all done after", signed_ms(last, mended) / 1000.0, "s")
+            .bar(Bar::AtMost(10.0)),
+    ])
+}

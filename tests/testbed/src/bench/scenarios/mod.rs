@@ -1,0 +1,129 @@
+//! The scenarios: each does one thing to the fleet and says what it cost.
+
+mod adoption;
+mod cutoff;
+mod drift;
+mod everything;
+mod flips;
+mod idle;
+mod limit;
+mod restart;
+
+use std::time::Duration;
+
+pub(super) use adoption::adoption;
+pub(super) use cutoff::cutoff;
+pub(super) use drift::drift;
+pub(super) use everything::everything;
+pub(super) use flips::flips;
+pub(super) use idle::idle;
+pub(super) use limit::limit;
+pub(super) use restart::restart;
+
+use super::simulator::{Call, Simulator, WRITES_PER_SECOND};
+use super::stage::{Edit, Stage, Target};
+use crate::Result;
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Scenario {
+    /// Resources that exist, and are in sync, before the operator starts
+    Adoption,
+    /// Nothing happens
+    Idle,
+    /// One flip at a time, and nothing else
+    Flip,
+    /// All flip at once, and one in a namespace of its own again and again
+    FlipAll,
+    /// 1 % drift at once
+    Drift,
+    /// The API allows 5 writes a second for a minute while all flip
+    Limit,
+    /// The operator stops and starts
+    Restart,
+    /// The operator is cut off from the API server for a minute
+    Cutoff,
+}
+
+/// How long the operator polls, by default.
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Twice what the writes of the whole fleet take at the vendor's limit, and some minutes more for
+/// those who are slower than it.
+fn deadline(stage: &Stage) -> Duration {
+    Duration::from_secs(300) + seconds_of_writes(stage.resources()).mul_f64(2.0)
+}
+
+/// How long so many writes take at the vendor's limit.
+fn seconds_of_writes(writes: usize) -> Duration {
+    Duration::from_secs(1).mul_f64(count(writes) / f64::from(WRITES_PER_SECOND))
+}
+
+/// One flip, waited for.
+struct Flip {
+    id: String,
+    edited: Edit,
+    ready: std::time::Instant,
+}
+
+impl Flip {
+    async fn of(stage: &Stage, target: &Target) -> Result<Self> {
+        let edited = stage.flip(target).await?;
+        let ready = stage.watched.ready(&target.name, edited.generation, deadline(stage)).await?;
+        Ok(Self { id: target.id.clone(), edited, ready })
+    }
+}
+
+/// For each flip, in milliseconds, from the end of the PATCH to the arrival of its POST. Flips of
+/// one deployment have their POSTs in the same order.
+fn to_post(simulator: &Simulator, flips: &[Flip], calls: &[Call]) -> Vec<f64> {
+    let posts = posts_of(flips, calls);
+    let of =
+        |(flip, post): (&Flip, &Call)| signed_ms(simulator.instant(post.at()), flip.edited.done);
+    flips.iter().zip(posts).filter_map(|(flip, post)| Some(of((flip, post?)))).collect()
+}
+
+/// For each flip its POST.
+fn posts_of<'a>(flips: &[Flip], calls: &'a [Call]) -> Vec<Option<&'a Call>> {
+    let mut used = std::collections::HashMap::<&str, usize>::new();
+    let nth_post = |id: &str, nth: usize| {
+        calls.iter().filter(|call| call.is_write() && call.id.as_deref() == Some(id)).nth(nth)
+    };
+    let mut posts = Vec::new();
+    for flip in flips {
+        let nth = used.entry(&flip.id).or_default();
+        posts.push(nth_post(&flip.id, *nth));
+        *nth += 1;
+    }
+    posts
+}
+
+/// `later - earlier` in milliseconds; it may be negative.
+fn signed_ms(later: std::time::Instant, earlier: std::time::Instant) -> f64 {
+    let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    match later.checked_duration_since(earlier) {
+        Some(after) => ms(after),
+        None => -ms(earlier.duration_since(later)),
+    }
+}
+
+/// How many of the calls fit.
+fn calls_that(calls: &[Call], fits: impl Fn(&Call) -> bool) -> usize {
+    calls.iter().filter(|call| fits(call)).count()
+}
+
+/// The most writes in any second.
+fn most_writes_in_a_second(calls: &[Call]) -> usize {
+    let times: Vec<Duration> = calls.iter().filter(|call| call.is_write()).map(Call::at).collect();
+    let windows = times.iter().enumerate().map(|(first, start)| {
+        let end = *start + Duration::from_secs(1);
+        times.partition_point(|time| *time < end) - first
+    });
+    windows.max().unwrap_or_default()
+}
+
+/// A number of calls or resources.
+#[allow(clippy::cast_precision_loss, reason = "they are far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
