@@ -20,7 +20,7 @@ use crate::{
         again::{earlier, when},
         decide::{Decision, Step, Verdict, decide},
         events,
-        gather::{Surroundings, gather},
+        gather::{Surroundings, gather, newer_than},
         ledger::Ledger,
         publish::{Kubernetes, KubernetesError, Publication},
         resource::{Memory, Resource},
@@ -256,7 +256,9 @@ impl Reconciler {
         outcome: Outcome,
     ) -> Result<Option<Instant>, KubernetesError> {
         if decision.step == Step::Observe {
-            self.observer.demand(&resource.deployment);
+            let since =
+                self.with_surroundings(resource, owner, |around| newer_than(resource, around));
+            self.observer.demand(&resource.deployment, since);
         }
         let settled = settle(situation, decision, outcome);
         self.note_settlement(resource, situation, decision.verdict, settled.reached);

@@ -6,7 +6,12 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 
 use super::observation::{Answer, ReadFailure};
-use crate::{api::DeploymentId, qoder::Deployment, times::Times};
+use super::plan::Place;
+use crate::{
+    api::DeploymentId,
+    qoder::{Deployment, Scope},
+    times::Times,
+};
 
 /// The bound deployments.
 #[derive(Default)]
@@ -28,15 +33,6 @@ pub struct Entry {
     demanded: Option<Instant>,
     /// A full list did not show it since the last look: only a GET can tell why.
     is_suspect: bool,
-}
-
-/// The deployments for which a read is demanded.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Demands {
-    /// Those that a list would show as well.
-    pub listed: Vec<DeploymentId>,
-    /// Those that only a GET can tell about: suspects, and those known to be in no list.
-    pub unlisted: Vec<DeploymentId>,
 }
 
 /// An observation and its stamps.
@@ -66,12 +62,17 @@ pub struct Failure {
 }
 
 impl Entry {
-    /// Whether a list is expected to show it.
-    fn is_listed(&self) -> bool {
-        let is_known_unlisted = self.observed.is_some_and(|seen| {
-            matches!(seen.answer, Answer::Archived | Answer::NotFound | Answer::Forbidden)
-        });
-        !self.is_suspect && !is_known_unlisted
+    /// Where it is to be found.
+    fn place(&self) -> Place {
+        if self.is_suspect {
+            return Place::Nowhere;
+        }
+        match self.observed.map(|seen| seen.answer) {
+            Some(Answer::Active) => Place::Active,
+            Some(Answer::Paused(_)) => Place::Paused,
+            Some(Answer::UnknownStatus) | None => Place::Full,
+            Some(Answer::Archived | Answer::NotFound | Answer::Forbidden) => Place::Nowhere,
+        }
     }
 }
 
@@ -95,35 +96,36 @@ impl Cache {
         self.entries.get(id)
     }
 
-    /// Asks for a read that starts now or later.
-    pub fn demand(&mut self, id: &DeploymentId, now: Instant) {
+    /// Asks for a read that starts at this time or later.
+    pub fn demand(&mut self, id: &DeploymentId, newer_than: Instant) {
         if let Some(entry) = self.entries.get_mut(id) {
-            entry.demanded = Some(now);
+            entry.demanded = entry.demanded.max(Some(newer_than));
         }
     }
 
-    /// The deployments for which a read is demanded.
+    /// The deployments for which a read is demanded, and where they are to be found.
     #[must_use]
-    pub fn demands(&self) -> Demands {
-        let mut demands = Demands::default();
-        for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.demanded.is_some()) {
-            let kind = if entry.is_listed() { &mut demands.listed } else { &mut demands.unlisted };
-            kind.push(id.clone());
-        }
-        demands
+    pub fn demands(&self) -> Vec<(DeploymentId, Place)> {
+        let demanded = self.entries.iter().filter(|(_, entry)| entry.demanded.is_some());
+        demanded.map(|(id, entry)| (id.clone(), entry.place())).collect()
     }
 
-    /// The deployments that a list is expected to show.
+    /// The deployments that a full list is expected to show.
     #[must_use]
     pub fn listed(&self) -> Vec<DeploymentId> {
-        let listed = self.entries.iter().filter(|(_, entry)| entry.is_listed());
+        let listed = self.entries.iter().filter(|(_, entry)| entry.place() != Place::Nowhere);
         listed.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Where all of them are to be found.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.entries.values().map(Entry::place)
     }
 
     /// When the oldest of the observations was made that a poll renews.
     #[must_use]
     pub fn oldest_listed(&self) -> Option<Instant> {
-        let listed = self.entries.values().filter(|entry| entry.is_listed());
+        let listed = self.entries.values().filter(|entry| entry.place() != Place::Nowhere);
         listed.filter_map(|entry| entry.observed).map(|seen| seen.valid_from).min()
     }
 
@@ -144,26 +146,27 @@ impl Cache {
         self.entries.iter()
     }
 
-    /// The deployments that a full list started at `started` should have shown, and that were not
-    /// seen since.
+    /// The deployments that a list of this scope, started at `started`, should have shown, and
+    /// that were not seen since.
     #[must_use]
-    pub fn unseen_since(&self, started: Instant) -> Vec<DeploymentId> {
+    pub fn unseen_since(&self, scope: Scope, started: Instant) -> Vec<DeploymentId> {
         let is_unseen = |entry: &Entry| {
-            entry.is_listed() && entry.observed.is_none_or(|seen| seen.valid_from < started)
+            entry.place().is_in(scope)
+                && entry.observed.is_none_or(|seen| seen.valid_from < started)
         };
         let unseen = self.entries.iter().filter(|(_, entry)| is_unseen(entry));
         unseen.map(|(id, _)| id.clone()).collect()
     }
 
-    /// A full list that started at `started` is complete. What it should have shown becomes a
-    /// suspect: absence from a list is not absence, each needs a look. Returns whether there are
-    /// any.
-    pub fn list_ended(&mut self, started: Instant, now: Instant) -> bool {
-        let suspects = self.unseen_since(started);
+    /// A list of this scope, started at `started`, is complete. What it should have shown becomes
+    /// a suspect: absence from a list is not absence, each needs a look. Returns whether there
+    /// are any.
+    pub fn list_ended(&mut self, scope: Scope, started: Instant) -> bool {
+        let suspects = self.unseen_since(scope, started);
         for id in &suspects {
             if let Some(entry) = self.entries.get_mut(id) {
                 entry.is_suspect = true;
-                entry.demanded = Some(now);
+                entry.demanded = entry.demanded.max(Some(started));
             }
         }
         !suspects.is_empty()

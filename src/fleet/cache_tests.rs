@@ -51,10 +51,10 @@ fn a_demand_is_answered_only_by_a_read_that_started_after_it() {
     cache.demand(&id(), start + 2 * SECOND);
     let early = read(Answer::Active, start + SECOND);
     assert!(!cache.observe(&id(), Some(deployment(RemoteStatus::Active)), early));
-    assert_eq!(cache.demands().listed, [id()]);
+    assert_eq!(cache.demands(), [(id(), Place::Active)]);
     let late = read(Answer::Active, start + 2 * SECOND);
     assert!(cache.observe(&id(), Some(deployment(RemoteStatus::Active)), late));
-    assert_eq!(cache.demands(), Demands::default());
+    assert_eq!(cache.demands(), []);
 }
 
 #[test]
@@ -92,14 +92,15 @@ fn failures_in_a_row_are_one_story_that_an_observation_ends() {
 fn absence_from_a_list_makes_a_suspect_that_only_a_get_can_clear() {
     let (mut cache, start) = cache();
     cache.observe(&id(), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));
-    assert!(!cache.list_ended(start, start), "the list has shown it");
+    assert!(!cache.list_ended(Scope::Live, start), "the list has shown it");
     let later = start + SECOND;
-    assert!(cache.list_ended(later, later));
-    assert_eq!(cache.demands(), Demands { listed: vec![], unlisted: vec![id()] });
+    assert!(!cache.list_ended(Scope::Paused, later), "nobody expects it in that half");
+    assert!(cache.list_ended(Scope::Active, later));
+    assert_eq!(cache.demands(), [(id(), Place::Nowhere)]);
 
     cache.observe(&id(), None, read(Answer::NotFound, later));
-    assert_eq!(cache.demands(), Demands::default());
-    assert!(!cache.list_ended(later + SECOND, later + SECOND), "its absence is explained");
+    assert_eq!(cache.demands(), []);
+    assert!(!cache.list_ended(Scope::Live, later + SECOND), "its absence is explained");
     cache.demand(&id(), later + SECOND);
-    assert_eq!(cache.demands().unlisted, [id()], "the slow look is a GET");
+    assert_eq!(cache.demands(), [(id(), Place::Nowhere)], "the slow look is a GET");
 }

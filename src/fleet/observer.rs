@@ -1,5 +1,5 @@
-//! The observer owns all remote reads: one full LIST for each poll, a GET where one is demanded,
-//! whichever is cheaper. What it sees goes into the cache; what changed wakes its readers.
+//! The observer owns all remote reads: for each poll and for each handful of demands it follows
+//! the cheapest plan. What it sees goes into the cache; what changed wakes its readers.
 
 use std::{
     collections::HashSet,
@@ -14,22 +14,24 @@ use tokio::{
 
 use super::{
     Answer, Cache, ReadFailure, Remote,
-    cache::{Demands, Observed},
+    cache::Observed,
     observation::{answer_of_error, failure_of_error},
-    plan::{Plan, plan},
+    plan::{Need, Place, Plan, Size, Wanted, plan},
 };
 use crate::{
     api::DeploymentId,
-    qoder::{ApiError, Deployment, Item, ListQuery, Page, SendError},
+    qoder::{ApiError, Deployment, Item, ListQuery, RemoteStatus, Scope, SendError},
     times::Times,
 };
 
 /// The largest page to ask for: what the first generation of the API allows.
-const LARGEST_PAGE: u32 = 1000;
+const LARGEST_PAGE: usize = 1000;
 /// What both generations allow.
-const SAFE_PAGE: u32 = 100;
+const SAFE_PAGE: usize = 100;
 /// A list that has more pages than this is taken for one without an end.
 const MOST_PAGES: usize = 2000;
+/// A poll in so many is a full one.
+const FULL_POLL: u32 = 20;
 /// GETs under way at once.
 const GETS_AT_ONCE: usize = 16;
 
@@ -44,16 +46,7 @@ pub struct Observer {
     wake: Wake,
     demanded: Notify,
     list_wanted: Notify,
-    paging: Mutex<Paging>,
-}
-
-/// What the pages so far have taught.
-#[derive(Debug, Clone, Copy)]
-struct Paging {
-    /// Entries to ask for.
-    limit: u32,
-    /// How many pages the last full list had.
-    pages: usize,
+    size: Mutex<Size>,
 }
 
 impl Observer {
@@ -67,7 +60,7 @@ impl Observer {
             wake,
             demanded: Notify::new(),
             list_wanted: Notify::new(),
-            paging: Mutex::new(Paging { limit: LARGEST_PAGE, pages: 1 }),
+            size: Mutex::new(Size { live: 0, active: 0, paused: 0, page: LARGEST_PAGE }),
         }
     }
 
@@ -76,9 +69,9 @@ impl Observer {
         lock(&self.cache)
     }
 
-    /// Asks for a read of this deployment that starts from now on.
-    pub fn demand(&self, id: &DeploymentId) {
-        self.cache().demand(id, Instant::now());
+    /// Asks for a read of this deployment that starts at this time or later.
+    pub fn demand(&self, id: &DeploymentId, newer_than: Instant) {
+        self.cache().demand(id, newer_than);
         self.demanded.notify_one();
     }
 
@@ -90,28 +83,59 @@ impl Observer {
 
     async fn poll(&self) {
         let mut next = Instant::now();
+        let mut polls_until_full = 0;
         loop {
-            let list_wanted = tokio::select! {
-                () = sleep_until(next) => false,
-                () = self.list_wanted.notified() => true,
+            let is_poll = tokio::select! {
+                () = sleep_until(next) => true,
+                () = self.list_wanted.notified() => false,
             };
-            next = Instant::now() + self.times.poll_interval;
-            // Those known to be in no list wait for the slow look, which is a demand.
-            let listed = self.cache().listed();
-            match plan(listed.len(), self.pages()) {
-                Plan::Nothing => {}
-                Plan::Gets if !list_wanted => {
-                    for id in &listed {
-                        self.demand(id);
-                    }
+            let need = match (is_poll, polls_until_full) {
+                (false, _) => Need::Demanded,
+                (true, 0) => Need::Everything,
+                (true, _) => Need::Changes,
+            };
+            if is_poll {
+                next = Instant::now() + self.times.poll_interval;
+            }
+            let seen = match plan(need, self.wanted(need), self.size()) {
+                Plan::Nothing => None,
+                Plan::Gets if is_poll => {
+                    self.demand_all();
+                    Some(Scope::Live)
                 }
-                Plan::Gets | Plan::List => self.list().await,
+                // What was wanted is not worth a list any more.
+                Plan::Gets => {
+                    self.demanded.notify_one();
+                    None
+                }
+                Plan::List(scope) => self.list(scope).await.then_some(scope),
+            };
+            if seen == Some(Scope::Live) {
+                polls_until_full = FULL_POLL;
+            }
+            if is_poll {
+                polls_until_full = polls_until_full.saturating_sub(1);
             }
         }
     }
 
-    fn pages(&self) -> usize {
-        lock(&self.paging).pages
+    fn wanted(&self, need: Need) -> Wanted {
+        match need {
+            Need::Demanded => self.cache().demands().into_iter().map(|(_, place)| place).collect(),
+            Need::Changes | Need::Everything => self.cache().places().collect(),
+        }
+    }
+
+    fn demand_all(&self) {
+        let now = Instant::now();
+        let listed = self.cache().listed();
+        for id in &listed {
+            self.demand(id, now);
+        }
+    }
+
+    fn size(&self) -> Size {
+        *lock(&self.size)
     }
 
     async fn serve_demands(self: &Arc<Self>) {
@@ -131,17 +155,17 @@ impl Observer {
                     }
                 }
             }
-            let Demands { mut listed, unlisted } = self.cache().demands();
-            listed.retain(|id| !under_way.contains(id));
-            if plan(listed.len(), self.pages()) == Plan::List {
+            let mut demands = self.cache().demands();
+            demands.retain(|(id, _)| !under_way.contains(id));
+            let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
+            if let Plan::List(scope) = plan(Need::Demanded, wanted, self.size()) {
                 self.list_wanted.notify_one();
-                listed.clear();
+                demands.retain(|(_, place)| !place.is_in(scope));
             }
             // What a person waits for goes before the looks at suspects.
-            let mut wanted: Vec<_> = listed.into_iter().chain(unlisted).collect();
-            wanted.retain(|id| !under_way.contains(id));
-            wanted.truncate(GETS_AT_ONCE.saturating_sub(gets.len()));
-            for id in wanted {
+            demands.sort_by_key(|(_, place)| *place == Place::Nowhere);
+            demands.truncate(GETS_AT_ONCE.saturating_sub(gets.len()));
+            for (id, _) in demands {
                 under_way.insert(id.clone());
                 let observer = Arc::clone(self);
                 gets.spawn(async move {
@@ -165,12 +189,13 @@ impl Observer {
         }
     }
 
-    /// One full list. Pages shift: what it lacks becomes a suspect, and gets a look of its own.
-    async fn list(&self) {
+    /// One whole list. Pages shift: what it lacks becomes a suspect, and gets a look of its own.
+    /// Returns whether it came to its end.
+    async fn list(&self, scope: Scope) -> bool {
         let started = Instant::now();
-        let mut query = ListQuery { limit: lock(&self.paging).limit, cursor: None };
+        let mut query = ListQuery { scope, limit: self.size().page, cursor: None };
         let mut cursors = HashSet::new();
-        let mut pages = 0;
+        let mut seen = Seen::default();
         loop {
             let next_page = Instant::now() + Times::PAGE_SPACING;
             let called = self.remote.list(&query).await;
@@ -179,43 +204,45 @@ impl Observer {
                 Err(error) => match smaller_page(&error, query.limit) {
                     Some(limit) => {
                         query.limit = limit;
-                        lock(&self.paging).limit = limit;
+                        lock(&self.size).page = limit;
                         continue;
                     }
                     None => return self.list_failed(failure_of_error(&error), started),
                 },
             };
-            pages += 1;
-            let next = self.take_in(page, called.started);
-            let Some(cursor) = next else { break };
-            if pages == MOST_PAGES || !cursors.insert(cursor.clone()) {
-                tracing::warn!(pages, "the list of deployments has no end");
+            self.take_in(page.items, called.started, &mut seen);
+            let Some(cursor) = page.next else { break };
+            if cursors.len() == MOST_PAGES || !cursors.insert(cursor.clone()) {
+                tracing::warn!(pages = cursors.len(), "the list of deployments has no end");
                 return self.list_failed(ReadFailure::AnswerInvalid, started);
             }
             query.cursor = Some(cursor);
             sleep_until(next_page).await;
         }
-        lock(&self.paging).pages = pages;
-        if self.cache().list_ended(started, Instant::now()) {
+        seen.update(&mut lock(&self.size), scope);
+        if self.cache().list_ended(scope, started) {
             self.demanded.notify_one();
         }
+        true
     }
 
-    fn take_in(&self, page: Page, started: Instant) -> Option<crate::qoder::Cursor> {
-        for item in page.items {
+    fn take_in(&self, items: Vec<Item>, started: Instant, seen: &mut Seen) {
+        for item in items {
+            seen.count(&item);
             match item {
                 Item::Deployment(deployment) => self.saw(deployment, started),
                 Item::Invalid(id) => self.failed(&[id], ReadFailure::AnswerInvalid, started),
             }
         }
-        page.next
     }
 
-    fn list_failed(&self, cause: ReadFailure, started: Instant) {
+    /// No list says anything now: every deployment that one would show is unread.
+    fn list_failed(&self, cause: ReadFailure, started: Instant) -> bool {
         if cause != ReadFailure::Unauthorized {
-            let unseen = self.cache().unseen_since(started);
+            let unseen = self.cache().unseen_since(Scope::Live, started);
             self.failed(&unseen, cause, started);
         }
+        false
     }
 
     fn saw(&self, deployment: Deployment, started: Instant) {
@@ -247,8 +274,42 @@ impl Observer {
     }
 }
 
+/// What a list has shown, counted: the next plan depends on it.
+#[derive(Default)]
+struct Seen {
+    live: usize,
+    active: usize,
+    paused: usize,
+}
+
+impl Seen {
+    fn count(&mut self, item: &Item) {
+        self.live += 1;
+        match item {
+            Item::Deployment(deployment) => match deployment.status {
+                RemoteStatus::Active => self.active += 1,
+                RemoteStatus::Paused => self.paused += 1,
+                RemoteStatus::Other(_) => {}
+            },
+            Item::Invalid(_) => {}
+        }
+    }
+
+    fn update(&self, size: &mut Size, scope: Scope) {
+        match scope {
+            Scope::Live => {
+                size.live = self.live;
+                size.active = self.active;
+                size.paused = self.paused;
+            }
+            Scope::Active => size.active = self.live,
+            Scope::Paused => size.paused = self.live,
+        }
+    }
+}
+
 /// The page size to try instead: 100 for good after a 400, half after a page over the limit.
-fn smaller_page(error: &ApiError, limit: u32) -> Option<u32> {
+fn smaller_page(error: &ApiError, limit: usize) -> Option<usize> {
     match error {
         ApiError::Send(SendError::TooLarge(_)) if limit > 1 => Some(limit / 2),
         error if limit > SAFE_PAGE && error.status() == Some(http::StatusCode::BAD_REQUEST) => {

@@ -60,11 +60,24 @@ impl Operation {
     }
 }
 
+/// Which deployments a list shows. Never the archived ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All live ones.
+    Live,
+    /// `status=active`.
+    Active,
+    /// `status=paused`.
+    Paused,
+}
+
 /// What to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
+    /// Which deployments.
+    pub scope: Scope,
     /// Entries for each page.
-    pub limit: u32,
+    pub limit: usize,
     /// Where to start; `None`: at the newest.
     pub cursor: Option<Cursor>,
 }
@@ -150,12 +163,17 @@ impl Client {
         self.call(token, Operation::Get, Some(id), &path, decode).await
     }
 
-    /// `GET /deployments`: one page of the live deployments, newest first.
+    /// `GET /deployments`: one page, newest first.
     ///
     /// # Errors
     /// [`ApiError`].
     pub async fn list(&self, token: &Token, query: &ListQuery) -> Result<Page, ApiError> {
         let mut path = format!("/deployments?limit={}", query.limit);
+        path.push_str(match query.scope {
+            Scope::Live => "",
+            Scope::Active => "&status=active",
+            Scope::Paused => "&status=paused",
+        });
         let cursor = match &query.cursor {
             None => None,
             Some(Cursor::AfterId(id)) => Some(("after_id", id)),

@@ -65,9 +65,9 @@ async fn a_pause_is_one_post_with_an_empty_object_and_no_idempotency_key() {
 async fn a_cursor_is_remote_text_and_stays_one_query_value() {
     let (client, canned) = client(200, r#"{"data":[],"has_more":false}"#);
     let cursor = Some(Cursor::Page("a&b=c/../é".into()));
-    client.list(&token(), &ListQuery { limit: 100, cursor }).await.unwrap();
+    client.list(&token(), &ListQuery { scope: Scope::Paused, limit: 100, cursor }).await.unwrap();
     let sent = canned.sent.lock().unwrap();
-    assert_eq!(sent[0].uri().query(), Some("limit=100&page=a%26b%3Dc%2F..%2F%C3%A9"));
+    assert_eq!(sent[0].uri().query(), Some("limit=100&status=paused&page=a%26b%3Dc%2F..%2F%C3%A9"));
     assert!(sent[0].body().is_empty());
 }
 

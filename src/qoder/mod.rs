@@ -7,7 +7,7 @@ mod token;
 mod transport;
 mod wire;
 
-pub use client::{BaseUrl, Client, InvalidBaseUrl, ListQuery, Operation, Verb};
+pub use client::{BaseUrl, Client, InvalidBaseUrl, ListQuery, Operation, Scope, Verb};
 pub use error::{ApiError, ErrorType};
 pub use token::{InvalidToken, Token, TokenError, TokenSource};
 pub use transport::{HttpTransport, MaxBody, SendError, Transport};

@@ -9,7 +9,7 @@ use super::{
     situation::{Age, CredentialState, Knowledge, Reached, Situation},
 };
 use crate::{
-    fleet::{Answer, Entry, Worth},
+    fleet::{Answer, Entry, Observed, Worth},
     qoder::Verb,
     times::Times,
 };
@@ -91,19 +91,12 @@ fn knowledge(resource: &Resource, around: Surroundings<'_>) -> Knowledge {
             Knowledge::Failed(failure.cause, age(failure.first, now, times))
         };
     }
-    let valid = |observed: &crate::fleet::Observed| {
-        writes.is_valid(observed.started, observed.valid_from, now)
-    };
+    let valid = |observed: &Observed| writes.is_valid(observed.started, observed.valid_from, now);
     let Some(observed) = entry.observed.filter(valid) else {
         return Knowledge::Nothing;
     };
     let answers = |asked: bool, seen: Instant| !asked || observed.started >= seen;
-    let is_slow_look_due = match observed.answer {
-        Answer::Forbidden | Answer::NotFound | Answer::Archived | Answer::UnknownStatus => {
-            now >= observed.started + times.slow_look()
-        }
-        Answer::Active | Answer::Paused(_) => false,
-    };
+    let is_slow_look_due = is_slow_look_due(observed, around);
     let is_resume_in_question = observed.answer == Answer::Active && resource.is_resume_requested();
     Knowledge::Known {
         answer: observed.answer,
@@ -112,4 +105,30 @@ fn knowledge(resource: &Resource, around: Surroundings<'_>) -> Knowledge {
             && answers(resource.is_reconcile_requested(), resource.reconcile_request.seen)
             && answers(is_resume_in_question, resource.resume_request.seen),
     }
+}
+
+fn is_slow_look_due(observed: Observed, around: Surroundings<'_>) -> bool {
+    match observed.answer {
+        Answer::Forbidden | Answer::NotFound | Answer::Archived | Answer::UnknownStatus => {
+            around.now >= observed.started + around.times.slow_look()
+        }
+        Answer::Active | Answer::Paused(_) => false,
+    }
+}
+
+/// From when on a read has to have started that answers this resource. A list under way may do.
+#[must_use]
+pub fn newer_than(resource: &Resource, around: Surroundings<'_>) -> Instant {
+    let Surroundings { entry, writes, now, .. } = around;
+    let has_failed = entry.is_some_and(|entry| entry.failure.is_some());
+    let observed = entry.and_then(|entry| entry.observed);
+    if has_failed || observed.is_some_and(|observed| is_slow_look_due(observed, around)) {
+        return now;
+    }
+    let requests = [
+        (resource.is_reconcile_requested(), resource.reconcile_request.seen),
+        (resource.is_resume_requested(), resource.resume_request.seen),
+    ];
+    let requested = requests.into_iter().filter(|(asked, _)| *asked).map(|(_, seen)| seen);
+    requested.chain(writes.valid_since(now)).fold(resource.generation_seen, Instant::max)
 }

@@ -98,6 +98,15 @@ impl Writes {
         after_write && after_lost
     }
 
+    /// What a read has to have started after, to count: the last write, and the end of the last
+    /// lost one that can land no more.
+    #[must_use]
+    pub fn valid_since(&self, now: Instant) -> Option<Instant> {
+        let lost = [self.pause_lands_until, self.unpause_lands_until];
+        let over = lost.into_iter().flatten().filter(|end| now >= *end);
+        over.chain(self.last.as_ref().map(|(ended, _)| *ended)).max()
+    }
+
     /// W and G: a request of this verb whose outcome is unknown may still take effect.
     #[must_use]
     pub fn may_land(&self, verb: Verb, now: Instant) -> bool {
