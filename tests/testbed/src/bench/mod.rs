@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use self::figure::Kind;
-use self::report::{Report, Run};
+use self::report::{Report, Run, write_markdown};
 use self::scenarios::{Scenario, adoption, cutoff, drift, everything, flips, idle, limit, restart};
 use self::simulator::Dialect;
 use self::stage::Stage;
@@ -49,7 +49,7 @@ pub struct Bench {
     /// Write all figures and their samples to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the table to this file too
+    /// Write the table to a new file, or into the place that an existing page has for it
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
@@ -94,8 +94,7 @@ impl Bench {
             fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))?;
         }
         if let Some(file) = &self.markdown {
-            fs::write(file, table)
-                .with_context(|| format!("failed to write {}", file.display()))?;
+            write_markdown(file, &table)?;
         }
         let missed = report.missed_counts();
         ensure!(missed.is_empty(), "these counts miss their bars:\n  {}", missed.join("\n  "));
@@ -115,51 +114,51 @@ impl Bench {
         makes_sense: impl Fn(&Scenario) -> bool,
     ) -> Result<Run> {
         let wants = |scenario| self.wants(scenario) && makes_sense(&scenario);
-        let begun = Instant::now();
-        let begin = |what: &str| {
+        let start = Instant::now();
+        let announce = |what: &str| {
             let name = program.name();
             say(&format!(
                 "{name}, {resources} resources: {what} ({} s)",
-                begun.elapsed().as_secs()
+                start.elapsed().as_secs()
             ));
         };
-        begin("setting up");
+        announce("setting up");
         let stage = Stage::set_up(resources, self.dialect).await?;
-        begin("adoption");
+        announce("adoption");
         let compare = wants(Scenario::Adoption) && !self.quick;
         let (mut subject, adopted) = adoption(&stage, program, compare).await?;
         let mut figures = if wants(Scenario::Adoption) { adopted } else { vec![] };
         if wants(Scenario::Idle) {
-            begin("idle");
+            announce("idle");
             figures.extend(idle(&stage, &subject, self.idle_time(resources)).await?);
         }
         if wants(Scenario::Flip) {
-            begin("one flip at a time");
+            announce("one flip at a time");
             figures.extend(flips(&stage, if self.quick { 50 } else { 200 }).await?);
         }
         if wants(Scenario::FlipAll) {
-            begin("flip of all");
+            announce("flip of all");
             figures.extend(everything(&stage).await?);
         }
         if wants(Scenario::Drift) {
-            begin("drift");
+            announce("drift");
             figures.extend(drift(&stage).await?);
         }
         if wants(Scenario::Limit) {
-            begin("the limit is cut");
+            announce("the limit is cut");
             figures.extend(limit(&stage).await?);
         }
         if wants(Scenario::Restart) {
-            begin("restart");
+            announce("restart");
             let more;
             (subject, more) = restart(&stage, subject).await?;
             figures.extend(more);
         }
         if wants(Scenario::Cutoff) {
-            begin("cut off");
+            announce("cut off");
             figures.extend(cutoff(&stage, subject).await?);
         }
-        begin("done");
+        announce("done");
         if self.quick {
             figures.retain(|figure| figure.kind == Kind::Count);
         }

@@ -64,3 +64,31 @@ async fn serve(listener: TcpListener, target: SocketAddr) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_cut_ends_and_comes_back_on_the_same_port() -> Result<()> {
+        let target = TcpListener::bind("127.0.0.1:0").await?;
+        let mut proxy = Proxy::start(target.local_addr()?).await?;
+        let mut near = TcpStream::connect(proxy.address()).await?;
+        let (mut far, _) = target.accept().await?;
+        near.write_all(b"a").await?;
+        assert_eq!(far.read_u8().await?, b'a');
+
+        proxy.cut().await;
+        assert_eq!(near.read(&mut [0]).await.unwrap_or_default(), 0, "the connection ends");
+        assert!(TcpStream::connect(proxy.address()).await.is_err());
+
+        proxy.mend().await?;
+        let mut near = TcpStream::connect(proxy.address()).await?;
+        let (mut far, _) = target.accept().await?;
+        near.write_all(b"b").await?;
+        assert_eq!(far.read_u8().await?, b'b');
+        Ok(())
+    }
+}

@@ -2,12 +2,20 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::thread::available_parallelism;
 
+use anyhow::Context;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::figure::{Figure, Kind, Number};
+use crate::Result;
+
+/// Between these lines, a page takes the table.
+const BEGIN: &str = "<!-- begin: written by testbed bench --markdown -->\n";
+/// See [`BEGIN`].
+const END: &str = "<!-- end -->\n";
 
 /// All runs of one invocation.
 #[derive(Serialize)]
@@ -113,5 +121,64 @@ impl Report {
             let _ = write!(row, " {} |", cell.unwrap_or_default());
         }
         row
+    }
+}
+
+/// Writes the table to a new file, or between the two lines of an existing page that are for it.
+pub(super) fn write_markdown(file: &Path, table: &str) -> Result<()> {
+    let page = if fs::exists(file)? {
+        with_table(&fs::read_to_string(file)?, table)
+            .with_context(|| format!("{} has no place for a table", file.display()))?
+    } else {
+        table.to_owned()
+    };
+    fs::write(file, page).with_context(|| format!("failed to write {}", file.display()))
+}
+
+fn with_table(page: &str, table: &str) -> Option<String> {
+    let (before, rest) = page.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}{table}{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figure::Bar;
+    use super::*;
+
+    fn run(program: &'static str, resources: usize, figures: Vec<Figure>) -> Run {
+        Run { program, resources, clock_error_ms: 0.1, figures }
+    }
+
+    #[test]
+    fn only_counts_of_the_operator_fail_a_run() {
+        let figures = || {
+            vec![
+                Figure::count("writes", 1).bar(Bar::Exactly(0.0)),
+                Figure::measure("start", 14.0, "s").bar(Bar::AtMost(13.0)),
+            ]
+        };
+        let mut report = Report::new("d2");
+        report.push(run("baseline", 100, figures()));
+        assert_eq!(report.missed_counts(), [""; 0]);
+        report.push(run("operator", 100, figures()));
+        assert_eq!(report.missed_counts(), ["writes, 100 resources: 1, the bar is 0"]);
+    }
+
+    #[test]
+    fn a_row_has_a_cell_for_each_run_and_the_bar_of_the_largest_fleet() {
+        let reads = |bar| Figure::count("reads", 7).bar(Bar::AtMost(bar)).stretch(5.0);
+        let mut report = Report::new("d2");
+        report.push(run("operator", 100, vec![reads(6.0)]));
+        report.push(run("baseline", 100, vec![]));
+        report.push(run("operator", 1000, vec![reads(60.0)]));
+        assert_eq!(report.row("reads"), "| reads | <= 60 | 5 | 7 (!) |  | 7 |");
+    }
+
+    #[test]
+    fn a_table_replaces_the_one_before() {
+        let page = format!("a\n{BEGIN}old\n{END}b\n");
+        assert_eq!(with_table(&page, "new\n"), Some(format!("a\n{BEGIN}new\n{END}b\n")));
+        assert_eq!(with_table("a\n", "new\n"), None);
     }
 }

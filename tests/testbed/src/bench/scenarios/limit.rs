@@ -89,3 +89,32 @@ fn full_speed(writes: &[Call], since: Duration) -> Option<Duration> {
         (count(inside) >= enough).then_some(*start)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::super::tests::post;
+    use super::*;
+
+    #[test]
+    fn what_was_on_its_way_when_the_429_came_is_not_too_early() -> Result<()> {
+        let refused = post(1000, "dep_1", 429)?;
+        for (at, early) in [(1010, 0), (1060, 0), (1080, 1), (2040, 1), (2050, 0)] {
+            assert_eq!(too_early(&[refused.clone(), post(at, "dep_2", 200)?]), early, "{at}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn full_speed_is_where_the_writes_flow_again() -> Result<()> {
+        let slow = (0..10).map(|n| n * 200);
+        let full = (0..200).map(|n| 2000 + n * 50);
+        let calls =
+            slow.chain(full).map(|at| post(at, "dep_1", 200)).collect::<Result<Vec<_>>>()?;
+        let at = full_speed(&calls, Duration::ZERO).context("never at full speed")?;
+        assert!(at > Duration::from_secs(1) && at <= Duration::from_secs(2), "{at:?}");
+        assert_eq!(full_speed(&calls, Duration::from_secs(8)), None);
+        Ok(())
+    }
+}

@@ -127,3 +127,43 @@ fn most_writes_in_a_second(calls: &[Call]) -> usize {
 fn count(number: usize) -> f64 {
     number as f64
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A POST to this deployment, answered with this status.
+    pub(in crate::bench) fn post(at_ms: u64, id: &str, status: u16) -> Result<Call> {
+        Ok(serde_json::from_value(json!({
+            "seq": at_ms, "at_us": at_ms * 1000, "method": "POST", "operation": "pause",
+            "id": id, "status": status,
+        }))?)
+    }
+
+    #[test]
+    fn the_busiest_second_may_start_anywhere() -> Result<()> {
+        let at = [0, 500, 1400, 1499, 1500, 3000];
+        let calls = at.map(|at| post(at, "dep_1", 200)).into_iter().collect::<Result<Vec<_>>>()?;
+        assert_eq!(most_writes_in_a_second(&calls), 3);
+        assert_eq!(most_writes_in_a_second(&[]), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn each_flip_has_its_own_post() -> Result<()> {
+        let now = std::time::Instant::now();
+        let flip = |id: &str| Flip {
+            id: id.to_owned(),
+            edited: Edit { generation: 2, done: now },
+            ready: now,
+        };
+        let calls = [post(1, "dep_1", 200)?, post(2, "dep_2", 200)?, post(3, "dep_1", 200)?];
+        let flips = ["dep_1", "dep_1", "dep_2", "dep_2"].map(flip);
+        let posts = posts_of(&flips, &calls);
+        let seqs: Vec<_> = posts.iter().map(|post| post.map(|call| call.seq)).collect();
+        assert_eq!(seqs, [Some(1), Some(3), Some(2), None]);
+        Ok(())
+    }
+}

@@ -14,9 +14,10 @@ pub fn of(resource: &QoderDeployment, deployment: &Deployment) -> QoderDeploymen
         (false, true) => ("True", "InSync", "the deployment is as wished"),
         (false, false) => ("False", "OutOfSync", "the deployment is not as wished"),
     };
-    let is_paused = match paused {
-        true => ("True", "Paused", "the deployment is paused"),
-        false => ("False", "Running", "the deployment runs on its schedule"),
+    let is_paused = if paused {
+        ("True", "Paused", "the deployment is paused")
+    } else {
+        ("False", "Running", "the deployment runs on its schedule")
     };
     QoderDeploymentStatus {
         observed_generation: resource.metadata.generation.unwrap_or_default(),
