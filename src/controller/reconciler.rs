@@ -157,7 +157,10 @@ impl Reconciler {
             self.remote.account().give_back(id);
             return as_read.map(|_| Acted::Dropped);
         };
-        let outcome = self.send(&resource, &situation, verb, &pass).await;
+        let Some(outcome) = self.send(&resource, &situation, verb, &pass).await else {
+            self.remote.account().give_back(id);
+            return Ok(Acted::Dropped);
+        };
         Ok(Acted::Sent(Box::new(resource), outcome))
     }
 
@@ -191,22 +194,23 @@ impl Reconciler {
         Ok(None)
     }
 
+    /// Sends the write and notes how it ended. `None`: it could not be sent any more.
     async fn send(
         &self,
         resource: &Resource,
         situation: &Situation,
         verb: Verb,
         pass: &Pass,
-    ) -> Outcome {
+    ) -> Option<Outcome> {
         let id = &resource.deployment;
-        let called = self.remote.write(verb, id, pass).await;
+        let called = self.remote.write(verb, id, pass).await?;
         let deployment = match called.result {
             Ok(deployment) => deployment,
             Err(error) => {
                 let env = (called.ended, &self.times, fastrand::f64());
                 let mut ledger = self.ledger();
                 note_failure(ledger.note(id), sort(&error), (resource, verb, pass.epoch), env);
-                return Outcome::NotDone;
+                return Some(Outcome::NotDone);
             }
         };
         let is_drift = !situation.is_open() && !situation.is_resume_asked_for();
@@ -234,7 +238,7 @@ impl Reconciler {
             self.metrics.drift("corrected");
         }
         self.recorder.publish(resource, events::of_write(verb, is_drift, resource));
-        Outcome::Done(verb)
+        Some(Outcome::Done(verb))
     }
 
     /// The answer of a write is an observation: of what was wished when it started, and newer

@@ -251,10 +251,10 @@ impl Account {
     }
 
     /// A request that was sent with the token of `epoch` has ended. Returns whether the
-    /// credential's worth changed.
+    /// credential's worth changed. `jitter` is in 0..1.
     pub fn ended(
         &mut self,
-        epoch: u64,
+        (kind, epoch): (Kind, u64),
         error: Option<&ApiError>,
         now: Instant,
         jitter: f64,
@@ -268,7 +268,7 @@ impl Account {
             (Some(ApiError::Send(_)), None) => Ending::Failed,
             _ => Ending::Answered,
         };
-        self.budget.ended(ending, now, jitter);
+        self.budget.ended(kind, ending, now, jitter);
         // A token that was replaced meanwhile is not judged by what its predecessor was told.
         if epoch != self.epoch {
             return false;

@@ -32,7 +32,7 @@ fn a_401_stops_the_credential_and_few_probes_go_out() {
     let mut account = account();
     let start = Instant::now();
     assert!(is_admitted(&mut account, start));
-    assert!(account.ended(1, Some(&status(401)), start, 0.0), "its worth changed");
+    assert!(account.ended((Kind::Read, 1), Some(&status(401)), start, 0.0), "its worth changed");
     assert_eq!(account.worth(), Worth::Rejected { since: start });
 
     // An hour of asking each second: probes after 30, 60, 120, 240, 480 and then 600 s each.
@@ -41,7 +41,7 @@ fn a_401_stops_the_credential_and_few_probes_go_out() {
         let now = start + Duration::from_secs(second);
         if is_admitted(&mut account, now) {
             probes.push(second);
-            account.ended(1, Some(&status(401)), now, 0.0);
+            account.ended((Kind::Read, 1), Some(&status(401)), now, 0.0);
         }
     }
     assert_eq!(probes, [30, 90, 210, 450, 930, 1530, 2130, 2730, 3330]);
@@ -52,17 +52,17 @@ fn a_401_stops_the_credential_and_few_probes_go_out() {
 fn one_probe_at_a_time_and_only_an_answer_frees_the_credential() {
     let mut account = account();
     let start = Instant::now();
-    account.ended(1, Some(&status(401)), start, 0.0);
+    account.ended((Kind::Read, 1), Some(&status(401)), start, 0.0);
     let probe = start + TIMES.credential_probe(0);
     assert!(is_admitted(&mut account, probe));
     assert!(!is_admitted(&mut account, probe), "one is under way");
     let lost = ApiError::Send(SendError::TimedOut);
-    assert!(!account.ended(1, Some(&lost), probe, 0.0));
+    assert!(!account.ended((Kind::Read, 1), Some(&lost), probe, 0.0));
     assert!(matches!(account.worth(), Worth::Rejected { .. }), "a timeout says nothing");
 
     let again = probe + TIMES.credential_probe(0);
     assert!(is_admitted(&mut account, again));
-    assert!(account.ended(1, None, again, 0.0));
+    assert!(account.ended((Kind::Read, 1), None, again, 0.0));
     assert_eq!(account.worth(), Worth::Usable);
 }
 
@@ -72,7 +72,7 @@ fn a_401_for_the_old_token_says_nothing_about_the_new_one() {
     let old = account.epoch();
     account.source = TokenSource::Environment(Token::parse(b"pt-another-fake"));
     assert!(account.reload().unwrap());
-    assert!(!account.ended(old, Some(&status(401)), Instant::now(), 0.0));
+    assert!(!account.ended((Kind::Read, old), Some(&status(401)), Instant::now(), 0.0));
     assert_eq!(account.worth(), Worth::Usable);
 }
 

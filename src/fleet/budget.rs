@@ -1,5 +1,5 @@
-//! How much may be sent and when: even spacing, a ring of the last sends, the server's
-//! `Retry-After`, and a breaker. Pure: time is an argument.
+//! How much may be sent and when: even spacing at a rate that 429s lower and calm raises again, a
+//! ring of the last sends, the server's `Retry-After`, and a breaker. Pure: time is an argument.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -24,6 +24,13 @@ pub enum Kind {
     /// Pause and unpause.
     Write,
 }
+
+/// How long a rate that a 429 has lowered is kept before more is tried.
+const CAUTION: Duration = Duration::from_secs(20);
+/// How much more is tried, each second, until the next 429 or the configured rate.
+const RECOVERY: f64 = 1.3;
+/// How far below what the server let through the next rate is: right at it, jitter is a 429.
+const MARGIN: f64 = 0.96;
 
 /// How one request ended, as far as the budget cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +90,12 @@ impl Budget {
         Some(waits.into_iter().flatten().fold(rate, Instant::max))
     }
 
-    /// When the window of one second has room for one more write, promises apart.
+    /// When a write that was promised may leave: the window of one second has room for it, and the
+    /// server has not asked to wait meanwhile.
     #[must_use]
     pub fn window(&self, now: Instant) -> Instant {
-        self.writes.window(0).map_or(now, |at| at.max(now))
+        let waits = [self.writes.window(0), self.throttled_until];
+        waits.into_iter().flatten().fold(now, Instant::max)
     }
 
     /// A write is promised to someone now: the next one is a space away.
@@ -103,8 +112,8 @@ impl Budget {
         }
     }
 
-    /// A request has ended. `jitter` is in 0..1.
-    pub fn ended(&mut self, ending: Ending, now: Instant, jitter: f64) {
+    /// A request of this kind has ended. `jitter` is in 0..1.
+    pub fn ended(&mut self, kind: Kind, ending: Ending, now: Instant, jitter: f64) {
         self.probing = false;
         match ending {
             Ending::Answered => {
@@ -123,6 +132,10 @@ impl Budget {
                 self.throttles = self.throttles.saturating_add(1);
                 let wait = asked.unwrap_or(own).min(self.times.longest_wait());
                 self.throttled_until = self.throttled_until.max(Some(now + wait));
+                match kind {
+                    Kind::Read => self.reads.lower(now, now + wait),
+                    Kind::Write => self.writes.lower(now, now + wait),
+                }
             }
         }
     }
@@ -145,27 +158,47 @@ impl Budget {
 /// into bursts.
 #[derive(Debug)]
 struct Rate {
+    /// The configured rate: in no window of a second is more sent.
     per_second: usize,
-    spacing: Duration,
+    /// The last sends, as many as a window may have.
     sent: VecDeque<Instant>,
     promised_at: Option<Instant>,
+    /// After a 429: the rate that was found to pass, and until when it is kept.
+    lowered: Option<(f64, Instant)>,
 }
 
 impl Rate {
     fn new(per_second: u32) -> Self {
-        let per_second = per_second.max(1);
-        Self {
-            per_second: per_second as usize,
-            spacing: Duration::from_secs(1) / per_second,
-            sent: VecDeque::new(),
-            promised_at: None,
-        }
+        let per_second = per_second.max(1) as usize;
+        Self { per_second, sent: VecDeque::new(), promised_at: None, lowered: None }
     }
 
     fn earliest(&self, promised: usize, now: Instant) -> Instant {
         let last = self.sent.back().copied().max(self.promised_at);
-        let spaced = last.map(|last| last + self.spacing);
+        let spacing = Duration::from_secs(1).div_f64(self.at(now));
+        let spaced = last.map(|last| last + spacing);
         [spaced, self.window(promised)].into_iter().flatten().fold(now, Instant::max)
+    }
+
+    /// The rate at this time, in requests per second.
+    fn at(&self, now: Instant) -> f64 {
+        let configured = f64::from(u32::try_from(self.per_second).unwrap_or(u32::MAX));
+        let Some((lowered, kept_until)) = self.lowered else {
+            return configured;
+        };
+        let calm = now.saturating_duration_since(kept_until).as_secs_f64();
+        (lowered * RECOVERY.powf(calm)).min(configured)
+    }
+
+    /// The server has had enough: what it let through in the last second is what it lets through.
+    fn lower(&mut self, now: Instant, free_at: Instant) {
+        let is_recent =
+            |at: &&Instant| now.saturating_duration_since(**at) < Duration::from_secs(1);
+        // The last one sent is among those that it refused.
+        let passed = self.sent.iter().filter(is_recent).count().saturating_sub(1);
+        let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
+        let rate = (passed.min(self.at(now)) * MARGIN).max(1.0);
+        self.lowered = Some((rate, free_at + CAUTION));
     }
 
     /// When the request leaves the window that has to, before one more may be sent.

@@ -21,7 +21,7 @@ proptest! {
             now += millis(gap);
             now = budget.earliest(Kind::Write, 0, now).unwrap();
             budget.sent(Kind::Write, now);
-            budget.ended(Ending::Answered, now, 0.0);
+            budget.ended(Kind::Write, Ending::Answered, now, 0.0);
             sent.push(now);
         }
         for window in sent.windows(21) {
@@ -45,8 +45,8 @@ fn retry_after_is_honoured_and_capped_and_without_it_the_wait_doubles() {
     let mut budget = Budget::new(RATES, TIMES);
     let now = Instant::now();
     let mut wait_after = |asked| {
-        budget.throttled_until = None;
-        budget.ended(Ending::Throttled(asked), now, 0.0);
+        (budget.throttled_until, budget.reads.lowered) = (None, None);
+        budget.ended(Kind::Read, Ending::Throttled(asked), now, 0.0);
         budget.earliest(Kind::Read, 0, now).unwrap() - now
     };
     assert_eq!(wait_after(Some(millis(7_000))), millis(7_000));
@@ -60,10 +60,10 @@ fn five_failures_open_the_breaker_which_lets_one_probe_through_at_a_time() {
     let mut budget = Budget::new(RATES, TIMES);
     let mut now = Instant::now();
     for _ in 0..4 {
-        budget.ended(Ending::Failed, now, 0.0);
+        budget.ended(Kind::Read, Ending::Failed, now, 0.0);
     }
     assert!(!budget.is_open());
-    budget.ended(Ending::Failed, now, 0.0);
+    budget.ended(Kind::Read, Ending::Failed, now, 0.0);
     assert!(budget.is_open());
 
     let probe = now + TIMES.breaker_probe();
@@ -71,9 +71,60 @@ fn five_failures_open_the_breaker_which_lets_one_probe_through_at_a_time() {
     now = probe;
     budget.sent(Kind::Read, now);
     assert_eq!(budget.earliest(Kind::Write, 0, now), None, "one probe at a time");
-    budget.ended(Ending::Failed, now, 0.0);
+    budget.ended(Kind::Read, Ending::Failed, now, 0.0);
     assert_eq!(budget.earliest(Kind::Read, 0, now), Some(now + TIMES.breaker_probe()));
 
-    budget.ended(Ending::Answered, now, 0.0);
+    budget.ended(Kind::Read, Ending::Answered, now, 0.0);
     assert!(!budget.is_open());
+}
+
+/// A server that lets so many through in any window of a second, and asks to wait a second
+/// otherwise; a client that always has more to send. Virtual time.
+struct Flood {
+    budget: Budget,
+    now: Instant,
+    passed: Vec<Instant>,
+    refused: usize,
+}
+
+impl Flood {
+    fn run(&mut self, limit: usize, seconds: u64) {
+        let end = self.now + Duration::from_secs(seconds);
+        while self.now < end {
+            self.now = self.budget.earliest(Kind::Write, 0, self.now).unwrap();
+            self.budget.sent(Kind::Write, self.now);
+            let window = self.now - Duration::from_secs(1);
+            let in_window = self.passed.iter().rev().take_while(|at| **at > window).count();
+            let answered = self.now + millis(20);
+            if in_window < limit {
+                self.passed.push(self.now);
+                self.budget.ended(Kind::Write, Ending::Answered, answered, 0.5);
+            } else {
+                self.refused += 1;
+                let asked = Ending::Throttled(Some(Duration::from_secs(1)));
+                self.budget.ended(Kind::Write, asked, answered, 0.5);
+            }
+        }
+    }
+}
+
+#[test]
+fn under_a_lower_limit_nearly_all_of_it_is_used_and_after_it_the_full_rate_is_back() {
+    let now = Instant::now();
+    let budget = Budget::new(RATES, TIMES);
+    let mut flood = Flood { budget, now, passed: vec![], refused: 0 };
+    flood.run(20, 10);
+    assert_eq!(flood.refused, 0);
+    let before = flood.passed.len();
+    flood.run(5, 60);
+    let passed = flood.passed.len() - before;
+    assert!(passed * 10 >= 9 * 5 * 60, "{passed} of the 300 that the limit allows");
+    assert!(flood.refused * 10 <= passed, "{} refused of {passed}", flood.refused);
+
+    flood.run(20, 30);
+    let refused = flood.refused;
+    let before = flood.passed.len();
+    flood.run(20, 10);
+    assert!(flood.passed.len() - before >= 195, "the full rate within 30 s");
+    assert_eq!(flood.refused, refused);
 }

@@ -8,7 +8,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::account::{Account, Admission, Pass, Worth};
+use super::{
+    account::{Account, Admission, Pass, Worth},
+    budget::Kind,
+};
 use crate::{
     api::DeploymentId,
     metrics::Metrics,
@@ -102,26 +105,34 @@ impl Remote {
     /// Reads one deployment, as soon as the budget admits it.
     pub async fn get(&self, id: &DeploymentId) -> Called<Deployment> {
         let pass = self.admitted().await;
-        self.call(Operation::Get, pass.epoch, self.client.get(&pass.token, id)).await
+        self.call(Operation::Get, &pass, self.client.get(&pass.token, id)).await
     }
 
     /// Reads one page, as soon as the budget admits it.
     pub async fn list(&self, query: &ListQuery) -> Called<Page> {
         let pass = self.admitted().await;
-        self.call(Operation::List, pass.epoch, self.client.list(&pass.token, query)).await
+        self.call(Operation::List, &pass, self.client.list(&pass.token, query)).await
     }
 
-    /// Writes, with a turn that [`Account::turn`] gave.
-    pub async fn write(&self, verb: Verb, id: &DeploymentId, pass: &Pass) -> Called<Deployment> {
+    /// Writes, with a turn that [`Account::turn`] gave. `None`: the server has asked to wait since
+    /// then, and the turn is to be given back.
+    pub async fn write(
+        &self,
+        verb: Verb,
+        id: &DeploymentId,
+        pass: &Pass,
+    ) -> Option<Called<Deployment>> {
         loop {
-            let sent = self.account().send_write(id, Instant::now());
+            let now = Instant::now();
+            let sent = self.account().send_write(id, now);
             match sent {
                 Ok(()) => break,
+                Err(at) if at > now + Times::PERMIT => return None,
                 Err(at) => sleep_until(at).await,
             }
         }
         let call = self.client.write(&pass.token, verb, id);
-        self.call(Operation::Write(verb), pass.epoch, call).await
+        Some(self.call(Operation::Write(verb), pass, call).await)
     }
 
     async fn admitted(&self) -> Pass {
@@ -147,7 +158,7 @@ impl Remote {
     async fn call<T>(
         &self,
         operation: Operation,
-        epoch: u64,
+        pass: &Pass,
         call: impl Future<Output = Result<T, ApiError>>,
     ) -> Called<T> {
         let started = Instant::now();
@@ -157,7 +168,12 @@ impl Remote {
         let ended = Instant::now();
 
         let error = result.as_ref().err();
-        let worth_changed = self.account().ended(epoch, error, ended, fastrand::f64());
+        let kind = match operation {
+            Operation::Get | Operation::List => Kind::Read,
+            Operation::Write(_) => Kind::Write,
+        };
+        let sent = (kind, pass.epoch);
+        let worth_changed = self.account().ended(sent, error, ended, fastrand::f64());
         self.metrics.api_call(operation, error.map_or("200", ApiError::code), ended - started);
         if worth_changed {
             self.worth.send_replace(());
