@@ -3,7 +3,9 @@
 #![allow(clippy::doc_markdown, reason = "kubectl explain shows these texts as they are")]
 #![allow(clippy::duplicated_attributes, reason = "each printcolumn has its own")]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::hash::{DefaultHasher, Hasher};
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -196,6 +198,21 @@ pub struct QoderDeploymentStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
+}
+
+impl QoderDeploymentStatus {
+    /// A digest of everything but the transition times. Equal digests: nothing to publish.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut timeless = self.clone();
+        for condition in &mut timeless.conditions {
+            condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
+        }
+        let mut hasher = DefaultHasher::new();
+        // A status is plain data: it can always be written.
+        hasher.write(&serde_json::to_vec(&timeless).unwrap_or_default());
+        hasher.finish()
+    }
 }
 
 /// Why the remote deployment is paused, verbatim.

@@ -1,84 +1,19 @@
-//! The queue as the tasks see it, and the loop that hands its keys to workers.
+//! The loops that hand the queue's keys to workers and the budget's turns to keys.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt as _;
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
 
-use super::{
-    queue::{Next, WorkQueue},
-    reconciler::Reconciler,
-};
+use super::reconciler::Reconciler;
 use crate::{api::DeploymentId, fleet::Lane};
 
 /// Reconciles under way at once.
 const WORKERS: usize = 32;
-
-/// The work queue, shared.
-#[derive(Default)]
-pub struct Queue {
-    keys: Mutex<WorkQueue>,
-    changed: Notify,
-    turn_wanted: Notify,
-}
-
-impl Queue {
-    /// Someone should look at this deployment now.
-    pub fn add(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) {
-        self.lock().add(id, lane, namespace, Instant::now());
-        self.changed.notify_one();
-    }
-
-    /// Someone should look at this deployment then.
-    pub fn add_at(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, at: Instant) {
-        self.lock().add_at(id, lane, namespace, at);
-        self.changed.notify_one();
-    }
-
-    /// How many keys are ready.
-    pub fn depth(&self) -> usize {
-        self.lock().depth()
-    }
-
-    /// A write waits for its turn.
-    pub fn waits_for_turn(&self) {
-        self.turn_wanted.notify_one();
-    }
-
-    fn done(&self, id: &DeploymentId) {
-        self.lock().done(id, Instant::now());
-        self.changed.notify_one();
-    }
-
-    /// The next key, when there is one. For one caller: the loop below.
-    async fn next(&self) -> (DeploymentId, Instant) {
-        loop {
-            let next = self.lock().next(Instant::now());
-            match next {
-                Next::Key(id, since) => return (id, since),
-                Next::At(at) => {
-                    tokio::select! {
-                        () = sleep_until(at) => {}
-                        () = self.changed.notified() => {}
-                    }
-                }
-                Next::Idle => self.changed.notified().await,
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, WorkQueue> {
-        // A panic while the lock was held is reported where it happened; the keys still count.
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Works on the queue until told to stop; then lets what is under way end.
 pub async fn work(reconciler: Arc<Reconciler>, mut stop: watch::Receiver<bool>) {
@@ -163,7 +98,7 @@ pub async fn grant_turns(reconciler: Arc<Reconciler>) {
         };
         tokio::select! {
             () = at => {}
-            () = reconciler.queue.turn_wanted.notified() => {}
+            () = reconciler.queue.turn_wanted() => {}
             _ = freed.changed() => {}
         }
     }

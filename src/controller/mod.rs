@@ -12,5 +12,6 @@ mod reconciler;
 mod recorder;
 mod run;
 mod watch;
+mod work_queue;
 
 pub use run::{Controller, Settings, View};

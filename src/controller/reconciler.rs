@@ -9,7 +9,7 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{dispatch::Queue, index::Index, recorder::Recorder};
+use super::{index::Index, queue::Queue, recorder::Recorder};
 use crate::{
     api::{DeploymentId, Wish},
     fleet::{Answer, Lane, Observed, Observer, Pass, Remote, Turn},
@@ -292,7 +292,7 @@ impl Reconciler {
             namesake.map(|owner| &*owner.key.name),
             Timestamp::now(),
         );
-        if !status::differs(&status, &resource.published) {
+        if status.digest() == resource.published.digest {
             return Ok(again);
         }
         self.metrics.status_writes.inc();

@@ -9,7 +9,8 @@ use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    dispatch::{Queue, grant_turns, work},
+    dispatch::{grant_turns, work},
+    queue::Queue,
     reconciler::Reconciler,
     recorder::{Publisher, recorder},
     watch::watch_resources,

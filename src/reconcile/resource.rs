@@ -230,7 +230,7 @@ impl Published {
             Some((condition.status.parse().ok()?, condition.reason.parse().ok()?))
         };
         Self {
-            digest: super::status::digest(status),
+            digest: status.digest(),
             observed_generation: status.observed_generation,
             ready: find(ConditionType::Ready).and_then(ready),
             transitions: ConditionType::ALL.map(transition),

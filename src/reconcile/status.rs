@@ -1,11 +1,9 @@
 //! The status as it is published: conditions, the mirror of the remote, and the messages. Pure.
 
-use std::hash::{DefaultHasher, Hasher};
-
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
-    resource::{Memory, Published, Resource},
+    resource::{Memory, Resource},
     settle::{Progress, ReachedChange, Ready, Settled},
 };
 use crate::{
@@ -131,25 +129,6 @@ pub fn last_known(id: &DeploymentId, status: &QoderDeploymentStatus) -> Option<D
         name: status.name.clone(),
         schedule: status.schedule.clone(),
     })
-}
-
-/// A digest of everything but the transition times. Equal digests: nothing to publish.
-#[must_use]
-pub fn digest(status: &QoderDeploymentStatus) -> u64 {
-    let mut timeless = status.clone();
-    for condition in &mut timeless.conditions {
-        condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
-    }
-    let mut hasher = DefaultHasher::new();
-    // A status is plain data: it can always be written.
-    hasher.write(&serde_json::to_vec(&timeless).unwrap_or_default());
-    hasher.finish()
-}
-
-/// Whether publishing this status would change what stands.
-#[must_use]
-pub fn differs(status: &QoderDeploymentStatus, published: &Published) -> bool {
-    digest(status) != published.digest
 }
 
 fn paused(last_known: Option<&Deployment>) -> (ConditionStatus, Reason) {

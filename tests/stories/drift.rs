@@ -1,9 +1,21 @@
 //! Someone else changes the remote.
 
+use qoder_simulator::Entry;
 use serde_json::json;
 use testbed::Result;
 
 use crate::story::{Story, condition};
+
+/// Someone resumes `nightly` three times, and three times it is paused again.
+async fn contest(story: &Story) -> Result<()> {
+    let before = story.effects(0);
+    for corrections in 1..=3 {
+        story.simulator.set_paused(&story.id(0), false);
+        let repaired = |_: &[Entry]| story.effects(0) == before + corrections;
+        story.until_calls("a correction", repaired).await?;
+    }
+    Ok(())
+}
 
 #[tokio::test]
 async fn drift_is_corrected_until_it_is_a_contest_and_a_new_wish_ends_that() -> Result<()> {
@@ -11,13 +23,7 @@ async fn drift_is_corrected_until_it_is_a_contest_and_a_new_wish_ends_that() -> 
     story.apply("nightly", 0, Some(true)).await?;
     story.until("nightly", "True", "InSync").await?;
 
-    for corrections in 1..=3 {
-        story.simulator.set_paused(&story.id(0), false);
-        let repaired = |entries: &[qoder_simulator::Entry]| {
-            entries.iter().filter(|entry| entry.effect).count() == 1 + corrections
-        };
-        story.until_calls("a correction", repaired).await?;
-    }
+    contest(&story).await?;
     story.until_warned("nightly", "DriftCorrected").await?;
     story.until("nightly", "True", "InSync").await?;
 
@@ -41,13 +47,7 @@ async fn a_reconcile_request_ends_a_contest_and_is_echoed() -> Result<()> {
     let story = Story::with("contest", 1).await?;
     story.apply("nightly", 0, Some(true)).await?;
     story.until("nightly", "True", "InSync").await?;
-    for corrections in 1..=3 {
-        story.simulator.set_paused(&story.id(0), false);
-        let repaired = |entries: &[qoder_simulator::Entry]| {
-            entries.iter().filter(|entry| entry.effect).count() == 1 + corrections
-        };
-        story.until_calls("a correction", repaired).await?;
-    }
+    contest(&story).await?;
     story.until("nightly", "True", "InSync").await?;
     story.simulator.set_paused(&story.id(0), false);
     story.until("nightly", "False", "Contested").await?;

@@ -1,0 +1,155 @@
+//! The work queue: keys once each, in lanes, fair over namespaces, with delays; a key that is
+//! being worked on is not handed out twice. Deterministic, and without a runtime.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    api::DeploymentId,
+    fleet::{Lane, Turns},
+};
+
+/// The deployments that wait to be looked at.
+#[derive(Default)]
+pub struct WorkQueue {
+    ready: Turns<DeploymentId>,
+    /// Since when each ready key waits.
+    since: HashMap<DeploymentId, Instant>,
+    /// Keys handed out; and if they were added again meanwhile, where they go when done.
+    working: HashMap<DeploymentId, Option<(Lane, Arc<str>)>>,
+    /// When each delayed key becomes ready: the earliest only.
+    due: HashMap<DeploymentId, (Instant, Lane, Arc<str>)>,
+    order: BTreeSet<(Instant, DeploymentId)>,
+}
+
+/// What a worker should do now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Work on this deployment, which has waited since then.
+    Key(DeploymentId, Instant),
+    /// Nothing is ready before this time.
+    At(Instant),
+    /// Nothing waits.
+    Idle,
+}
+
+impl WorkQueue {
+    /// Someone should look at this deployment now.
+    pub fn add(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, now: Instant) {
+        if let Some(again) = self.working.get_mut(id) {
+            let lane = again.as_ref().map_or(lane, |(present, _)| lane.min(*present));
+            *again = Some((lane, namespace.clone()));
+            return;
+        }
+        self.since.entry(id.clone()).or_insert(now);
+        self.ready.push(id.clone(), lane, namespace);
+    }
+
+    /// Someone should look at this deployment then, if not before. The earliest such time counts.
+    pub fn add_at(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, at: Instant) {
+        if let Some((present, ..)) = self.due.get(id) {
+            if *present <= at {
+                return;
+            }
+            self.order.remove(&(*present, id.clone()));
+        }
+        self.due.insert(id.clone(), (at, lane, namespace.clone()));
+        self.order.insert((at, id.clone()));
+    }
+
+    /// Hands the next key out.
+    pub fn next(&mut self, now: Instant) -> Next {
+        while let Some((at, id)) = self.order.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.order.pop_first();
+            if let Some((at, lane, namespace)) = self.due.remove(&id) {
+                self.add(&id, lane, &namespace, at);
+            }
+        }
+        match (self.ready.pop(), self.order.first()) {
+            (Some(id), _) => {
+                let since = self.since.remove(&id).unwrap_or(now);
+                self.working.insert(id.clone(), None);
+                // The look that follows says anew when to look again.
+                if let Some((at, ..)) = self.due.remove(&id) {
+                    self.order.remove(&(at, id.clone()));
+                }
+                Next::Key(id, since)
+            }
+            (None, Some((at, _))) => Next::At(*at),
+            (None, None) => Next::Idle,
+        }
+    }
+
+    /// The work on a key has ended.
+    pub fn done(&mut self, id: &DeploymentId, now: Instant) {
+        if let Some(Some((lane, namespace))) = self.working.remove(id) {
+            self.add(id, lane, &namespace, now);
+        }
+    }
+
+    /// How many keys are ready.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.ready.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn id(name: &str) -> DeploymentId {
+        DeploymentId::try_from(format!("dep_{name}").as_str()).unwrap()
+    }
+
+    fn key(next: Next) -> String {
+        match next {
+            Next::Key(id, _) => id.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_about_one_deployment_runs_twice_at_once_and_nothing_is_lost() {
+        let (ns, now) = (Arc::from("ns"), Instant::now());
+        let mut queue = WorkQueue::default();
+        queue.add(&id("a"), Lane::Report, &ns, now);
+        assert_eq!(key(queue.next(now)), "dep_a");
+        queue.add(&id("a"), Lane::Spec, &ns, now);
+        queue.add(&id("a"), Lane::Report, &ns, now);
+        assert_eq!(queue.next(now), Next::Idle, "it is being worked on");
+        queue.done(&id("a"), now);
+        assert_eq!(key(queue.next(now)), "dep_a", "it was added meanwhile");
+        queue.done(&id("a"), now);
+        assert_eq!(queue.next(now), Next::Idle);
+    }
+
+    #[test]
+    fn the_earliest_delay_counts_and_a_look_before_it_ends_it() {
+        let (ns, now) = (Arc::from("ns"), Instant::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut queue = WorkQueue::default();
+        queue.add_at(&id("a"), Lane::Report, &ns, at(9));
+        queue.add_at(&id("a"), Lane::Report, &ns, at(5));
+        queue.add_at(&id("a"), Lane::Report, &ns, at(7));
+        assert_eq!(queue.next(at(4)), Next::At(at(5)));
+        assert_eq!(queue.next(at(5)), Next::Key(id("a"), at(5)));
+        queue.done(&id("a"), at(5));
+        assert_eq!(queue.next(at(20)), Next::Idle);
+
+        queue.add_at(&id("a"), Lane::Report, &ns, at(30));
+        queue.add(&id("a"), Lane::Spec, &ns, at(21));
+        assert_eq!(key(queue.next(at(21))), "dep_a");
+        queue.done(&id("a"), at(21));
+        assert_eq!(queue.next(at(40)), Next::Idle, "the look at 21 has settled it");
+    }
+}
