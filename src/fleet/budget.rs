@@ -25,8 +25,6 @@ pub enum Kind {
     Write,
 }
 
-/// How long a rate that a 429 has lowered is kept before more is tried.
-const CAUTION: Duration = Duration::from_secs(20);
 /// How much more is tried, each second, until the next 429 or the configured rate.
 const RECOVERY: f64 = 1.3;
 /// How far below what the server let through the next rate is: right at it, jitter is a 429.
@@ -198,7 +196,7 @@ impl Rate {
         let passed = self.sent.iter().filter(is_recent).count().saturating_sub(1);
         let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
         let rate = (passed.min(self.at(now)) * MARGIN).max(1.0);
-        self.lowered = Some((rate, free_at + CAUTION));
+        self.lowered = Some((rate, free_at + Times::RATE_CAUTION));
     }
 
     /// When the request leaves the window that has to, before one more may be sent.

@@ -30,8 +30,6 @@ const LARGEST_PAGE: usize = 1000;
 const SAFE_PAGE: usize = 100;
 /// A list that has more pages than this is taken for one without an end.
 const MOST_PAGES: usize = 2000;
-/// A poll in so many is a full one.
-const FULL_POLL: u32 = 20;
 /// GETs under way at once.
 const GETS_AT_ONCE: usize = 16;
 
@@ -111,7 +109,7 @@ impl Observer {
                 Plan::List(scope) => self.list(scope).await.then_some(scope),
             };
             if seen == Some(Scope::Live) {
-                polls_until_full = FULL_POLL;
+                polls_until_full = Times::FULL_POLL;
             }
             if is_poll {
                 polls_until_full = polls_until_full.saturating_sub(1);
