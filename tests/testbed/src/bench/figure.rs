@@ -69,8 +69,7 @@ impl Figure {
         unit: &'static str,
     ) -> Option<Self> {
         let value = percentile(samples, percent)?;
-        let samples = samples.to_vec();
-        Some(Self { samples, ..Self::measure(what, value, unit) })
+        Some(Self::measure(what, value, unit).samples(samples.to_vec()))
     }
 
     fn new(what: &'static str, value: f64, unit: &'static str, kind: Kind) -> Self {
@@ -84,6 +83,12 @@ impl Figure {
 
     pub(super) fn stretch(mut self, stretch: f64) -> Self {
         self.stretch = Some(stretch);
+        self
+    }
+
+    /// What it was made of.
+    pub(super) fn samples(mut self, samples: Vec<f64>) -> Self {
+        self.samples = samples;
         self
     }
 

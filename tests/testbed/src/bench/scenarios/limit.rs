@@ -48,7 +48,9 @@ pub(in crate::bench) async fn limit(stage: &Stage) -> Result<Vec<Figure>> {
     let done = during.len() - refused;
 
     let share = |part: usize, whole: f64| 100.0 * count(part) / whole;
-    let mut figures = vec![
+    let full = full_speed(&calls, until);
+    let full = full.map_or(f64::INFINITY, |at| at.saturating_sub(until).as_secs_f64());
+    Ok(vec![
         Figure::measure(
             "limit cut: throughput, of the lower limit",
             share(done, f64::from(LIMIT) * CUT.as_secs_f64()),
@@ -59,12 +61,8 @@ pub(in crate::bench) async fn limit(stage: &Stage) -> Result<Vec<Figure>> {
             .bar(Bar::AtMost(10.0)),
         Figure::count("limit cut: writes before their Retry-After", too_early(&calls))
             .bar(Bar::Exactly(0.0)),
-    ];
-    let full = full_speed(&calls, until).map(|at| (at.saturating_sub(until)).as_secs_f64());
-    figures.extend(full.map(|after| {
-        Figure::measure("limit cut: full speed again after", after, "s").bar(Bar::AtMost(30.0))
-    }));
-    Ok(figures)
+        Figure::measure("limit cut: full speed again after", full, "s").bar(Bar::AtMost(30.0)),
+    ])
 }
 
 /// Writes that were sent although a 429 had asked to wait.
