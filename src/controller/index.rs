@@ -17,6 +17,8 @@ pub struct Index {
     resources: HashMap<ResourceKey, Resource>,
     /// The resources that name each deployment.
     bound: BTreeMap<DeploymentId, Vec<ResourceKey>>,
+    /// The names of namespaces, each kept once: thousands of resources share them.
+    namespaces: HashSet<Arc<str>>,
 }
 
 /// What a copy of a resource changed.
@@ -55,7 +57,13 @@ impl Index {
         change
     }
 
-    fn insert(&mut self, resource: Resource) {
+    fn insert(&mut self, mut resource: Resource) {
+        let namespace = &mut resource.key.namespace;
+        if let Some(known) = self.namespaces.get(namespace) {
+            *namespace = known.clone();
+        } else {
+            self.namespaces.insert(namespace.clone());
+        }
         let bound = self.bound.entry(resource.deployment.clone()).or_default();
         bound.push(resource.key.clone());
         self.resources.insert(resource.key.clone(), resource);

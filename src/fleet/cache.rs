@@ -193,12 +193,14 @@ impl Cache {
             Answer::Forbidden => entry.last_known.clone(),
             _ => deployment,
         };
-        let differs = entry.observed.map(|last| last.answer) != Some(observed.answer)
-            || entry.last_known != known;
+        let is_another = entry.last_known != known;
+        let differs = is_another || entry.observed.map(|last| last.answer) != Some(observed.answer);
 
         entry.observed = Some(observed);
         entry.is_suspect = false;
-        entry.last_known = known;
+        if is_another {
+            entry.last_known = known;
+        }
         if answers {
             entry.demanded = None;
         }

@@ -133,6 +133,10 @@ impl Resource {
     /// remembered beyond it.
     #[must_use]
     pub fn after(mut self, older: &Self) -> Self {
+        // The same texts: one allocation for all copies.
+        self.key = older.key.clone();
+        self.uid = older.uid.clone();
+        self.deployment = older.deployment.clone();
         if self.generation == older.generation {
             self.generation_seen = older.generation_seen;
         }
