@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use super::{index::Index, queue::Queue, recorder::Recorder};
 use crate::{
-    api::{DeploymentId, Wish},
+    api::{DeploymentId, Reason, Wish},
     fleet::{Answer, Lane, Observed, Observer, Pass, Remote, Turn},
     metrics::Metrics,
     qoder::{Deployment, Verb},
     reconcile::{
-        act::{note_failure, sort},
+        act::{Failed, note_failure, sort},
         again::{earlier, when},
         decide::{Decision, Step, Verdict, decide},
         events,
@@ -194,7 +194,8 @@ impl Reconciler {
         Ok(None)
     }
 
-    /// Sends the write and notes how it ended. `None`: it could not be sent any more.
+    /// Sends the write and notes how it ended. `None`: it could not be sent any more, or was not
+    /// served: it is to wait for another turn.
     async fn send(
         &self,
         resource: &Resource,
@@ -207,10 +208,10 @@ impl Reconciler {
         let deployment = match called.result {
             Ok(deployment) => deployment,
             Err(error) => {
+                let failed = sort(&error);
                 let env = (called.ended, &self.times, fastrand::f64());
-                let mut ledger = self.ledger();
-                note_failure(ledger.note(id), sort(&error), (resource, verb, pass.epoch), env);
-                return Some(Outcome::NotDone);
+                note_failure(self.ledger().note(id), failed, (resource, verb, pass.epoch), env);
+                return (failed != Failed::NotServed).then_some(Outcome::NotDone);
             }
         };
         let is_drift = !situation.is_open() && !situation.is_resume_asked_for();
@@ -271,10 +272,6 @@ impl Reconciler {
 
         let again =
             self.with_surroundings(resource, owner, |around| when(settled.again, resource, around));
-        // A write that was not served is asked for again, and then waits for its turn.
-        let is_unserved = matches!(decision.step, Step::Write(_)) && outcome != Outcome::Waiting;
-        let again = if is_unserved { Some(Instant::now()) } else { again };
-
         let Some(ready) = settled.ready else {
             return Ok(again);
         };
@@ -340,10 +337,10 @@ impl Reconciler {
         }
         let before = resource.published.ready.map(|(_, reason)| reason);
         match verdict {
-            Verdict::DriftTolerated if before != Some(crate::api::Reason::DriftTolerated) => {
+            Verdict::DriftTolerated if before != Some(Reason::DriftTolerated) => {
                 self.metrics.drift("tolerated");
             }
-            Verdict::Contested if before != Some(crate::api::Reason::Contested) => {
+            Verdict::Contested if before != Some(Reason::Contested) => {
                 self.metrics.drift("held");
             }
             _ => {}

@@ -84,6 +84,11 @@ async fn a_retry_after_is_honoured_in_both_forms() -> Result<()> {
         assert!(waited >= Duration::from_millis(2_900), "{waited:?}: {:?}", story.calls());
         assert_eq!(story.writes().len(), 2);
     }
+    assert_eq!(
+        story.bed.status_writes("nightly").await?,
+        3,
+        "one for each flip: waiting is no news"
+    );
     Ok(())
 }
 
