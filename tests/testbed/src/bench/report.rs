@@ -13,7 +13,7 @@ use super::figure::{Figure, Kind, Number};
 use crate::Result;
 
 /// Between these lines, a page takes the table.
-const BEGIN: &str = "<!-- begin: written by testbed bench --markdown -->\n";
+const BEGIN: &str = "<!-- begin: written by testbed bench -->\n";
 /// See [`BEGIN`].
 const END: &str = "<!-- end -->\n";
 
