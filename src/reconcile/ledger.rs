@@ -209,3 +209,7 @@ impl Writes {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -241,3 +241,7 @@ impl Published {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "resource_tests.rs"]
+pub(super) mod tests;
