@@ -132,3 +132,7 @@ pub fn newer_than(resource: &Resource, around: Surroundings<'_>) -> Instant {
     let requested = requests.into_iter().filter(|(asked, _)| *asked).map(|(_, seen)| seen);
     requested.chain(writes.valid_since(now)).fold(resource.generation_seen, Instant::max)
 }
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+pub(super) mod tests;
