@@ -35,6 +35,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Prints the CustomResourceDefinition as YAML.
     Crd,
+    /// Checks the token, the base URL, the CRD and the rights, and says what to do. Takes the flags of run.
+    Check(Box<RunArgs>),
 }
 
 /// The flags of `run`.

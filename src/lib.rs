@@ -30,6 +30,7 @@
 )]
 
 pub mod api;
+pub mod check;
 pub mod config;
 pub mod controller;
 pub mod fleet;

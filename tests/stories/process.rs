@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::DeleteParams;
 use qoder_simulator::{Config, Entry, Fault, Operation, Simulator};
 use serde_json::json;
 use testbed::{Bed, ControlPlane, Own, Result};
 
-use crate::story::{Story, remote, start};
+use crate::story::{Story, TOKEN, remote, start};
 
 fn is_under_way(entries: &[Entry]) -> bool {
     entries.iter().any(|entry| entry.operation == Operation::Pause && !entry.finished)
@@ -170,5 +172,47 @@ async fn a_bad_manifest_is_refused_with_a_message_that_names_the_field() -> Resu
     assert!(error.to_string().contains("deploymentID is immutable"), "{error}");
     let new = bed.get("good").await?;
     assert_eq!(new.status.unwrap().observed_generation, -1, "the default that kstatus needs");
+    Ok(())
+}
+
+/// `qoder-operator check` with this token: whether it is content, and what it says.
+fn check(bed: &Bed, simulator: &Simulator, token: &str) -> Result<(bool, String)> {
+    bed.write_token(token)?;
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_qoder-operator"))
+        .arg("check")
+        .arg(format!("--namespace={}", bed.namespace()))
+        .arg(format!("--base-url={}", simulator.base_url()))
+        .arg(format!("--token-file={}", bed.token_file().display()))
+        .env("KUBECONFIG", bed.kubeconfig())
+        .output()?;
+    Ok((output.status.success(), String::from_utf8(output.stdout)?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_what_is_missing_and_changes_nothing() -> Result<()> {
+    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let bed = Bed::new("check").await?;
+    let (good, said) = check(&bed, &simulator, TOKEN)?;
+    assert!(good && !said.contains("FAIL"), "{said}");
+    assert!(said.contains("ok    right to patch qoderdeployments/status"), "{said}");
+
+    let (good, said) = check(&bed, &simulator, "pt-another-fake")?;
+    assert!(!good && said.contains("FAIL  Qoder API: the Qoder API answered 401"), "{said}");
+    let (good, said) = check(&bed, &simulator, "")?;
+    assert!(!good && said.contains("FAIL  token: the token is empty"), "{said}");
+
+    let rights = kube::Api::<RoleBinding>::namespaced(bed.client(), bed.namespace());
+    for binding in rights.list(&kube::api::ListParams::default()).await? {
+        rights.delete(&binding.metadata.name.unwrap(), &DeleteParams::default()).await?;
+    }
+    // An authorizer sees a change when its watch does.
+    let mut said = String::new();
+    let mut tries = 0..100;
+    while !said.contains("FAIL  right to patch events") && tries.next().is_some() {
+        said = check(&bed, &simulator, TOKEN)?.1;
+    }
+    assert!(said.contains("FAIL  right to patch events"), "{said}");
+    assert!(said.contains("deploy/base/rbac.yaml"), "{said}");
+    assert!(simulator.journal().iter().all(|entry| entry.operation == Operation::List));
     Ok(())
 }

@@ -1,0 +1,127 @@
+//! `qoder-operator check`: whether the operator could work with these flags here, and what to do
+//! where it could not. Changes nothing.
+
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::{
+    Api, Client as Kubernetes, Resource as _, api::PostParams, core::GroupVersionKind, discovery,
+};
+
+use crate::{
+    api::QoderDeployment,
+    qoder::{ApiError, Client, ListQuery, Scope, TokenSource},
+};
+
+/// Everything that the shipped rules allow, and that the operator needs: verb, group, resource,
+/// subresource.
+const RIGHTS: [(&str, &str, &str, &str); 6] = [
+    ("get", "cloud.qoder.com", "qoderdeployments", ""),
+    ("list", "cloud.qoder.com", "qoderdeployments", ""),
+    ("watch", "cloud.qoder.com", "qoderdeployments", ""),
+    ("patch", "cloud.qoder.com", "qoderdeployments", "status"),
+    ("create", "events.k8s.io", "events", ""),
+    ("patch", "events.k8s.io", "events", ""),
+];
+
+/// What was found, line by line.
+#[derive(Default)]
+pub struct Report {
+    lines: Vec<String>,
+    failures: usize,
+}
+
+impl Report {
+    fn say(&mut self, what: &str, found: Result<(), String>) {
+        match found {
+            Ok(()) => self.lines.push(format!("ok    {what}")),
+            Err(why) => {
+                self.failures += 1;
+                self.lines.push(format!("FAIL  {what}: {why}"));
+            }
+        }
+    }
+
+    /// Whether the operator could work.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// The lines.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.lines.join("\n")
+    }
+}
+
+/// Checks the token and the API behind the base URL, with one read of one deployment.
+pub async fn check_remote(report: &mut Report, source: &TokenSource, client: &Client) {
+    let token = match source.load() {
+        Ok(token) => token,
+        Err(error) => {
+            return report.say("token", Err(format!("{error}; see --token-file and QODER_PAT")));
+        }
+    };
+    report.say("token", Ok(()));
+    let query = ListQuery { scope: Scope::Live, limit: 1, cursor: None };
+    let listed = client.list(&token, &query).await;
+    report.say("Qoder API", listed.map(drop).map_err(|error| advice(&error)));
+}
+
+fn advice(error: &ApiError) -> String {
+    let advice = match error.status().map(|status| status.as_u16()) {
+        Some(401) => "the token is not valid here; is it of this region and not revoked?",
+        Some(403) => "the token may not list deployments",
+        Some(404) | None => "check --base-url (it ends in /api/v1/cloud), proxies and the network",
+        Some(_) => "try again later",
+    };
+    format!("{error}; {advice}")
+}
+
+/// Checks that the CRD is served and that the rights suffice in these namespaces (none: in all).
+pub async fn check_kubernetes(report: &mut Report, client: &Kubernetes, namespaces: &[String]) {
+    let version = QoderDeployment::api_version(&());
+    let kind = GroupVersionKind {
+        group: QoderDeployment::group(&()).into_owned(),
+        version: QoderDeployment::version(&()).into_owned(),
+        kind: QoderDeployment::kind(&()).into_owned(),
+    };
+    let served = discovery::pinned_kind(client, &kind);
+    let served = served.await.map(drop).map_err(|error| {
+        format!("{version} is not served ({error}); apply crds/qoderdeployments.yaml")
+    });
+    report.say("CustomResourceDefinition", served);
+
+    let everywhere = [None];
+    let namespaces: Vec<_> = namespaces.iter().map(|name| Some(name.clone())).collect();
+    for namespace in if namespaces.is_empty() { &everywhere[..] } else { &namespaces[..] } {
+        let place = namespace.as_deref().unwrap_or("all namespaces");
+        for (verb, group, resource, subresource) in RIGHTS {
+            let object = [resource, subresource].join("/");
+            let what = format!("right to {verb} {} in {place}", object.trim_end_matches('/'));
+            let asked = ResourceAttributes {
+                namespace: namespace.clone(),
+                verb: Some(verb.to_owned()),
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource: Some(subresource.to_owned()).filter(|name| !name.is_empty()),
+                ..ResourceAttributes::default()
+            };
+            report.say(&what, may(client, asked).await);
+        }
+    }
+}
+
+async fn may(client: &Kubernetes, asked: ResourceAttributes) -> Result<(), String> {
+    let spec =
+        SelfSubjectAccessReviewSpec { resource_attributes: Some(asked), ..Default::default() };
+    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answer = api.create(&PostParams::default(), &review).await;
+    match answer {
+        Ok(review) if review.status.as_ref().is_some_and(|status| status.allowed) => Ok(()),
+        Ok(_) => Err("it is missing; apply deploy/base/rbac.yaml".to_owned()),
+        Err(error) => Err(format!("the API server did not say ({error})")),
+    }
+}
