@@ -178,3 +178,7 @@ fn message(
     add(reason.fix());
     message
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;
