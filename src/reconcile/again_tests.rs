@@ -86,7 +86,7 @@ fn waiting_worlds(start: Instant) -> Vec<(World, Again, Verdict)> {
     vec![
         (World::new(start), Again::Overdue, Verdict::Observing),
         (with(World::new(start), &fails(STEP)), Again::Retry, failure),
-        (with(active().is_reached(), &fails(2 * TIMES.grace())), Again::Retry, failure),
+        (with(active().reached(), &fails(2 * TIMES.grace())), Again::Retry, failure),
         (
             with(active(), &|world| world.worth = Worth::Rejected { since: start }),
             Again::CredentialGrace,
@@ -102,7 +102,7 @@ fn waiting_worlds(start: Instant) -> Vec<(World, Again, Verdict)> {
             Verdict::WriteRefused,
         ),
         (
-            with(active().is_reached(), &|world| {
+            with(active().reached(), &|world| {
                 (0..3).for_each(|_| world.writes.corrected(start, &TIMES));
             }),
             Again::HoldEnd,

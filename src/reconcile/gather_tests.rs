@@ -75,7 +75,7 @@ impl World {
     }
 
     /// The status answers this generation, and its wish was reached.
-    pub fn is_reached(mut self) -> Self {
+    pub fn reached(mut self) -> Self {
         self.resource.published.observed_generation = self.resource.generation;
         self.resource.memory.has_status = true;
         self.resource.memory.last_reached =
@@ -190,7 +190,7 @@ fn an_observation_answers_only_what_was_asked_before_its_request_started() {
     let asked = start + 9 * STEP;
     let is_fresh = |answer, change: fn(&mut Resource, Instant)| {
         around(asked, |started| {
-            let mut world = World::new(start).is_reached();
+            let mut world = World::new(start).reached();
             world.sees(answer, started);
             change(&mut world.resource, asked);
             world.knowledge(asked) == known(answer, true)
@@ -248,7 +248,7 @@ fn what_the_ledger_holds_ends_at_its_end() {
 fn a_read_has_to_have_started_after_everything_that_it_answers() {
     let start = Instant::now();
     let [asked, now] = [start + STEP, start + 9 * STEP];
-    let base = World::seen(Answer::Active, start).is_reached();
+    let base = World::seen(Answer::Active, start).reached();
     let check = |expected, change: &dyn Fn(&mut World)| {
         let mut world = base.clone();
         change(&mut world);
