@@ -170,7 +170,7 @@ impl Bench {
     fn idle_time(&self, resources: usize) -> Duration {
         let minutes = match resources {
             _ if self.quick => 1,
-            ..=BASELINE_RESOURCES => 3,
+            ..=BASELINE_RESOURCES => 2,
             _ => 10,
         };
         Duration::from_secs(60 * minutes)

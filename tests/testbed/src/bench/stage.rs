@@ -22,12 +22,15 @@ use crate::{ControlPlane, Result, access, eventually, install};
 
 /// Where the fleet is.
 const FLEET: &str = "fleet";
-/// Where one resource is that nobody else's flips should delay.
+/// Where some resources are that nobody else's flips should delay.
 const CALM: &str = "calm";
 /// Where the operator's service account is.
 const SYSTEM: &str = "qoder-operator";
 /// The service account and the cluster role of the shipped manifests.
 const OPERATOR: &str = "qoder-operator";
+
+/// How many resources are apart.
+const APART: usize = 20;
 
 /// Requests under way at once when the whole fleet is created or edited: `kubectl` and Git come
 /// in bulk.
@@ -57,10 +60,10 @@ pub(super) struct Stage {
     pub(super) client: Client,
     pub(super) simulator: Simulator,
     pub(super) watched: Watched,
-    /// All resources but the calm one.
+    /// All resources but the calm ones.
     pub(super) fleet: Vec<Target>,
-    /// The one in a namespace of its own.
-    pub(super) calm: Target,
+    /// Those in a namespace of their own.
+    pub(super) calm: Vec<Target>,
     pub(super) kubeconfig: Kubeconfig,
     /// For files of the run; it goes with the control plane.
     pub(super) folder: PathBuf,
@@ -85,11 +88,18 @@ impl Stage {
         let folder = control_plane.scratch();
         let paused: Vec<bool> = (0..resources).map(|number| number % 100 == 1).collect();
         let simulator = Simulator::start(&folder, dialect, &paused).await?;
-        let all = paused.into_iter().zip(&simulator.ids).enumerate();
-        let mut fleet: Vec<Target> =
-            all.map(|(number, (paused, id))| Target::new(number, paused, id)).collect();
-        // The first is not paused.
-        let calm = Target { namespace: CALM, name: CALM.to_owned(), ..fleet.remove(0) };
+        let mut all = paused.into_iter().zip(&simulator.ids).enumerate();
+        let target = |namespace| {
+            move |(number, (paused, id)): (usize, (bool, &String))| Target {
+                namespace,
+                name: format!("agent-{number:05}"),
+                id: id.clone(),
+                paused: Cell::new(paused),
+            }
+        };
+        let fleet = all.by_ref().take(resources - APART).map(target(FLEET)).collect();
+        // The newest deployments, which a list shows first; none of them is paused.
+        let calm = all.map(target(CALM)).collect();
         let watched = Watched::start(client.clone());
         let stage = Self {
             client,
@@ -113,7 +123,7 @@ impl Stage {
 
     /// How many resources there are.
     pub(super) fn resources(&self) -> usize {
-        self.fleet.len() + 1
+        self.fleet.len() + self.calm.len()
     }
 
     /// How many pages a full list has.
@@ -146,12 +156,6 @@ impl Stage {
         self.simulator.drift(&target.id, !target.paused.get()).await
     }
 
-    /// All resources at their first generation.
-    pub(super) fn as_created(&self) -> Vec<(String, i64)> {
-        let all = self.fleet.iter().chain([&self.calm]);
-        all.map(|target| (target.name.clone(), 1)).collect()
-    }
-
     /// How many writes to the status of our kind the API server has done, and how many it has refused.
     pub(super) async fn status_writes(&self) -> Result<StatusWrites> {
         let text =
@@ -165,7 +169,7 @@ impl Stage {
     }
 
     async fn create(&self) -> Result<()> {
-        let created = stream::iter(self.fleet.iter().chain([&self.calm])).map(async |target| {
+        let created = stream::iter(self.fleet.iter().chain(&self.calm)).map(async |target| {
             let object = target.manifest();
             self.api(target.namespace).create(&PostParams::default(), &object).await.map(drop)
         });
@@ -175,11 +179,6 @@ impl Stage {
 }
 
 impl Target {
-    fn new(number: usize, paused: bool, id: &str) -> Self {
-        let paused = Cell::new(paused);
-        Self { namespace: FLEET, name: format!("agent-{number:05}"), id: id.to_owned(), paused }
-    }
-
     fn manifest(&self) -> QoderDeployment {
         let paused = Some(self.paused.get());
         let spec =

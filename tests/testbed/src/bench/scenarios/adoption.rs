@@ -17,10 +17,10 @@ use crate::bench::subject::{Program, Subject};
 
 /// Where the resources of the comparison are.
 const COMPARISON: &str = "comparison";
-/// Between two flips of the calm resource.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between two flips of calm resources.
+const SPACING: Duration = Duration::from_millis(500);
 
-/// Starts the program and waits until it has answered every resource; meanwhile the calm one flips.
+/// Starts the program and waits until it has answered every resource; meanwhile calm ones flip.
 pub(in crate::bench) async fn adoption(
     stage: &Stage,
     program: Program,
@@ -33,13 +33,12 @@ pub(in crate::bench) async fn adoption(
     let subject = stage.start(program)?;
     let done = Cell::new(false);
     let all = async {
-        let fleet: Vec<_> =
-            stage.as_created().into_iter().filter(|(name, _)| *name != stage.calm.name).collect();
+        let fleet: Vec<_> = stage.fleet.iter().map(|target| (target.name.clone(), 1)).collect();
         let last = stage.watched.all_ready(&fleet, deadline(stage)).await;
         done.set(true);
         last
     };
-    let (last, flips) = tokio::join!(all, flip_until(stage, &done));
+    let (last, flips) = tokio::join!(all, flip_apart(stage, &done));
     let (last, flips) = (last?, flips?);
     let took = last.duration_since(start).as_secs_f64();
     let writes = stage.status_writes().await?.since(before);
@@ -71,18 +70,34 @@ pub(in crate::bench) async fn adoption(
     let flip =
         Figure::percentile("a flip apart during the first adoption, p95", 95, &samples, "ms");
     figures.extend(flip.map(|figure| figure.bar(Bar::AtMost(1000.0)).stretch(300.0)));
+    flip_back(stage, flips.len()).await?;
     Ok((subject, figures))
 }
 
-/// Flips the calm resource again and again, from its own adoption on.
-async fn flip_until(stage: &Stage, done: &Cell<bool>) -> Result<Vec<Flip>> {
-    stage.watched.ready(&stage.calm.name, 1, deadline(stage)).await?;
+/// Flips one calm resource after the other, each once, as soon as it is adopted itself.
+async fn flip_apart(stage: &Stage, done: &Cell<bool>) -> Result<Vec<Flip>> {
+    let mut edits = Vec::new();
+    for target in &stage.calm {
+        stage.watched.ready(&target.name, 1, deadline(stage)).await?;
+        if done.get() {
+            break;
+        }
+        edits.push((target, stage.flip(target).await?));
+        tokio::time::sleep(SPACING).await;
+    }
     let mut flips = Vec::new();
-    while !done.get() {
-        flips.push(Flip::of(stage, &stage.calm).await?);
-        tokio::time::sleep(PAUSE).await;
+    for (target, edited) in edits {
+        flips.push(Flip::when_ready(stage, target, edited).await?);
     }
     Ok(flips)
+}
+
+/// Flips them back.
+async fn flip_back(stage: &Stage, flips: usize) -> Result<()> {
+    for target in stage.calm.iter().take(flips) {
+        Flip::of(stage, target).await?;
+    }
+    Ok(())
 }
 
 /// How long it takes to apply a status as ours to as many resources, with nothing else to do.

@@ -16,8 +16,7 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 /// Drifts, and waits for the repairs.
 pub(in crate::bench) async fn drift(stage: &Stage) -> Result<Vec<Figure>> {
     let mark = stage.simulator.mark().await?;
-    let drifted: Vec<_> = stage.fleet.iter().skip(200).step_by(100).collect();
-    let drifted = if drifted.is_empty() { stage.fleet.iter().take(1).collect() } else { drifted };
+    let drifted: Vec<_> = stage.fleet.chunks(100).filter_map(|hundred| hundred.get(50)).collect();
     for target in &drifted {
         stage.drift(target).await?;
     }

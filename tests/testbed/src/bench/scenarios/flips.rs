@@ -8,8 +8,8 @@ use crate::bench::figure::{Bar, Figure};
 use crate::bench::simulator::{Call, LATENCY};
 use crate::bench::stage::Stage;
 
-/// Different resources that flip, at most.
-const DIFFERENT: usize = 100;
+/// Different resources that flip, at most: each an even number of times.
+const DIFFERENT: usize = 50;
 /// A program that needs longer than this for all flips has shown enough.
 const LONGEST: Duration = Duration::from_secs(120);
 

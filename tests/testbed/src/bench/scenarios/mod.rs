@@ -33,7 +33,7 @@ pub(super) enum Scenario {
     Idle,
     /// One flip at a time, and nothing else
     Flip,
-    /// All flip at once, and one in a namespace of its own again and again
+    /// All flip at once, and some in a namespace of their own again and again
     FlipAll,
     /// 1 % drift at once
     Drift,
@@ -68,7 +68,10 @@ struct Flip {
 
 impl Flip {
     async fn of(stage: &Stage, target: &Target) -> Result<Self> {
-        let edited = stage.flip(target).await?;
+        Self::when_ready(stage, target, stage.flip(target).await?).await
+    }
+
+    async fn when_ready(stage: &Stage, target: &Target, edited: Edit) -> Result<Self> {
         let ready = stage.watched.ready(&target.name, edited.generation, deadline(stage)).await?;
         Ok(Self { id: target.id.clone(), edited, ready })
     }
