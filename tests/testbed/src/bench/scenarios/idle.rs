@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{POLL_INTERVAL, calls_that, count};
+use super::{POLL_INTERVAL, WHOLE, calls_that, count};
 use crate::Result;
 use crate::bench::figure::{Bar, Figure};
 use crate::bench::simulator::Dialect;
@@ -12,8 +12,6 @@ use crate::bench::subject::Subject;
 const HOUR: Duration = Duration::from_secs(3600);
 /// One full list comes in every so many polls.
 const POLLS_A_FULL_LIST: u32 = 20;
-/// The fleet.
-const WHOLE: usize = 10_000;
 
 /// Nothing happens for `time`.
 pub(in crate::bench) async fn idle(
@@ -47,7 +45,7 @@ pub(in crate::bench) async fn idle(
     ])
 }
 
-/// For the whole fleet the issue's; for smaller ones a quarter above what the plan costs: one page
+/// For the whole fleet the project's; for smaller ones a quarter above what the plan costs: one page
 /// a poll, for the paused ones are few, and the full lists that may fall into the time.
 fn bars(stage: &Stage, time: Duration) -> (f64, f64) {
     let hours = time.as_secs_f64() / HOUR.as_secs_f64();

@@ -45,7 +45,9 @@ pub(super) enum Scenario {
     Cutoff,
 }
 
-/// How long the operator polls, by default.
+/// The fleet that the project's bars are about.
+const WHOLE: usize = 10_000;
+/// How often the operator polls, by default.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Twice what the writes of the whole fleet take at the vendor's limit, and some minutes more for
