@@ -253,6 +253,8 @@ fn a_read_has_to_have_started_after_everything_that_it_answers() {
         let mut world = base.clone();
         change(&mut world);
         assert_eq!(world.newer_than(now), expected);
+        world.sees(Answer::Active, expected);
+        assert_eq!(world.knowledge(now), known(Answer::Active, true), "a read that new is enough");
     };
     check(start, &|_| {});
     check(asked, &|world| world.resource.generation_seen = asked);
