@@ -20,11 +20,13 @@ pub fn when(again: Again, resource: &Resource, around: Surroundings<'_>) -> Opti
         }
         Again::CredentialGrace => match around.worth {
             Worth::Rejected { since } => Some(since + times.grace()),
-            Worth::Usable | Worth::Missing => Some(now),
+            // A change of its worth wakes everyone.
+            Worth::Usable | Worth::Missing => None,
         },
         Again::SlowLook => {
             let look = entry?.observed.map(|seen| seen.started + times.slow_look());
-            earlier(look, writes.refused_until(resource, around.epoch))
+            let refused = writes.refused_until(resource, around.epoch).filter(|end| now < *end);
+            earlier(look, refused)
         }
         Again::HoldEnd => writes.held_until(),
         Again::WriteFree => {

@@ -122,7 +122,8 @@ fn waiting_worlds(start: Instant) -> Vec<(World, Again, Verdict)> {
             with(World::seen(Answer::Paused(PausedBy::Hand), start), &|world| {
                 world.write_fails(Failed::Ambiguous, Verb::Unpause, start);
             }),
-            Again::WriteFree,
+            // And then until the lost request can land no more.
+            Again::Overdue,
             Verdict::MayStillChange,
         ),
     ]
@@ -157,4 +158,15 @@ fn looks(world: &World, start: Instant) {
         }
     }
     panic!("it is looked at again and again: {:#?}", world.at(now));
+}
+
+#[test]
+fn a_refusal_that_is_over_is_nothing_to_wait_for() {
+    let start = Instant::now();
+    let mut world = World::seen(Answer::Active, start);
+    world.write_fails(Failed::Refused, Verb::Pause, start);
+    world.sees(Answer::NotFound, start + STEP);
+    let look = start + STEP + TIMES.slow_look();
+    world.sees(Answer::NotFound, look);
+    looks(&world, look);
 }

@@ -40,6 +40,8 @@ pub struct Writes {
     /// How often corrections were held in this row, and until when they are now.
     holds: u32,
     held_until: Option<Instant>,
+    /// The last correction, or the end of the hold that it started.
+    calm_since: Option<Instant>,
 }
 
 /// Something that holds for one generation of one resource only.
@@ -182,16 +184,18 @@ impl Writes {
 
     /// A drift correction succeeded. The third within the window starts a hold.
     pub fn corrected(&mut self, now: Instant, times: &Times) {
-        let calm = self.held_until.is_some_and(|end| now >= end + times.hold_memory());
-        if calm {
+        if self.calm_since.is_some_and(|since| now >= since + times.hold_memory()) {
             self.holds = 0;
         }
+        self.calm_since = Some(now);
         self.corrections.push_back(now);
         self.corrections.retain(|at| now - *at < times.contested_window());
         if self.corrections.len() >= CORRECTIONS {
+            let end = now + times.hold(self.holds);
             self.corrections.clear();
-            self.held_until = Some(now + times.hold(self.holds));
             self.holds = self.holds.saturating_add(1);
+            self.held_until = Some(end);
+            self.calm_since = Some(end);
         }
     }
 

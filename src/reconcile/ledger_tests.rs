@@ -241,3 +241,26 @@ fn a_conflict_is_explained_once() {
     assert!(ledger.take_conflict(&id));
     assert!(!ledger.take_conflict(&id));
 }
+
+#[test]
+fn calm_after_a_reconcile_request_forgets_the_holds() {
+    let (mut writes, now) = (Writes::default(), Instant::now());
+    contest(&mut writes, now);
+    writes.reached(&of("a"), true);
+    let calm = now + 100 * TIMES.hold_memory();
+    assert_eq!(contest(&mut writes, calm) - calm, TIMES.hold(0));
+}
+
+#[test]
+fn a_fight_below_the_guard_is_no_calm() {
+    let (mut writes, now) = (Writes::default(), Instant::now());
+    let hold_end = contest(&mut writes, now);
+    // Two corrections in each window, through all of the time that calm would take.
+    let mut at = hold_end;
+    while at < hold_end + TIMES.hold_memory() {
+        at += TIMES.contested_window() / 2;
+        writes.corrected(at, &TIMES);
+    }
+    at += TIMES.contested_window();
+    assert_eq!(contest(&mut writes, at) - at, TIMES.hold(1));
+}

@@ -163,7 +163,7 @@ fn ready(s: &Situation, decision: Decision, outcome: Outcome) -> Option<Ready> {
 
 fn again(s: &Situation, decision: Decision) -> Again {
     match decision.verdict {
-        Verdict::Observing if !s.answered && !s.overdue => Again::Overdue,
+        Verdict::Observing | Verdict::MayStillChange if !s.answered && !s.overdue => Again::Overdue,
         Verdict::MayStillChange => Again::WriteFree,
         Verdict::Unreadable(ReadFailure::Unauthorized, _) => Again::CredentialGrace,
         Verdict::Unreadable(..) => Again::Retry,

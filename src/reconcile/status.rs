@@ -79,6 +79,7 @@ pub fn render(
 ) -> QoderDeploymentStatus {
     let message = message(resource, ready.reason, last_known, owner);
     let paused = paused(last_known);
+    let paused_message = format!("{}: {}", resource.deployment, paused.1.meaning());
     let conditions = ConditionType::ALL.into_iter().enumerate().filter_map(|(place, kind)| {
         let (status, reason, message) = match kind {
             ConditionType::Ready => (ready.status, ready.reason, message.as_str()),
@@ -89,7 +90,7 @@ pub fn render(
                 (ConditionStatus::True, ready.reason, message.as_str())
             }
             ConditionType::Reconciling | ConditionType::Stalled => return None,
-            ConditionType::Paused => (paused.0, paused.1, paused.1.meaning()),
+            ConditionType::Paused => (paused.0, paused.1, paused_message.as_str()),
         };
         let stood = resource.published.transitions.get(place).copied().flatten();
         let since = stood.filter(|(stood, _)| *stood == status).map_or(now, |(_, since)| since);
