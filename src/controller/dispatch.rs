@@ -69,10 +69,10 @@ async fn work_on(reconciler: &Reconciler, id: &DeploymentId) {
     };
     reconciler.metrics.reconcile_ended(result, started.elapsed());
 
-    let turn = reconciler.index().turn_of(id);
-    if let (Some(at), Some((namespace, is_waiting))) = (again, turn) {
-        let lane = if is_waiting { Lane::Spec } else { Lane::Report };
-        reconciler.queue.add_at(id, lane, &namespace, at);
+    match again {
+        Some(at) if at > Instant::now() => reconciler.enqueue_at(id, at),
+        Some(_) => reconciler.enqueue(id, Lane::Report),
+        None => {}
     }
 }
 

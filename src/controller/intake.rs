@@ -70,4 +70,13 @@ impl Reconciler {
             self.queue.add(id, if is_waiting { Lane::Spec } else { lane }, &namespace);
         }
     }
+
+    /// Puts a deployment into the queue for later: into the last lane, because whatever is urgent
+    /// comes with an event of its own.
+    pub(super) fn enqueue_at(&self, id: &DeploymentId, at: Instant) {
+        let turn = self.index().turn_of(id);
+        if let Some((namespace, _)) = turn {
+            self.queue.add_at(id, Lane::Report, &namespace, at);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     pin::{Pin, pin},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::{Stream, TryStreamExt as _};
@@ -13,7 +14,8 @@ use kube::{
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
-        watcher::{self, Event, watcher},
+        utils::Backoff,
+        watcher::{self, DefaultBackoff, Event, watcher},
     },
 };
 use tokio::sync::watch;
@@ -23,6 +25,10 @@ use crate::{api::QoderDeployment, reconcile::resource::ResourceKey};
 
 /// One bad object must not stop a list.
 type Guarded = DeserializeGuard<QoderDeployment>;
+
+/// The longest wait until a watch that failed is started again: client-go's backoff, for people who
+/// wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How many objects a page of a list has where the server cannot stream one.
 const PAGE_SIZE: u32 = 100;
@@ -40,12 +46,31 @@ pub async fn watch_resources(
         None => Api::all(client),
     };
     let config = watcher::Config::default();
-    let streamed = watcher(api.clone(), config.clone().streaming_lists()).default_backoff();
-    let paged = watcher(api, config.page_size(PAGE_SIZE)).default_backoff();
+    let streamed =
+        watcher(api.clone(), config.clone().streaming_lists()).backoff(Patient::default());
+    let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(Patient::default());
     let mut follower = Follower { reconciler, namespace, synced, brought: HashSet::new() };
     if follower.follow(pin!(streamed)).await == Ended::NotStreamed {
         tracing::info!("the API server does not stream lists; they are read in pages");
         follower.follow(pin!(paged)).await;
+    }
+}
+
+/// The default backoff of watches, with [`LONGEST_WAIT`].
+#[derive(Default)]
+struct Patient(DefaultBackoff);
+
+impl Iterator for Patient {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|wait| wait.min(LONGEST_WAIT))
+    }
+}
+
+impl Backoff for Patient {
+    fn reset(&mut self) {
+        self.0.reset();
     }
 }
 

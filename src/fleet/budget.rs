@@ -27,6 +27,8 @@ pub enum Kind {
 
 /// How much more is tried, each second, until the next 429 or the configured rate.
 const RECOVERY: f64 = 1.3;
+/// The window that the limits are kept in: a second, and a little room for jitter on the way.
+const WINDOW: Duration = Duration::from_millis(1010);
 /// How far below what the server let through the next rate is: right at it, jitter is a 429.
 const MARGIN: f64 = 0.96;
 
@@ -96,16 +98,21 @@ impl Budget {
         waits.into_iter().flatten().fold(now, Instant::max)
     }
 
-    /// A write is promised to someone now: the next one is a space away.
+    /// A write is promised to someone now, who sends it some milliseconds later: the next one is a
+    /// space away from the promise, and not from what became of it.
     pub fn promised(&mut self, now: Instant) {
-        self.writes.promised_at = Some(now);
+        self.writes.take_slot(now);
     }
 
     /// A request of this kind is sent now.
     pub fn sent(&mut self, kind: Kind, now: Instant) {
         self.probing = self.probe_at.is_some();
         match kind {
-            Kind::Read => self.reads.sent(now),
+            Kind::Read => {
+                self.reads.take_slot(now);
+                self.reads.sent(now);
+            }
+            // It has had its slot since it was promised.
             Kind::Write => self.writes.sent(now),
         }
     }
@@ -160,7 +167,8 @@ struct Rate {
     per_second: usize,
     /// The last sends, as many as a window may have.
     sent: VecDeque<Instant>,
-    promised_at: Option<Instant>,
+    /// The slot of the last request, in a row of evenly spaced ones.
+    slot: Option<Instant>,
     /// After a 429: the rate that was found to pass, and until when it is kept.
     lowered: Option<(f64, Instant)>,
 }
@@ -168,14 +176,24 @@ struct Rate {
 impl Rate {
     fn new(per_second: u32) -> Self {
         let per_second = per_second.max(1) as usize;
-        Self { per_second, sent: VecDeque::new(), promised_at: None, lowered: None }
+        Self { per_second, sent: VecDeque::new(), slot: None, lowered: None }
     }
 
     fn earliest(&self, promised: usize, now: Instant) -> Instant {
-        let last = self.sent.back().copied().max(self.promised_at);
+        [self.next_slot(now), self.window(promised)].into_iter().flatten().fold(now, Instant::max)
+    }
+
+    fn next_slot(&self, now: Instant) -> Option<Instant> {
         let spacing = Duration::from_secs(1).div_f64(self.at(now));
-        let spaced = last.map(|last| last + spacing);
-        [spaced, self.window(promised)].into_iter().flatten().fold(now, Instant::max)
+        self.slot.map(|slot| slot + spacing)
+    }
+
+    /// Takes the next slot. One that is taken late does not delay those after it, or timers would
+    /// eat into the rate; after a pause a new row begins.
+    fn take_slot(&mut self, now: Instant) {
+        let spacing = Duration::from_secs(1).div_f64(self.at(now));
+        let due = self.next_slot(now).filter(|due| now < *due + spacing);
+        self.slot = Some(due.unwrap_or(now));
     }
 
     /// The rate at this time, in requests per second.
@@ -188,21 +206,27 @@ impl Rate {
         (lowered * RECOVERY.powf(calm)).min(configured)
     }
 
-    /// The server has had enough: what it let through in the last second is what it lets through.
+    /// The server has had enough. A lowered rate that it has borne until now is good; else what
+    /// it let through in the last second is what it lets through.
     fn lower(&mut self, now: Instant, free_at: Instant) {
+        let borne = self.lowered.filter(|(_, kept_until)| now >= *kept_until);
+        let rate = borne.map_or_else(|| self.passed(now), |(rate, _)| rate);
+        self.lowered = Some((rate, free_at + Times::RATE_CAUTION));
+    }
+
+    fn passed(&self, now: Instant) -> f64 {
         let is_recent =
             |at: &&Instant| now.saturating_duration_since(**at) < Duration::from_secs(1);
         // The last one sent is among those that it refused.
         let passed = self.sent.iter().filter(is_recent).count().saturating_sub(1);
         let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
-        let rate = (passed.min(self.at(now)) * MARGIN).max(1.0);
-        self.lowered = Some((rate, free_at + Times::RATE_CAUTION));
+        (passed.min(self.at(now)) * MARGIN).max(1.0)
     }
 
     /// When the request leaves the window that has to, before one more may be sent.
     fn window(&self, promised: usize) -> Option<Instant> {
         let first = (self.sent.len() + promised).checked_sub(self.per_second)?;
-        self.sent.get(first).map(|first| *first + Duration::from_secs(1))
+        self.sent.get(first).map(|first| *first + WINDOW)
     }
 
     fn sent(&mut self, now: Instant) {
