@@ -30,7 +30,7 @@ const RECOVERY: f64 = 1.3;
 /// The window that the limits are kept in: a second, and a little room for jitter on the way.
 const WINDOW: Duration = Duration::from_millis(1010);
 /// How far below what the server let through the next rate is: right at it, jitter is a 429.
-const MARGIN: f64 = 0.96;
+const MARGIN: f64 = 0.98;
 
 /// How one request ended, as far as the budget cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,10 @@ impl Budget {
         self.probing = false;
         match ending {
             Ending::Answered => {
+                match kind {
+                    Kind::Read => self.reads.passed(now),
+                    Kind::Write => self.writes.passed(now),
+                }
                 self.failures = 0;
                 self.throttles = 0;
                 self.probe_at = None;
@@ -136,11 +140,14 @@ impl Budget {
                 let own = self.times.backoff(self.throttles, jitter);
                 self.throttles = self.throttles.saturating_add(1);
                 let wait = asked.unwrap_or(own).min(self.times.longest_wait());
-                self.throttled_until = self.throttled_until.max(Some(now + wait));
-                match kind {
-                    Kind::Read => self.reads.lower(now, now + wait),
-                    Kind::Write => self.writes.lower(now, now + wait),
+                // Whatever is refused during a wait was sent before it, and says nothing new.
+                if self.throttled_until.is_none_or(|until| now >= until) {
+                    match kind {
+                        Kind::Read => self.reads.lower(now, now + wait),
+                        Kind::Write => self.writes.lower(now, now + wait),
+                    }
                 }
+                self.throttled_until = self.throttled_until.max(Some(now + wait));
             }
         }
     }
@@ -167,6 +174,8 @@ struct Rate {
     per_second: usize,
     /// The last sends, as many as a window may have.
     sent: VecDeque<Instant>,
+    /// When the requests of the last second were answered that the server let through.
+    passed: VecDeque<Instant>,
     /// The slot of the last request, in a row of evenly spaced ones.
     slot: Option<Instant>,
     /// After a 429: the rate that was found to pass, and until when it is kept.
@@ -176,7 +185,13 @@ struct Rate {
 impl Rate {
     fn new(per_second: u32) -> Self {
         let per_second = per_second.max(1) as usize;
-        Self { per_second, sent: VecDeque::new(), slot: None, lowered: None }
+        Self {
+            per_second,
+            sent: VecDeque::new(),
+            passed: VecDeque::new(),
+            slot: None,
+            lowered: None,
+        }
     }
 
     fn earliest(&self, promised: usize, now: Instant) -> Instant {
@@ -210,17 +225,24 @@ impl Rate {
     /// it let through in the last second is what it lets through.
     fn lower(&mut self, now: Instant, free_at: Instant) {
         let borne = self.lowered.filter(|(_, kept_until)| now >= *kept_until);
-        let rate = borne.map_or_else(|| self.passed(now), |(rate, _)| rate);
+        let rate = borne.map_or_else(|| self.let_through(now), |(rate, _)| rate);
         self.lowered = Some((rate, free_at + Times::RATE_CAUTION));
     }
 
-    fn passed(&self, now: Instant) -> f64 {
+    fn let_through(&self, now: Instant) -> f64 {
         let is_recent =
             |at: &&Instant| now.saturating_duration_since(**at) < Duration::from_secs(1);
-        // The last one sent is among those that it refused.
-        let passed = self.sent.iter().filter(is_recent).count().saturating_sub(1);
+        let passed = self.passed.iter().filter(is_recent).count();
         let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
         (passed.min(self.at(now)) * MARGIN).max(1.0)
+    }
+
+    /// The server has let one through.
+    fn passed(&mut self, now: Instant) {
+        self.passed.push_back(now);
+        if self.passed.len() > self.per_second {
+            self.passed.pop_front();
+        }
     }
 
     /// When the request leaves the window that has to, before one more may be sent.
