@@ -2,7 +2,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test check generate bins images e2e
+.PHONY: demo test check generate bins images e2e bench bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -36,3 +36,12 @@ e2e: ## Both as Pods, on the cluster of KUBECONFIG_TEST; LOAD_IMAGE loads a tar 
 	  $(CONTAINER_TOOL) save --output target/qoder-$$image.tar localhost/qoder-$$image:dev || exit 1; \
 	done
 	tests/e2e.sh $(IMAGES:%=target/qoder-%.tar)
+
+bench: release ## What a fleet costs, beside a plain controller: an hour on a quiet machine; docs/performance.md
+	target/release/testbed bench --baseline --json target/bench.json --markdown docs/performance.md
+
+bench-quick: release ## Counts only, with 1,000 resources: three minutes
+	target/release/testbed bench --quick
+
+release:
+	cargo build --release --workspace --bins --locked $(CARGO_FLAGS)
