@@ -34,6 +34,7 @@ pub mod check;
 pub mod config;
 pub mod controller;
 pub mod fleet;
+mod lock;
 pub mod metrics;
 pub mod qoder;
 pub mod reconcile;

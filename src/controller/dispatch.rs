@@ -84,7 +84,7 @@ pub async fn grant_turns(reconciler: Arc<Reconciler>) {
             let mut account = reconciler.remote.account();
             let now = Instant::now();
             let granted = account.grant(now);
-            (granted, if account.has_waiting() { account.next_grant(now) } else { None })
+            (granted, if account.waiting() > 0 { account.next_grant(now) } else { None })
         };
         if let Some(id) = granted {
             reconciler.enqueue(&id, Lane::Spec);

@@ -1,6 +1,6 @@
 //! The work queue as tasks share it: whoever adds a key wakes whoever waits for one.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::{
     sync::Notify,
@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::work_queue::{Next, WorkQueue};
-use crate::{api::DeploymentId, fleet::Lane};
+use crate::{api::DeploymentId, fleet::Lane, lock::lock};
 
 /// The work queue, shared.
 #[derive(Default)]
@@ -70,7 +70,6 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, WorkQueue> {
-        // A panic while the lock was held is reported where it happened; the keys still count.
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.keys)
     }
 }

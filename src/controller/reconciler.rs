@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -13,6 +13,7 @@ use super::{index::Index, queue::Queue, recorder::Recorder};
 use crate::{
     api::{DeploymentId, Reason, Wish},
     fleet::{Answer, Lane, Observed, Observer, Pass, Remote, Turn},
+    lock::lock,
     metrics::Metrics,
     qoder::{Deployment, Verb},
     reconcile::{
@@ -371,9 +372,4 @@ fn is_owner(resource: &Resource, owner: Option<&Resource>) -> bool {
 
 fn lane(resource: &Resource) -> Lane {
     if resource.is_answered() { Lane::Drift } else { Lane::Spec }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held is reported where it happened; what is known still holds.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

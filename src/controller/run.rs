@@ -166,7 +166,7 @@ impl View {
             queue_depth: self.reconciler.queue.depth(),
             writes_waiting: account.waiting(),
             breaker_open: account.is_breaker_open(),
-            observed_deployments: cache.len(),
+            observed_deployments: cache.count(),
             observation_age: cache.oldest_listed().map(|at| at.elapsed()).unwrap_or_default(),
             conditions: conditions
                 .into_iter()

@@ -229,12 +229,6 @@ impl Account {
         Some(id)
     }
 
-    /// Whether anyone waits for a turn.
-    #[must_use]
-    pub fn has_waiting(&self) -> bool {
-        !self.turns.is_empty()
-    }
-
     /// Sends the write whose turn was granted, now if the ring allows it: turns are used some
     /// milliseconds after they were granted, and the ring counts what is really sent.
     ///

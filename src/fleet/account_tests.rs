@@ -100,5 +100,5 @@ fn turns_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
     let fourth = account.next_grant(third).unwrap();
     assert_eq!(fourth, third + Duration::from_millis(50));
     assert_eq!(account.grant(fourth), Some(id(4)));
-    assert!(!account.has_waiting());
+    assert_eq!(account.waiting(), 0);
 }

@@ -131,19 +131,8 @@ impl Cache {
 
     /// How many deployments are bound.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len()
-    }
-
-    /// Whether none is bound.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// All that is known.
-    pub fn iter(&self) -> impl Iterator<Item = (&DeploymentId, &Entry)> {
-        self.entries.iter()
     }
 
     /// The deployments that a list of this scope, started at `started`, should have shown, and

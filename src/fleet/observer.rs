@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::{
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
+    lock::lock,
     qoder::{ApiError, Deployment, Item, ListQuery, RemoteStatus, Scope, SendError},
     times::Times,
 };
@@ -315,9 +316,4 @@ fn smaller_page(error: &ApiError, limit: usize) -> Option<usize> {
         }
         _ => None,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock was held is reported where it happened; what is known still holds.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

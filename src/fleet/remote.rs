@@ -1,7 +1,7 @@
 //! Every call to the API goes through here: admitted by the account, counted, and its end
 //! reported back to the account.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::{
     sync::watch,
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
+    lock::lock,
     metrics::Metrics,
     qoder::{ApiError, Client, Deployment, ListQuery, Operation, Page, Verb},
     times::Times,
@@ -57,8 +58,7 @@ impl Remote {
 
     /// The account, for as long as nothing is awaited.
     pub fn account(&self) -> MutexGuard<'_, Account> {
-        // A panic while the lock was held is reported where it happened; the numbers still hold.
-        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.account)
     }
 
     /// Fires when the credential becomes usable or stops being so.

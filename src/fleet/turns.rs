@@ -76,12 +76,6 @@ impl<K: Clone + Eq + Hash> Turns<K> {
         self.waiting.remove(key);
     }
 
-    /// Whether the key waits.
-    #[must_use]
-    pub fn contains(&self, key: &K) -> bool {
-        self.waiting.contains_key(key)
-    }
-
     /// How many keys wait.
     #[must_use]
     pub fn len(&self) -> usize {

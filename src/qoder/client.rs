@@ -25,17 +25,6 @@ pub enum Verb {
     Unpause,
 }
 
-impl Verb {
-    /// The other one.
-    #[must_use]
-    pub const fn opposite(self) -> Self {
-        match self {
-            Self::Pause => Self::Unpause,
-            Self::Unpause => Self::Pause,
-        }
-    }
-}
-
 /// What a call does, for metrics and logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {

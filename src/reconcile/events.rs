@@ -19,32 +19,25 @@ pub struct Event {
 /// The event of a write that succeeded.
 #[must_use]
 pub fn of_write(verb: Verb, is_drift: bool, resource: &Resource) -> Event {
-    let (reason, done) = match verb {
-        Verb::Pause => ("Paused", "paused"),
-        Verb::Unpause => ("Resumed", "resumed"),
+    let (reason, action, done) = match verb {
+        Verb::Pause => ("Paused", "Pause", "paused"),
+        Verb::Unpause => ("Resumed", "Resume", "resumed"),
     };
     let id = &resource.deployment;
     if is_drift {
         Event {
             is_warning: true,
             reason: "DriftCorrected",
-            action: reason_action(verb),
+            action,
             note: format!("{id} was changed by someone else, and is {done} again"),
         }
     } else {
         Event {
             is_warning: false,
             reason,
-            action: reason_action(verb),
+            action,
             note: format!("{id} is {done}, as spec.paused says"),
         }
-    }
-}
-
-const fn reason_action(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Pause => "Pause",
-        Verb::Unpause => "Resume",
     }
 }
 
