@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use tokio::time::Instant;
+
 use crate::{
     api::DeploymentId,
     reconcile::resource::{Memory, Resource, ResourceKey},
@@ -14,7 +16,8 @@ use crate::{
 /// All resources of the watched namespaces.
 #[derive(Default)]
 pub struct Index {
-    resources: HashMap<ResourceKey, Resource>,
+    /// Behind pointers: tables have room to grow, and these need not be what it is made of.
+    resources: HashMap<ResourceKey, Arc<Resource>>,
     /// The resources that name each deployment.
     bound: BTreeMap<DeploymentId, Vec<ResourceKey>>,
     /// The names of namespaces, each kept once: thousands of resources share them.
@@ -32,14 +35,15 @@ pub enum Change {
 
 impl Index {
     /// Takes a copy in. Copies come from the watch and from reads, in any order: an older one
-    /// than the one held is dropped, unless it is of a re-list, which is how things are.
-    pub fn apply(&mut self, resource: Resource, is_relist: bool) -> Change {
+    /// than the one held is dropped, unless a list brings it, which is how things are.
+    pub fn apply(&mut self, resource: Resource) -> Change {
+        let is_listed = resource.listed.is_some();
         let Some(held) = self.resources.get(&resource.key) else {
             self.insert(resource);
             return Change::Work;
         };
         if held.uid != resource.uid {
-            if !is_relist && resource.version < held.version {
+            if !is_listed && resource.version < held.version {
                 return Change::None;
             }
             // The name came back as another object, and maybe for another deployment.
@@ -48,12 +52,12 @@ impl Index {
             self.insert(resource);
             return Change::Work;
         }
-        if resource.version <= held.version && !is_relist {
+        if resource.version <= held.version && !is_listed {
             return Change::None;
         }
         let resource = resource.after(held);
         let change = if resource.is_same_work(held) { Change::None } else { Change::Work };
-        self.resources.insert(resource.key.clone(), resource);
+        self.resources.insert(resource.key.clone(), Arc::new(resource));
         change
     }
 
@@ -64,9 +68,11 @@ impl Index {
         } else {
             self.namespaces.insert(namespace.clone());
         }
-        let bound = self.bound.entry(resource.deployment.clone()).or_default();
+        // Nearly always the only one.
+        let bound =
+            self.bound.entry(resource.deployment.clone()).or_insert_with(|| Vec::with_capacity(1));
         bound.push(resource.key.clone());
-        self.resources.insert(resource.key.clone(), resource);
+        self.resources.insert(resource.key.clone(), Arc::new(resource));
     }
 
     /// Forgets a resource. Returns the deployment that it named.
@@ -78,7 +84,7 @@ impl Index {
                 self.bound.remove(&resource.deployment);
             }
         }
-        Some(resource.deployment)
+        Some(resource.deployment.clone())
     }
 
     /// Forgets the object of this uid, if the key still holds it.
@@ -87,37 +93,34 @@ impl Index {
         if same { self.remove(key) } else { None }
     }
 
-    /// Forgets what a re-list of one watch (of one namespace, or of all) did not bring. Returns
-    /// the deployments that were named.
-    pub fn sweep(
-        &mut self,
-        namespace: Option<&str>,
-        brought: &HashSet<ResourceKey>,
-    ) -> Vec<DeploymentId> {
+    /// Forgets what the list of one watch (of one namespace, or of all) did not bring that began at
+    /// this time. Returns the deployments that were named.
+    pub fn sweep(&mut self, namespace: Option<&str>, list: Instant) -> Vec<DeploymentId> {
         let gone: Vec<_> = self
             .resources
-            .keys()
-            .filter(|key| namespace.is_none_or(|namespace| *key.namespace == *namespace))
-            .filter(|key| !brought.contains(key))
-            .cloned()
+            .values()
+            .filter(|held| namespace.is_none_or(|namespace| *held.key.namespace == *namespace))
+            .filter(|held| held.listed != Some(list))
+            .map(|held| held.key.clone())
             .collect();
         gone.iter().filter_map(|key| self.remove(key)).collect()
     }
 
     /// Keeps what was remembered for this uid.
     pub fn remember(&mut self, key: &ResourceKey, uid: &str, memory: Memory) {
-        if let Some(held) = self.resources.get_mut(key).filter(|held| &*held.uid == uid) {
-            held.memory = memory;
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
+        if let Some(held) = held.filter(|held| held.memory != memory) {
+            Arc::make_mut(held).memory = memory;
         }
     }
 
     /// The resources that name a deployment, oldest first.
     #[must_use]
-    pub fn bound(&self, id: &DeploymentId) -> Vec<Resource> {
+    pub fn bound(&self, id: &DeploymentId) -> Vec<Arc<Resource>> {
         let keys = self.bound.get(id).map_or(&[][..], Vec::as_slice);
         let mut bound: Vec<_> =
             keys.iter().filter_map(|key| self.resources.get(key)).cloned().collect();
-        bound.sort_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
+        bound.sort_unstable_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
         bound
     }
 
@@ -141,7 +144,7 @@ impl Index {
 
     /// All resources.
     pub fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.values()
+        self.resources.values().map(Arc::as_ref)
     }
 
     /// In which namespace's turn the deployment is worked on, and whether a resource waits for

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -37,11 +39,15 @@ fn an_older_copy_is_dropped_unless_a_re_list_says_so() {
     let at = |version, generation| {
         resource("ns", "a", "u", version, json!({ "metadata": { "generation": generation } }))
     };
-    assert_eq!(index.apply(at(5, 2), false), Change::Work);
-    assert_eq!(index.apply(at(4, 1), false), Change::None, "the watch lags behind a read");
+    assert_eq!(index.apply(at(5, 2)), Change::Work);
+    assert_eq!(index.apply(at(4, 1)), Change::None, "the watch lags behind a read");
     assert_eq!(index.bound(&id())[0].generation, 2);
-    assert_eq!(index.apply(at(6, 2), false), Change::None, "nothing of ours changed");
-    assert_eq!(index.apply(at(3, 1), true), Change::Work, "etcd was restored from a backup");
+    assert_eq!(index.apply(at(6, 2)), Change::None, "nothing of ours changed");
+    assert_eq!(
+        index.apply(Resource { listed: Some(Instant::now()), ..at(3, 1) }),
+        Change::Work,
+        "etcd was restored from a backup"
+    );
     assert_eq!(index.bound(&id())[0].generation, 1);
 }
 
@@ -52,38 +58,39 @@ fn first_sights_stay_while_what_was_seen_stays() {
         let annotations = json!({ "cloud.qoder.com/resume-requested-at": value });
         resource("ns", "a", "u", version, json!({ "metadata": { "annotations": annotations } }))
     };
-    index.apply(annotated(1, "x"), false);
+    let seen = |resource: &Resource| resource.resume_request.as_ref().unwrap().seen;
+    index.apply(annotated(1, "x"));
     let first = index.bound(&id())[0].clone();
-    index.apply(annotated(2, "x"), false);
+    index.apply(annotated(2, "x"));
     let second = index.bound(&id())[0].clone();
     assert_eq!(second.generation_seen, first.generation_seen);
-    assert_eq!(second.resume_request.seen, first.resume_request.seen);
-    assert_eq!(index.apply(annotated(3, "y"), false), Change::Work);
+    assert_eq!(seen(&second), seen(&first));
+    assert_eq!(index.apply(annotated(3, "y")), Change::Work);
     let third = index.bound(&id())[0].clone();
     assert_eq!(third.generation_seen, first.generation_seen);
-    assert!(third.resume_request.seen > first.resume_request.seen);
+    assert!(seen(&third) > seen(&first));
 }
 
 #[test]
 fn what_is_remembered_beyond_the_status_survives_until_another_status_comes() {
     let mut index = Index::default();
-    index.apply(resource("ns", "a", "u", 1, json!({})), false);
+    index.apply(resource("ns", "a", "u", 1, json!({})));
     let ahead = Memory { has_status: true, ..Memory::default() };
     index.remember(&resource("ns", "a", "u", 1, json!({})).key, "u", ahead.clone());
-    index.apply(resource("ns", "a", "u", 2, json!({ "spec": { "paused": false } })), false);
+    index.apply(resource("ns", "a", "u", 2, json!({ "spec": { "paused": false } })));
     assert_eq!(index.bound(&id())[0].memory, ahead, "the status is the old one");
 
     let status = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "z" });
-    index.apply(resource("ns", "a", "u", 3, json!({ "status": status })), false);
+    index.apply(resource("ns", "a", "u", 3, json!({ "status": status })));
     assert_eq!(index.bound(&id())[0].memory.resume_handled.as_deref(), Some("z"));
 }
 
 #[test]
 fn a_name_can_come_back_as_another_object_for_another_deployment() {
     let mut index = Index::default();
-    index.apply(resource("ns", "a", "u1", 1, json!({})), false);
+    index.apply(resource("ns", "a", "u1", 1, json!({})));
     let other = json!({ "spec": { "deploymentID": "dep_2" } });
-    assert_eq!(index.apply(resource("ns", "a", "u2", 9, other), false), Change::Work);
+    assert_eq!(index.apply(resource("ns", "a", "u2", 9, other)), Change::Work);
     assert!(!index.is_bound(&id()));
     assert_eq!(index.deployments().len(), 1);
     let key = index.iter().next().unwrap().key.clone();
@@ -96,9 +103,9 @@ fn a_name_can_come_back_as_another_object_for_another_deployment() {
 fn the_oldest_comes_first_and_then_the_uid_decides() {
     let mut index = Index::default();
     let born = |time: &str| json!({ "metadata": { "creationTimestamp": time } });
-    index.apply(resource("ns", "young", "a", 1, born("2026-07-02T00:00:00Z")), false);
-    index.apply(resource("other", "twin-b", "c", 1, born("2026-07-01T00:00:00Z")), false);
-    index.apply(resource("ns", "twin-a", "b", 1, born("2026-07-01T00:00:00Z")), false);
+    index.apply(resource("ns", "young", "a", 1, born("2026-07-02T00:00:00Z")));
+    index.apply(resource("other", "twin-b", "c", 1, born("2026-07-01T00:00:00Z")));
+    index.apply(resource("ns", "twin-a", "b", 1, born("2026-07-01T00:00:00Z")));
     let names: Vec<_> = index.bound(&id()).iter().map(|r| r.key.name.to_string()).collect();
     assert_eq!(names, ["twin-a", "twin-b", "young"]);
 }
@@ -106,11 +113,17 @@ fn the_oldest_comes_first_and_then_the_uid_decides() {
 #[test]
 fn a_sweep_forgets_what_one_watchs_re_list_did_not_bring() {
     let mut index = Index::default();
-    index.apply(resource("ns", "stays", "a", 1, json!({})), false);
-    index.apply(resource("ns", "gone", "b", 1, json!({})), false);
-    index.apply(resource("elsewhere", "x", "c", 1, json!({})), false);
-    let brought = HashSet::from([resource("ns", "stays", "a", 1, json!({})).key]);
-    assert_eq!(index.sweep(Some("ns"), &brought), [id()]);
+    let list = Instant::now();
+    for (listed, namespace, name, uid) in [
+        (Some(list), "ns", "stays", "a"),
+        (Some(list - Duration::from_secs(1)), "ns", "gone", "b"),
+        (None, "ns", "never-listed", "c"),
+        (None, "elsewhere", "x", "d"),
+    ] {
+        index.apply(Resource { listed, ..resource(namespace, name, uid, 1, json!({})) });
+    }
+    index.apply(resource("ns", "stays", "a", 2, json!({})));
+    assert_eq!(index.sweep(Some("ns"), list), [id(), id()]);
     let mut names: Vec<_> = index.iter().map(|r| r.key.name.to_string()).collect();
     names.sort();
     assert_eq!(names, ["stays", "x"], "another namespace is another watch's");

@@ -10,35 +10,38 @@ use crate::{
 };
 
 impl Reconciler {
-    /// Takes a copy of a resource into the index, from wherever it comes. Says whether there is
-    /// work; whoever has just done that work need not do it again.
-    pub(super) fn take_in(&self, object: &QoderDeployment, is_relist: bool) -> Change {
+    /// Takes a copy of a resource into the index: from a list that began at that time, from a watch,
+    /// or from a read. Returns the deployment for which there is work; whoever has just done that
+    /// work need not do it again.
+    pub(super) fn take_in(
+        &self,
+        object: &QoderDeployment,
+        list: Option<Instant>,
+    ) -> Option<DeploymentId> {
         let resource = match Resource::new(object, Instant::now()) {
-            Ok(resource) => resource,
+            Ok(resource) => Resource { listed: list, ..resource },
             Err(error) => {
                 // The CRD refuses such an object; it can only come from before the CRD.
                 tracing::error!(name = object.metadata.name, %error, "ignored a resource");
-                return Change::None;
+                return None;
             }
         };
         let id = resource.deployment.clone();
         let known = object.status.as_ref().and_then(|status| status::last_known(&id, status));
         let (before, change) = {
             let mut index = self.index();
-            (index.deployment_of(&resource.key), index.apply(resource, is_relist))
+            (index.deployment_of(&resource.key), index.apply(resource))
         };
         self.observer.cache().bind(&id, known);
         if let Some(before) = before.filter(|before| *before != id) {
             self.release(&before);
         }
-        change
+        (change == Change::Work).then_some(id)
     }
 
     /// A watch has seen a resource.
-    pub(super) fn seen(&self, object: &QoderDeployment, is_relist: bool) {
-        if self.take_in(object, is_relist) == Change::Work
-            && let Ok(id) = DeploymentId::try_from(object.spec.deployment_id.as_str())
-        {
+    pub(super) fn seen(&self, object: &QoderDeployment, list: Option<Instant>) {
+        if let Some(id) = self.take_in(object, list) {
             self.enqueue(&id, Lane::Report);
         }
     }
@@ -71,12 +74,11 @@ impl Reconciler {
         }
     }
 
-    /// Puts a deployment into the queue for later: into the last lane, because whatever is urgent
-    /// comes with an event of its own.
+    /// Puts a deployment into the queue for later.
     pub(super) fn enqueue_at(&self, id: &DeploymentId, at: Instant) {
         let turn = self.index().turn_of(id);
         if let Some((namespace, _)) = turn {
-            self.queue.add_at(id, Lane::Report, &namespace, at);
+            self.queue.add_at(id, &namespace, at);
         }
     }
 }

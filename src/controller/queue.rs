@@ -26,8 +26,8 @@ impl Queue {
     }
 
     /// Someone should look at this deployment then.
-    pub fn add_at(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, at: Instant) {
-        self.lock().add_at(id, lane, namespace, at);
+    pub fn add_at(&self, id: &DeploymentId, namespace: &Arc<str>, at: Instant) {
+        self.lock().add_at(id, namespace, at);
         self.changed.notify_one();
     }
 

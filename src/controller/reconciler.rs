@@ -56,7 +56,7 @@ enum Acted {
     /// The resource, as just read, does not ask for the write: look again.
     Dropped,
     /// The write was sent, for the resource as just read.
-    Sent(Box<Resource>, Outcome),
+    Sent(Arc<Resource>, Outcome),
 }
 
 impl Reconciler {
@@ -162,7 +162,7 @@ impl Reconciler {
             self.remote.account().give_back(id);
             return Ok(Acted::Dropped);
         };
-        Ok(Acted::Sent(Box::new(resource), outcome))
+        Ok(Acted::Sent(resource, outcome))
     }
 
     /// Rule Q: reads the resource from the API server and decides again on it, once with the
@@ -172,19 +172,19 @@ impl Reconciler {
         &self,
         resource: &Resource,
         verb: Verb,
-    ) -> Result<Option<(Resource, Situation)>, KubernetesError> {
+    ) -> Result<Option<(Arc<Resource>, Situation)>, KubernetesError> {
         let Some(object) = self.kubernetes.read(&resource.key).await? else {
             self.forget(resource);
             return Ok(None);
         };
-        self.take_in(&object, false);
+        self.take_in(&object, None);
         let bound = self.index().bound(&resource.deployment);
         let owner = owner(&bound);
         let Some(held) = bound.iter().find(|copy| copy.uid == resource.uid) else {
             return Ok(None);
         };
         let memory = Memory::of(&object.status.unwrap_or_default());
-        let stored = Resource { memory, ..held.clone() };
+        let stored = Resource { memory, ..Resource::clone(held) };
 
         let situation = self.gather(held, owner);
         let situations = [situation, self.gather(&stored, owner)];
@@ -296,14 +296,14 @@ impl Reconciler {
         self.metrics.status_writes.inc();
         match self.kubernetes.publish(resource, &status).await? {
             Publication::Stands(object) => {
-                self.take_in(&object, false);
+                self.take_in(&object, None);
                 if let Some(event) = events::of_change(resource, ready) {
                     self.recorder.publish(resource, event);
                 }
                 Ok(again)
             }
             Publication::Moved(object) => {
-                self.take_in(&object, false);
+                self.take_in(&object, None);
                 Ok(Some(Instant::now()))
             }
             Publication::Gone => {
@@ -362,8 +362,8 @@ impl Reconciler {
 }
 
 /// The owner: the oldest of those that compete. `bound` is sorted, oldest first.
-fn owner(bound: &[Resource]) -> Option<&Resource> {
-    bound.iter().find(|resource| resource.wants_to_own())
+fn owner(bound: &[Arc<Resource>]) -> Option<&Resource> {
+    bound.iter().map(Arc::as_ref).find(|resource| resource.wants_to_own())
 }
 
 fn is_owner(resource: &Resource, owner: Option<&Resource>) -> bool {

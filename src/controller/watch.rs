@@ -1,7 +1,6 @@
 //! Watches the resources and keeps the index: one watch for each namespace, or one for all.
 
 use std::{
-    collections::HashSet,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
@@ -18,7 +17,7 @@ use kube::{
         watcher::{self, DefaultBackoff, Event, watcher},
     },
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::reconciler::Reconciler;
 use crate::{api::QoderDeployment, reconcile::resource::ResourceKey};
@@ -49,7 +48,7 @@ pub async fn watch_resources(
     let streamed =
         watcher(api.clone(), config.clone().streaming_lists()).backoff(Patient::default());
     let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(Patient::default());
-    let mut follower = Follower { reconciler, namespace, synced, brought: HashSet::new() };
+    let mut follower = Follower { reconciler, namespace, synced, list: Instant::now() };
     if follower.follow(pin!(streamed)).await == Ended::NotStreamed {
         tracing::info!("the API server does not stream lists; they are read in pages");
         follower.follow(pin!(paged)).await;
@@ -88,8 +87,8 @@ struct Follower {
     reconciler: Arc<Reconciler>,
     namespace: Option<String>,
     synced: watch::Sender<bool>,
-    /// The objects that a list under way has brought.
-    brought: HashSet<ResourceKey>,
+    /// When the list began that is under way, or was last.
+    list: Instant,
 }
 
 impl Follower {
@@ -113,21 +112,17 @@ impl Follower {
 
     fn take_in(&mut self, event: Event<Guarded>) {
         match event {
-            Event::Init => self.brought.clear(),
-            Event::InitApply(object) => {
-                self.brought.insert(key(object.meta()));
-                take_in(&self.reconciler, object, true);
-            }
+            Event::Init => self.list = Instant::now(),
+            Event::InitApply(object) => take_in(&self.reconciler, object, Some(self.list)),
             Event::InitDone => {
                 let namespace = self.namespace.as_deref();
-                let gone = self.reconciler.index().sweep(namespace, &self.brought);
+                let gone = self.reconciler.index().sweep(namespace, self.list);
                 for id in &gone {
                     self.reconciler.release(id);
                 }
-                self.brought = HashSet::new();
                 self.synced.send_replace(true);
             }
-            Event::Apply(object) => take_in(&self.reconciler, object, false),
+            Event::Apply(object) => take_in(&self.reconciler, object, None),
             Event::Delete(object) => delete(&self.reconciler, object.meta()),
         }
     }
@@ -138,9 +133,9 @@ fn is_refusal(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 422)
 }
 
-fn take_in(reconciler: &Reconciler, object: Guarded, is_relist: bool) {
+fn take_in(reconciler: &Reconciler, object: Guarded, list: Option<Instant>) {
     match object.0 {
-        Ok(object) => reconciler.seen(&object, is_relist),
+        Ok(object) => reconciler.seen(&object, list),
         Err(invalid) => tracing::error!(
             namespace = invalid.metadata.namespace,
             name = invalid.metadata.name,

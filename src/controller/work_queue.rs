@@ -2,7 +2,7 @@
 //! being worked on is not handed out twice. Deterministic, and without a runtime.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -13,16 +13,17 @@ use crate::{
     fleet::{Lane, Turns},
 };
 
-/// The deployments that wait to be looked at.
+/// The deployments that wait to be looked at. All of them do, once, at the start: what holds them is
+/// of a kind that gives its memory back.
 #[derive(Default)]
 pub struct WorkQueue {
     ready: Turns<DeploymentId>,
     /// Since when each ready key waits.
-    since: HashMap<DeploymentId, Instant>,
+    since: BTreeMap<DeploymentId, Instant>,
     /// Keys handed out; and if they were added again meanwhile, where they go when done.
     working: HashMap<DeploymentId, Option<(Lane, Arc<str>)>>,
     /// When each delayed key becomes ready: the earliest only.
-    due: HashMap<DeploymentId, (Instant, Lane, Arc<str>)>,
+    due: BTreeMap<DeploymentId, (Instant, Arc<str>)>,
     order: BTreeSet<(Instant, DeploymentId)>,
 }
 
@@ -50,14 +51,15 @@ impl WorkQueue {
     }
 
     /// Someone should look at this deployment then, if not before. The earliest such time counts.
-    pub fn add_at(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, at: Instant) {
+    /// It will be in the last lane: whatever is urgent comes with an event of its own.
+    pub fn add_at(&mut self, id: &DeploymentId, namespace: &Arc<str>, at: Instant) {
         if let Some((present, ..)) = self.due.get(id) {
             if *present <= at {
                 return;
             }
             self.order.remove(&(*present, id.clone()));
         }
-        self.due.insert(id.clone(), (at, lane, namespace.clone()));
+        self.due.insert(id.clone(), (at, namespace.clone()));
         self.order.insert((at, id.clone()));
     }
 
@@ -68,8 +70,8 @@ impl WorkQueue {
                 break;
             }
             self.order.pop_first();
-            if let Some((at, lane, namespace)) = self.due.remove(&id) {
-                self.add(&id, lane, &namespace, at);
+            if let Some((at, namespace)) = self.due.remove(&id) {
+                self.add(&id, Lane::Report, &namespace, at);
             }
         }
         match (self.ready.pop(), self.order.first()) {
@@ -138,15 +140,15 @@ mod tests {
         let (ns, now) = (Arc::from("ns"), Instant::now());
         let at = |seconds| now + Duration::from_secs(seconds);
         let mut queue = WorkQueue::default();
-        queue.add_at(&id("a"), Lane::Report, &ns, at(9));
-        queue.add_at(&id("a"), Lane::Report, &ns, at(5));
-        queue.add_at(&id("a"), Lane::Report, &ns, at(7));
+        queue.add_at(&id("a"), &ns, at(9));
+        queue.add_at(&id("a"), &ns, at(5));
+        queue.add_at(&id("a"), &ns, at(7));
         assert_eq!(queue.next(at(4)), Next::At(at(5)));
         assert_eq!(queue.next(at(5)), Next::Key(id("a"), at(5)));
         queue.done(&id("a"), at(5));
         assert_eq!(queue.next(at(20)), Next::Idle);
 
-        queue.add_at(&id("a"), Lane::Report, &ns, at(30));
+        queue.add_at(&id("a"), &ns, at(30));
         queue.add(&id("a"), Lane::Spec, &ns, at(21));
         assert_eq!(key(queue.next(at(21))), "dep_a");
         queue.done(&id("a"), at(21));

@@ -16,7 +16,8 @@ use crate::{
 /// The bound deployments.
 #[derive(Default)]
 pub struct Cache {
-    entries: HashMap<DeploymentId, Entry>,
+    /// Behind pointers: a table has room to grow, and entries need not be what it is made of.
+    entries: HashMap<DeploymentId, Box<Entry>>,
 }
 
 /// What is known of one deployment.
@@ -27,8 +28,8 @@ pub struct Entry {
     pub last_known: Option<Deployment>,
     /// The last observation of this process.
     pub observed: Option<Observed>,
-    /// The failures since.
-    pub failure: Option<Failure>,
+    /// The failures since. Few have any.
+    pub failure: Option<Box<Failure>>,
     /// A read that starts now or later is demanded since then.
     demanded: Option<Instant>,
     /// A full list did not show it since the last look: only a GET can tell why.
@@ -93,7 +94,7 @@ impl Cache {
     /// What is known of a deployment.
     #[must_use]
     pub fn get(&self, id: &DeploymentId) -> Option<&Entry> {
-        self.entries.get(id)
+        self.entries.get(id).map(Box::as_ref)
     }
 
     /// Asks for a read that starts at this time or later.
@@ -119,7 +120,7 @@ impl Cache {
 
     /// Where all of them are to be found.
     pub fn places(&self) -> impl Iterator<Item = Place> {
-        self.entries.values().map(Entry::place)
+        self.entries.values().map(|entry| entry.place())
     }
 
     /// When the oldest of the observations was made that a poll renews.
@@ -176,7 +177,8 @@ impl Cache {
             return false;
         }
         let answers = entry.demanded.is_some_and(|since| observed.started >= since);
-        let recovers = entry.failure.is_some_and(|failure| failure.started <= observed.started);
+        let recovers =
+            entry.failure.as_ref().is_some_and(|failure| failure.started <= observed.started);
         let known = match observed.answer {
             Answer::NotFound => None,
             Answer::Forbidden => entry.last_known.clone(),
@@ -218,16 +220,17 @@ impl Cache {
         if answers {
             entry.demanded = None;
         }
-        let last = entry.failure;
-        let count = last.map_or(0, |last| last.count);
-        entry.failure = Some(Failure {
+        let last = entry.failure.take();
+        let count = last.as_ref().map_or(0, |last| last.count);
+        let news = answers || last.as_ref().map(|last| last.cause) != Some(cause);
+        entry.failure = Some(Box::new(Failure {
             cause,
             first: last.map_or(now, |last| last.first),
             started,
             count: count.saturating_add(1),
             retry_at: now + times.backoff(count, jitter),
-        });
-        answers || last.map(|last| last.cause) != Some(cause)
+        }));
+        news
     }
 }
 

@@ -78,7 +78,7 @@ fn failures_in_a_row_are_one_story_that_an_observation_ends() {
     let fail = |cache: &mut Cache, at| cache.fail(&id(), ReadFailure::Unavailable, at, env(at));
     assert!(fail(&mut cache, start), "the first of its row");
     assert!(!fail(&mut cache, start + SECOND));
-    let failure = cache.get(&id()).unwrap().failure.unwrap();
+    let failure = cache.get(&id()).unwrap().failure.clone().unwrap();
     assert_eq!((failure.first, failure.count), (start, 2));
     assert_eq!(failure.retry_at, start + SECOND + 2 * SECOND, "the backoff doubles");
 

@@ -2,8 +2,7 @@
 //! namespace with ten thousand keys does not delay another's one. No clock, no runtime.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::Hash,
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -23,7 +22,7 @@ pub enum Lane {
 pub struct Turns<K> {
     lanes: [Namespaces<K>; 3],
     /// In which lane each key waits. An entry of a lane that this contradicts is stale.
-    waiting: HashMap<K, Lane>,
+    waiting: BTreeMap<K, Lane>,
 }
 
 #[derive(Debug)]
@@ -40,12 +39,12 @@ impl<K> Default for Turns<K> {
                 order: VecDeque::new(),
                 keys: HashMap::new(),
             }),
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
         }
     }
 }
 
-impl<K: Clone + Eq + Hash> Turns<K> {
+impl<K: Clone + Ord> Turns<K> {
     /// Lets the key wait. One that waits already keeps its place, or moves to a better lane.
     pub fn push(&mut self, key: K, lane: Lane, namespace: &Arc<str>) {
         if self.waiting.get(&key).is_some_and(|present| *present <= lane) {

@@ -14,7 +14,7 @@ pub fn when(again: Again, resource: &Resource, around: Surroundings<'_>) -> Opti
         Again::Never => None,
         Again::Overdue => Some(resource.generation_seen + Times::PROGRESS),
         Again::Retry => {
-            let failure = entry?.failure?;
+            let failure = entry?.failure.as_ref()?;
             let grace_end = Some(failure.first + times.grace()).filter(|end| now < *end);
             earlier(Some(failure.retry_at), grace_end)
         }

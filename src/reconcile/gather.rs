@@ -50,8 +50,8 @@ pub fn gather(resource: &Resource, around: Surroundings<'_>) -> Situation {
             wish: reached.wish,
             this_generation: reached.generation == resource.generation,
         }),
-        reconcile_requested: resource.is_reconcile_requested(),
-        resume_requested: resource.is_resume_requested(),
+        reconcile_requested: resource.reconcile_requested().is_some(),
+        resume_requested: resource.resume_requested().is_some(),
         foreign_write: writes.is_foreign_to(resource),
         held: is_future(writes.held_until()),
         writes_refused: is_future(writes.refused_until(resource, around.epoch)),
@@ -82,7 +82,7 @@ fn knowledge(resource: &Resource, around: Surroundings<'_>) -> Knowledge {
     let Some(entry) = around.entry else {
         return Knowledge::Nothing;
     };
-    if let Some(failure) = entry.failure {
+    if let Some(failure) = &entry.failure {
         // A try before this generation says nothing about it, and one may be due again.
         let is_due = now >= failure.retry_at || failure.started < resource.generation_seen;
         return if is_due {
@@ -95,15 +95,16 @@ fn knowledge(resource: &Resource, around: Surroundings<'_>) -> Knowledge {
     let Some(observed) = entry.observed.filter(valid) else {
         return Knowledge::Nothing;
     };
-    let answers = |asked: bool, seen: Instant| !asked || observed.started >= seen;
+    let answers = |asked: Option<Instant>| asked.is_none_or(|since| observed.started >= since);
     let is_slow_look_due = is_slow_look_due(observed, around);
-    let is_resume_in_question = observed.answer == Answer::Active && resource.is_resume_requested();
+    let resume_in_question =
+        resource.resume_requested().filter(|_| observed.answer == Answer::Active);
     Knowledge::Known {
         answer: observed.answer,
         fresh: !is_slow_look_due
-            && answers(true, resource.generation_seen)
-            && answers(resource.is_reconcile_requested(), resource.reconcile_request.seen)
-            && answers(is_resume_in_question, resource.resume_request.seen),
+            && answers(Some(resource.generation_seen))
+            && answers(resource.reconcile_requested())
+            && answers(resume_in_question),
     }
 }
 
@@ -125,12 +126,9 @@ pub fn newer_than(resource: &Resource, around: Surroundings<'_>) -> Instant {
     if has_failed || observed.is_some_and(|observed| is_slow_look_due(observed, around)) {
         return now;
     }
-    let requests = [
-        (resource.is_reconcile_requested(), resource.reconcile_request.seen),
-        (resource.is_resume_requested(), resource.resume_request.seen),
-    ];
-    let requested = requests.into_iter().filter(|(asked, _)| *asked).map(|(_, seen)| seen);
-    requested.chain(writes.valid_since(now)).fold(resource.generation_seen, Instant::max)
+    let since =
+        [resource.reconcile_requested(), resource.resume_requested(), writes.valid_since(now)];
+    since.into_iter().flatten().fold(resource.generation_seen, Instant::max)
 }
 
 #[cfg(test)]

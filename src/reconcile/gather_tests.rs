@@ -59,13 +59,13 @@ impl World {
 
     /// A read that started then fails at once, and is to be tried again that much later.
     pub fn fails(&mut self, started: Instant, retry: Duration) {
-        self.entry.get_or_insert_default().failure = Some(Failure {
+        self.entry.get_or_insert_default().failure = Some(Box::new(Failure {
             cause: ReadFailure::Unavailable,
             first: started,
             started,
             count: 1,
             retry_at: started + retry,
-        });
+        }));
     }
 
     /// A write ends then, without success.
@@ -108,8 +108,8 @@ impl World {
     }
 }
 
-fn requested(seen: Instant) -> Request {
-    Request { value: Some("now".into()), seen }
+fn requested(seen: Instant) -> Option<Box<Request>> {
+    Some(Box::new(Request { value: "now".into(), seen }))
 }
 
 fn known(answer: Answer, fresh: bool) -> Knowledge {
@@ -208,7 +208,8 @@ fn an_observation_answers_only_what_was_asked_before_its_request_started() {
     }
     let handled = |resource: &mut Resource, asked| {
         resource.reconcile_request = requested(asked);
-        resource.memory.reconcile_handled = resource.reconcile_request.value.clone();
+        resource.memory.reconcile_handled =
+            resource.reconcile_request.as_ref().map(|request| request.value.clone());
     };
     assert_eq!(is_fresh(Answer::Active, handled), [true, true]);
 }

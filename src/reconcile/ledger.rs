@@ -17,7 +17,7 @@ const CORRECTIONS: usize = 3;
 /// The writes to all deployments.
 #[derive(Default)]
 pub struct Ledger {
-    writes: HashMap<DeploymentId, Writes>,
+    writes: HashMap<DeploymentId, Box<Writes>>,
 }
 
 /// The writes to one deployment.
@@ -67,7 +67,7 @@ impl Ledger {
     /// The writes to one deployment so far.
     #[must_use]
     pub fn get(&self, id: &DeploymentId) -> Writes {
-        self.writes.get(id).cloned().unwrap_or_default()
+        self.writes.get(id).map(|writes| Writes::clone(writes)).unwrap_or_default()
     }
 
     /// The writes to one deployment, to note something.

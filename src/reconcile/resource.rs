@@ -45,10 +45,12 @@ pub struct Resource {
     pub policy: DriftPolicy,
     /// The annotation `reconcile: disabled` is set.
     pub disabled: bool,
-    /// The annotation `resume-requested-at`.
-    pub resume_request: Request,
+    /// The annotation `resume-requested-at`. Few have one.
+    pub resume_request: Option<Box<Request>>,
     /// The annotation `reconcile-requested-at`.
-    pub reconcile_request: Request,
+    pub reconcile_request: Option<Box<Request>>,
+    /// When the list began that brought it last: it is the mark of that list.
+    pub listed: Option<Instant>,
     /// When this generation was first seen.
     pub generation_seen: Instant,
     /// The status that stands in the API server.
@@ -61,7 +63,7 @@ pub struct Resource {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Its value, the first [`MAX_TOKEN`] characters.
-    pub value: Option<Arc<str>>,
+    pub value: Arc<str>,
     /// When this value was first seen.
     pub seen: Instant,
 }
@@ -100,9 +102,9 @@ impl Resource {
     /// The object does not name a deployment.
     pub fn new(object: &QoderDeployment, now: Instant) -> Result<Self, InvalidDeploymentId> {
         let status = object.status.clone().unwrap_or_default();
-        let request = |name| Request {
-            value: object.annotations().get(name).map(|value| cut(value)),
-            seen: now,
+        let request = |name| {
+            let value = object.annotations().get(name)?;
+            Some(Box::new(Request { value: cut(value), seen: now }))
         };
         let disabled = object.annotations().get(annotation::RECONCILE).map(String::as_str)
             == Some(annotation::RECONCILE_DISABLED);
@@ -122,6 +124,7 @@ impl Resource {
             disabled,
             resume_request: request(annotation::RESUME_REQUESTED_AT),
             reconcile_request: request(annotation::RECONCILE_REQUESTED_AT),
+            listed: None,
             generation_seen: now,
             published: Published::new(&status),
             memory: Memory::of(&status),
@@ -137,6 +140,7 @@ impl Resource {
         self.key = older.key.clone();
         self.uid = older.uid.clone();
         self.deployment = older.deployment.clone();
+        self.listed = self.listed.or(older.listed);
         if self.generation == older.generation {
             self.generation_seen = older.generation_seen;
         }
@@ -144,8 +148,8 @@ impl Resource {
             (&mut self.resume_request, &older.resume_request),
             (&mut self.reconcile_request, &older.reconcile_request),
         ] {
-            if new.value == old.value {
-                new.seen = old.seen;
+            if value(new.as_deref()) == value(old.as_deref()) {
+                new.clone_from(old);
             }
         }
         if self.published.digest == older.published.digest {
@@ -161,8 +165,8 @@ impl Resource {
             && self.generation == other.generation
             && self.deleting == other.deleting
             && self.disabled == other.disabled
-            && self.resume_request.value == other.resume_request.value
-            && self.reconcile_request.value == other.reconcile_request.value
+            && value(self.resume_request.as_deref()) == value(other.resume_request.as_deref())
+            && value(self.reconcile_request.as_deref()) == value(other.reconcile_request.as_deref())
             && self.published == other.published
             && self.memory == other.memory
     }
@@ -179,21 +183,27 @@ impl Resource {
         self.published.observed_generation == self.generation
     }
 
-    /// `resume-requested-at` has a value that is not handled. Before the first status nothing
-    /// asks: a restored backup brings its old annotations along.
+    /// Since when `resume-requested-at` has a value that is not handled. Before the first status
+    /// nothing asks: a restored backup brings its old annotations along.
     #[must_use]
-    pub fn is_resume_requested(&self) -> bool {
-        self.memory.has_status
-            && self.resume_request.value.is_some()
-            && self.resume_request.value != self.memory.resume_handled
+    pub fn resume_requested(&self) -> Option<Instant> {
+        let request = self.resume_request.as_ref().filter(|_| self.memory.has_status)?;
+        unhandled(request, self.memory.resume_handled.as_deref())
     }
 
-    /// `reconcile-requested-at` has a value that is not handled.
+    /// Since when `reconcile-requested-at` has a value that is not handled.
     #[must_use]
-    pub fn is_reconcile_requested(&self) -> bool {
-        self.reconcile_request.value.is_some()
-            && self.reconcile_request.value != self.memory.reconcile_handled
+    pub fn reconcile_requested(&self) -> Option<Instant> {
+        unhandled(self.reconcile_request.as_ref()?, self.memory.reconcile_handled.as_deref())
     }
+}
+
+fn value(request: Option<&Request>) -> Option<&str> {
+    request.map(|request| &*request.value)
+}
+
+fn unhandled(request: &Request, handled: Option<&str>) -> Option<Instant> {
+    (handled != Some(&*request.value)).then_some(request.seen)
 }
 
 /// The object's resourceVersion as a number. 0, which is older than any, where it is none.

@@ -51,15 +51,15 @@ impl Memory {
         // nothing.
         let is_first = settled.ready.is_some() && !memory.has_status;
         // Taking the annotation away forgets nothing: the same value put back is no new request.
-        if let Some(value) = resource.resume_request.value.as_ref()
+        if let Some(request) = &resource.resume_request
             && (settled.resume_handled || is_first)
         {
-            memory.resume_handled = Some(value.clone());
+            memory.resume_handled = Some(request.value.clone());
         }
-        if let Some(value) = resource.reconcile_request.value.as_ref()
+        if let Some(request) = &resource.reconcile_request
             && settled.reconcile_handled
         {
-            memory.reconcile_handled = Some(value.clone());
+            memory.reconcile_handled = Some(request.value.clone());
         }
         memory.has_status |= settled.ready.is_some();
         memory

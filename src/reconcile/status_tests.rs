@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::*;
@@ -30,7 +28,7 @@ const HANDLED: Settled = Settled { resume_handled: true, reconcile_handled: true
 /// A resource with this value in both request annotations, if any.
 fn asking(value: Option<&str>, memory: Memory) -> Resource {
     let now = Instant::now();
-    let request = || Request { value: value.map(Arc::from), seen: now };
+    let request = || value.map(|value| Box::new(Request { value: value.into(), seen: now }));
     Resource { resume_request: request(), reconcile_request: request(), memory, ..resource(now) }
 }
 
@@ -48,8 +46,8 @@ fn the_first_status_of_a_uid_handles_whatever_resume_request_it_finds() {
     let said = after(SAID, restored);
     assert!(said.memory.has_status);
     assert_eq!(said.memory.resume_handled.as_deref(), Some("from a backup"));
-    assert!(!said.is_resume_requested());
-    assert!(said.is_reconcile_requested(), "to look again does no harm");
+    assert!(said.resume_requested().is_none());
+    assert!(said.reconcile_requested().is_some(), "to look again does no harm");
 }
 
 #[test]
@@ -58,11 +56,11 @@ fn after_the_first_status_only_a_settlement_handles_a_request() {
     assert_eq!(first.memory, Memory { has_status: true, ..Memory::default() });
 
     let asks = asking(Some("now"), first.memory);
-    assert!(asks.is_resume_requested() && asks.is_reconcile_requested());
+    assert!(asks.resume_requested().is_some() && asks.reconcile_requested().is_some());
     let unmet = after(SAID, asks.clone());
-    assert!(unmet.is_resume_requested() && unmet.is_reconcile_requested());
+    assert!(unmet.resume_requested().is_some() && unmet.reconcile_requested().is_some());
     let met = after(HANDLED, asks);
-    assert!(!met.is_resume_requested() && !met.is_reconcile_requested());
+    assert!(met.resume_requested().is_none() && met.reconcile_requested().is_none());
 }
 
 #[test]
@@ -71,9 +69,9 @@ fn to_take_an_annotation_away_and_put_it_back_is_no_new_request() {
     let met = after(HANDLED, asks);
     let taken_away = after(HANDLED, asking(None, met.memory));
     let put_back = asking(Some("once"), taken_away.memory);
-    assert!(!put_back.is_resume_requested() && !put_back.is_reconcile_requested());
+    assert!(put_back.resume_requested().is_none() && put_back.reconcile_requested().is_none());
     let another = asking(Some("twice"), put_back.memory);
-    assert!(another.is_resume_requested() && another.is_reconcile_requested());
+    assert!(another.resume_requested().is_some() && another.reconcile_requested().is_some());
 }
 
 #[test]
