@@ -17,7 +17,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use self::figure::Kind;
 use self::report::{Report, Run, write_markdown};
@@ -27,6 +27,7 @@ use self::stage::Stage;
 use self::subject::Program;
 use crate::Result;
 use crate::binaries::say;
+use crate::up::interrupted;
 
 /// What to measure, and where to write it.
 #[derive(Debug, clap::Args)]
@@ -68,12 +69,19 @@ const QUICK: [Scenario; 5] =
 const LEAST: usize = 100;
 
 impl Bench {
-    /// Measures, and prints the table.
+    /// Measures, and prints the table. Ctrl-C ends it, and all that it has started.
     ///
     /// # Errors
     ///
     /// If it could not be measured, or if a count of the operator misses its bar.
     pub async fn run(self) -> Result<()> {
+        tokio::select! {
+            ended = self.measure_all() => ended,
+            stopped = interrupted() => stopped.and_then(|()| bail!("interrupted")),
+        }
+    }
+
+    async fn measure_all(&self) -> Result<()> {
         let resources = if self.quick { vec![1000] } else { self.resources.clone() };
         let largest = resources.iter().copied().max().unwrap_or_default();
         let least = resources.iter().copied().min().unwrap_or_default();

@@ -37,7 +37,7 @@ pub(super) enum Scenario {
     FlipAll,
     /// 1 % drift at once
     Drift,
-    /// The API allows 5 writes a second for a minute while all flip
+    /// The API allows 5 writes a second for a minute while 2,000 flip
     Limit,
     /// The operator stops and starts
     Restart,
