@@ -97,16 +97,11 @@ impl Observer {
                 next = Instant::now() + self.times.poll_interval;
             }
             let seen = match plan(need, self.wanted(need), self.size()) {
-                Plan::Nothing => None,
                 Plan::Gets if is_poll => {
                     self.demand_all();
                     Some(Scope::Live)
                 }
-                // What was wanted is not worth a list any more.
-                Plan::Gets => {
-                    self.demanded.notify_one();
-                    None
-                }
+                Plan::Nothing | Plan::Gets => None,
                 Plan::List(scope) => self.list(scope).await.then_some(scope),
             };
             if seen == Some(Scope::Live) {
@@ -114,6 +109,10 @@ impl Observer {
             }
             if is_poll {
                 polls_until_full = polls_until_full.saturating_sub(1);
+            } else {
+                // What was not worth a list any more, or is left open by it, is planned anew: it
+                // may have shown another half than was meant, or have come to nothing.
+                self.demanded.notify_one();
             }
         }
     }
@@ -195,9 +194,12 @@ impl Observer {
         let mut query = ListQuery { scope, limit: self.size().page, cursor: None };
         let mut cursors = HashSet::new();
         let mut seen = Seen::default();
+        let mut next_page = started;
         loop {
-            let next_page = Instant::now() + Times::PAGE_SPACING;
+            sleep_until(next_page).await;
             let called = self.remote.list(&query).await;
+            // From when it really started: it may have waited for its admission.
+            next_page = called.started + Times::PAGE_SPACING;
             let page = match called.result {
                 Ok(page) => page,
                 Err(error) => match smaller_page(&error, query.limit) {
@@ -216,7 +218,6 @@ impl Observer {
                 return self.list_failed(ReadFailure::AnswerInvalid, started);
             }
             query.cursor = Some(cursor);
-            sleep_until(next_page).await;
         }
         seen.update(&mut lock(&self.size), scope);
         if self.cache().list_ended(scope, started) {
