@@ -26,7 +26,7 @@ impl Times {
     /// How long one call to the Kubernetes API may take.
     pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
     /// How long a rate that a 429 has lowered is kept before more is tried.
-    pub const RATE_CAUTION: Duration = Duration::from_secs(20);
+    pub const RATE_CAUTION: Duration = Duration::from_secs(23);
     /// One poll in so many reads everything; those between may read the rarer half only.
     pub const FULL_POLL: u32 = 20;
     /// Failures in a row that open the breaker.

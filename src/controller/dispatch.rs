@@ -13,7 +13,7 @@ use super::reconciler::Reconciler;
 use crate::{api::DeploymentId, fleet::Lane};
 
 /// Reconciles under way at once.
-const WORKERS: usize = 32;
+const WORKERS: usize = 16;
 
 /// Works on the queue until told to stop; then lets what is under way end.
 pub async fn work(reconciler: Arc<Reconciler>, mut stop: watch::Receiver<bool>) {

@@ -27,7 +27,7 @@ impl Reconciler {
             }
         };
         let id = resource.deployment.clone();
-        let known = object.status.as_ref().and_then(|status| status::last_known(&id, status));
+        let known = object.status.as_ref().and_then(status::last_known);
         let (before, change) = {
             let mut index = self.index();
             (index.deployment_of(&resource.key), index.apply(resource))

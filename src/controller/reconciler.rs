@@ -230,7 +230,7 @@ impl Reconciler {
                 writes.corrected(called.ended, &self.times);
             }
         }
-        self.saw(deployment, called.started, called.ended);
+        self.saw(id, deployment, called.started, called.ended);
         tracing::info!(
             namespace = %resource.key.namespace, name = %resource.key.name,
             generation = resource.generation, deployment_id = %id,
@@ -245,11 +245,10 @@ impl Reconciler {
 
     /// The answer of a write is an observation: of what was wished when it started, and newer
     /// than any read that started before it ended.
-    fn saw(&self, deployment: Deployment, started: Instant, ended: Instant) {
-        let id = deployment.id.clone();
+    fn saw(&self, id: &DeploymentId, deployment: Deployment, started: Instant, ended: Instant) {
         let answer = Answer::from(&deployment);
         let observed = Observed { answer, started, valid_from: ended };
-        self.observer.cache().observe(&id, Some(deployment), observed);
+        self.observer.cache().observe(id, Some(deployment), observed);
     }
 
     /// Steps 4 and 5. Client required, if there is something to publish.

@@ -26,11 +26,11 @@ pub enum Kind {
 }
 
 /// How much more is tried, each second, until the next 429 or the configured rate.
-const RECOVERY: f64 = 1.3;
+const RECOVERY: f64 = 1.4;
 /// The window that the limits are kept in: a second, and a little room for jitter on the way.
 const WINDOW: Duration = Duration::from_millis(1010);
 /// How far below what the server let through the next rate is: right at it, jitter is a 429.
-const MARGIN: f64 = 0.98;
+const MARGIN: f64 = 0.99;
 
 /// How one request ended, as far as the budget cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,6 @@ fn id() -> DeploymentId {
 
 fn deployment(status: RemoteStatus) -> Deployment {
     Deployment {
-        id: id(),
         status,
         paused_reason: None,
         archived: false,

@@ -177,7 +177,7 @@ impl Observer {
     async fn get(&self, id: &DeploymentId) {
         let called = self.remote.get(id).await;
         match called.result {
-            Ok(deployment) => self.saw(deployment, called.started),
+            Ok(deployment) => self.saw(id, deployment, called.started),
             Err(error) => match answer_of_error(&error) {
                 Ok(answer) => self.learned(id, answer, None, called.started),
                 // The credential's trouble is the account's, and not this deployment's.
@@ -230,7 +230,7 @@ impl Observer {
         for item in items {
             seen.count(&item);
             match item {
-                Item::Deployment(deployment) => self.saw(deployment, started),
+                Item::Deployment(id, deployment) => self.saw(&id, deployment, started),
                 Item::Invalid(id) => self.failed(&[id], ReadFailure::AnswerInvalid, started),
             }
         }
@@ -245,9 +245,8 @@ impl Observer {
         false
     }
 
-    fn saw(&self, deployment: Deployment, started: Instant) {
-        let id = deployment.id.clone();
-        self.learned(&id, Answer::from(&deployment), Some(deployment), started);
+    fn saw(&self, id: &DeploymentId, deployment: Deployment, started: Instant) {
+        self.learned(id, Answer::from(&deployment), Some(deployment), started);
     }
 
     fn learned(
@@ -286,7 +285,7 @@ impl Seen {
     fn count(&mut self, item: &Item) {
         self.live += 1;
         match item {
-            Item::Deployment(deployment) => match deployment.status {
+            Item::Deployment(_, deployment) => match deployment.status {
                 RemoteStatus::Active => self.active += 1,
                 RemoteStatus::Paused => self.paused += 1,
                 RemoteStatus::Other(_) => {}

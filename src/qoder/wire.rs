@@ -7,12 +7,10 @@ use serde_json::value::RawValue;
 use super::error::{ApiError, ErrorType};
 use crate::api::{self, DeploymentId, PausedReason, Schedule};
 
-/// What the operator keeps of a remote deployment, cut to the bounds of the CRD's schema so that
+/// What the operator keeps of a remote deployment besides its id, cut to the bounds of the CRD's schema so that
 /// no remote value can make a status invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// The id.
-    pub id: DeploymentId,
     /// The status.
     pub status: RemoteStatus,
     /// Why it is paused. Kept whatever the status says.
@@ -64,7 +62,7 @@ impl From<String> for RemoteStatus {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item {
     /// A deployment.
-    Deployment(Deployment),
+    Deployment(DeploymentId, Deployment),
     /// It makes no sense, but says which deployment it is about.
     Invalid(DeploymentId),
 }
@@ -89,11 +87,11 @@ pub enum Cursor {
 
 /// Decodes one deployment and checks that it is the one asked for.
 pub(super) fn deployment(body: &[u8], asked: &DeploymentId) -> Result<Deployment, ApiError> {
-    let found = serde_json::from_slice::<RawDeployment>(body)
+    let (id, found) = serde_json::from_slice::<RawDeployment>(body)
         .map_err(|_| ApiError::Invalid("not a deployment"))?
         .check()
         .ok_or(ApiError::Invalid("a deployment without a proper id"))?;
-    if found.id == *asked {
+    if id == *asked {
         Ok(found)
     } else {
         Err(ApiError::Invalid("another deployment than the one asked for"))
@@ -117,8 +115,8 @@ pub(super) fn page(body: &[u8]) -> Result<Page, ApiError> {
 
 fn item(raw: &RawValue) -> Option<Item> {
     let whole = serde_json::from_str::<RawDeployment>(raw.get()).ok();
-    if let Some(found) = whole.and_then(RawDeployment::check) {
-        return Some(Item::Deployment(found));
+    if let Some((id, found)) = whole.and_then(RawDeployment::check) {
+        return Some(Item::Deployment(id, found));
     }
     let only: OnlyId = serde_json::from_str(raw.get()).ok()?;
     DeploymentId::try_from(only.id.as_str()).ok().map(Item::Invalid)
@@ -190,10 +188,10 @@ struct EnvelopeError {
 }
 
 impl RawDeployment {
-    fn check(self) -> Option<Deployment> {
+    fn check(self) -> Option<(DeploymentId, Deployment)> {
         let time = |text: String| text.parse::<k8s_openapi::jiff::Timestamp>().ok();
-        Some(Deployment {
-            id: DeploymentId::try_from(self.id.as_str()).ok()?,
+        let id = DeploymentId::try_from(self.id.as_str()).ok()?;
+        let deployment = Deployment {
             status: self.status.into(),
             paused_reason: self.paused_reason.map(cut_reason),
             archived: self.archived_at.is_some(),
@@ -203,7 +201,8 @@ impl RawDeployment {
                 expression: cut(schedule.expression, api::MAX_TEXT),
                 timezone: schedule.timezone.map(|zone| cut(zone, api::MAX_TEXT)),
             }),
-        })
+        };
+        Some((id, deployment))
     }
 }
 

@@ -108,8 +108,8 @@ impl World {
     }
 }
 
-fn requested(seen: Instant) -> Option<Box<Request>> {
-    Some(Box::new(Request { value: "now".into(), seen }))
+fn requested(seen: Instant) -> Request {
+    Request { value: "now".into(), seen }
 }
 
 fn known(answer: Answer, fresh: bool) -> Knowledge {
@@ -197,8 +197,10 @@ fn an_observation_answers_only_what_was_asked_before_its_request_started() {
         })
     };
     let generation = |resource: &mut Resource, asked| resource.generation_seen = asked;
-    let reconcile = |resource: &mut Resource, asked| resource.reconcile_request = requested(asked);
-    let resume = |resource: &mut Resource, asked| resource.resume_request = requested(asked);
+    let reconcile =
+        |resource: &mut Resource, asked| resource.reconcile_request = Some(requested(asked).into());
+    let resume =
+        |resource: &mut Resource, asked| resource.resume_request = Some(requested(asked).into());
     for answer in ANSWERS {
         assert_eq!(is_fresh(answer, generation), [false, true], "{answer:?}");
         assert_eq!(is_fresh(answer, reconcile), [false, true], "{answer:?}");
@@ -207,7 +209,7 @@ fn an_observation_answers_only_what_was_asked_before_its_request_started() {
         assert_eq!(is_fresh(answer, resume), [may_be_older, true], "{answer:?}");
     }
     let handled = |resource: &mut Resource, asked| {
-        resource.reconcile_request = requested(asked);
+        resource.reconcile_request = Some(requested(asked).into());
         resource.memory.reconcile_handled =
             resource.reconcile_request.as_ref().map(|request| request.value.clone());
     };
@@ -259,8 +261,8 @@ fn a_read_has_to_have_started_after_everything_that_it_answers() {
     };
     check(start, &|_| {});
     check(asked, &|world| world.resource.generation_seen = asked);
-    check(asked, &|world| world.resource.reconcile_request = requested(asked));
-    check(asked, &|world| world.resource.resume_request = requested(asked));
+    check(asked, &|world| world.resource.reconcile_request = Some(requested(asked).into()));
+    check(asked, &|world| world.resource.resume_request = Some(requested(asked).into()));
     check(asked, &|world| world.writes.ended(&world.resource, asked));
     check(start, &|world| world.writes.lost(Verb::Pause, asked, &TIMES));
     check(asked, &|world| {

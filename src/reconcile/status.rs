@@ -7,10 +7,7 @@ use super::{
     settle::{Progress, ReachedChange, Ready, Settled},
 };
 use crate::{
-    api::{
-        Condition, ConditionStatus, ConditionType, DeploymentId, LastReached,
-        QoderDeploymentStatus, Reason,
-    },
+    api::{Condition, ConditionStatus, ConditionType, LastReached, QoderDeploymentStatus, Reason},
     fleet::{Answer, PausedBy},
     qoder::{Deployment, RemoteStatus},
 };
@@ -120,9 +117,8 @@ pub fn render(
 
 /// What a status says of the remote: the last that is known until this process has looked.
 #[must_use]
-pub fn last_known(id: &DeploymentId, status: &QoderDeploymentStatus) -> Option<Deployment> {
+pub fn last_known(status: &QoderDeploymentStatus) -> Option<Deployment> {
     Some(Deployment {
-        id: id.clone(),
         status: RemoteStatus::from(status.status.clone()?),
         paused_reason: status.paused_reason.clone(),
         archived: status.archived_time.is_some(),

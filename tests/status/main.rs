@@ -21,8 +21,8 @@ use k8s_openapi::{
 };
 use qoder_operator::{
     api::{
-        Condition, ConditionStatus, ConditionType, DeploymentId, LastReached, NEVER_OBSERVED,
-        QoderDeployment, QoderDeploymentStatus, Reason, Wish, crd,
+        Condition, ConditionStatus, ConditionType, LastReached, NEVER_OBSERVED, QoderDeployment,
+        QoderDeploymentStatus, Reason, Wish, crd,
     },
     qoder::Deployment,
     reconcile::{
@@ -236,11 +236,10 @@ fn the_owner_is_named_only_where_it_may_be_seen() {
 
 #[tokio::test]
 async fn a_restart_has_nothing_to_publish() {
-    let id = DeploymentId::try_from(ID).unwrap();
     for remote in remotes().await {
         for ready in readys() {
             let status = publish(&nothing(), ready, remote.as_ref(), time(1));
-            let known = last_known(&id, &status);
+            let known = last_known(&status);
             assert_eq!(known, remote, "what the status says of the remote");
             assert_eq!(publish(&status, ready, known.as_ref(), time(2)), status);
         }
