@@ -73,27 +73,27 @@ pub fn cases(count: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(count) }
 }
 
-/// Accounts of any shape: nothing, all, half, hardly any or any part of them bound, and the same
-/// of them paused.
+/// Accounts of any shape: nothing, all, half, hardly any or any part of them paused, and the same
+/// of them bound, or only of those on one side.
 pub fn worlds(
     sizes: RangeInclusive<usize>,
     latencies: RangeInclusive<u64>,
 ) -> impl Strategy<Value = World> {
     let share = || prop_oneof![Just(0.0), Just(1.0), Just(0.5), Just(0.02), 0.0..1.0];
+    let side = prop::sample::select(vec![None, None, Some(true), Some(false)]);
     // Fewer pages that are too big than failures that open the breaker.
     let pages = [1000, 62].map(|page| (Dialect::D1, page));
     let small_pages = [1000, 31, 15].map(|page| (Dialect::D2, page));
     let pages = prop::sample::select([pages.as_slice(), &small_pages].concat());
-    let answers = (pages, latencies.prop_map(Duration::from_millis));
-    (sizes, share(), share(), answers).prop_flat_map(|(count, paused, bound, answers)| {
-        let ((dialect, largest_page), latency) = answers;
+    let worlds = (sizes, share(), (share(), side), pages, latencies);
+    worlds.prop_flat_map(|(count, paused, (bound, side), (dialect, largest_page), latency)| {
         let deployment = (prop::bool::weighted(paused), prop::bool::weighted(bound));
-        let deployments = vec(deployment, count);
-        deployments.prop_map(move |deployments| World {
-            deployments,
-            dialect,
-            largest_page,
-            latency,
+        vec(deployment, count).prop_map(move |mut deployments| {
+            for (is_paused, is_bound) in &mut deployments {
+                *is_bound &= side.is_none_or(|side| side == *is_paused);
+            }
+            let latency = Duration::from_millis(latency);
+            World { deployments, dialect, largest_page, latency }
         })
     })
 }
