@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
-    qoder::{ApiError, Token, TokenError, TokenSource},
+    qoder::{ApiError, SendError, Token, TokenError, TokenSource},
     times::Times,
 };
 
@@ -259,6 +259,8 @@ impl Account {
                 Ending::Throttled(error.and_then(ApiError::retry_after))
             }
             (_, Some(status)) if status.is_server_error() => Ending::Failed,
+            // An answer that is too large is one.
+            (Some(ApiError::Send(SendError::TooLarge(_))), None) => Ending::Answered,
             (Some(ApiError::Send(_)), None) => Ending::Failed,
             _ => Ending::Answered,
         };

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::qoder::SendError;
 
 const TIMES: Times =
     Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
@@ -64,6 +63,17 @@ fn one_probe_at_a_time_and_only_an_answer_frees_the_credential() {
     assert!(is_admitted(&mut account, again));
     assert!(account.ended((Kind::Read, 1), None, again, 0.0));
     assert_eq!(account.worth(), Worth::Usable);
+}
+
+#[test]
+fn a_page_that_is_halved_again_and_again_does_not_open_the_breaker() {
+    let mut account = account();
+    let now = Instant::now();
+    for _ in 0..Times::BREAKER_FAILURES {
+        let too_large = ApiError::Send(SendError::TooLarge(1));
+        account.ended((Kind::Read, 1), Some(&too_large), now, 0.0);
+    }
+    assert!(!account.is_breaker_open(), "the API has answered each time");
 }
 
 #[test]
