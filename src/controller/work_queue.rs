@@ -104,54 +104,5 @@ impl WorkQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn id(name: &str) -> DeploymentId {
-        DeploymentId::try_from(format!("dep_{name}").as_str()).unwrap()
-    }
-
-    fn key(next: Next) -> String {
-        match next {
-            Next::Key(id, _) => id.to_string(),
-            other => format!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn nothing_about_one_deployment_runs_twice_at_once_and_nothing_is_lost() {
-        let (ns, now) = (Arc::from("ns"), Instant::now());
-        let mut queue = WorkQueue::default();
-        queue.add(&id("a"), Lane::Report, &ns, now);
-        assert_eq!(key(queue.next(now)), "dep_a");
-        queue.add(&id("a"), Lane::Spec, &ns, now);
-        queue.add(&id("a"), Lane::Report, &ns, now);
-        assert_eq!(queue.next(now), Next::Idle, "it is being worked on");
-        queue.done(&id("a"), now);
-        assert_eq!(key(queue.next(now)), "dep_a", "it was added meanwhile");
-        queue.done(&id("a"), now);
-        assert_eq!(queue.next(now), Next::Idle);
-    }
-
-    #[test]
-    fn the_earliest_delay_counts_and_a_look_before_it_ends_it() {
-        let (ns, now) = (Arc::from("ns"), Instant::now());
-        let at = |seconds| now + Duration::from_secs(seconds);
-        let mut queue = WorkQueue::default();
-        queue.add_at(&id("a"), &ns, at(9));
-        queue.add_at(&id("a"), &ns, at(5));
-        queue.add_at(&id("a"), &ns, at(7));
-        assert_eq!(queue.next(at(4)), Next::At(at(5)));
-        assert_eq!(queue.next(at(5)), Next::Key(id("a"), at(5)));
-        queue.done(&id("a"), at(5));
-        assert_eq!(queue.next(at(20)), Next::Idle);
-
-        queue.add_at(&id("a"), &ns, at(30));
-        queue.add(&id("a"), Lane::Spec, &ns, at(21));
-        assert_eq!(key(queue.next(at(21))), "dep_a");
-        queue.done(&id("a"), at(21));
-        assert_eq!(queue.next(at(40)), Next::Idle, "the look at 21 has settled it");
-    }
-}
+#[path = "work_queue_tests.rs"]
+mod tests;

@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use proptest::prelude::*;
 
 use super::*;
 
@@ -111,4 +113,109 @@ fn turns_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
     assert_eq!(fourth, third + Duration::from_millis(50));
     assert_eq!(account.grant(fourth), Some(id(4)));
     assert_eq!(account.waiting(), 0);
+}
+
+/// Someone who wants to write.
+#[derive(Debug, Clone)]
+struct Ask {
+    /// Milliseconds after the one before.
+    after: u64,
+    namespace: usize,
+    lane: Lane,
+    /// What becomes of the turn, so many milliseconds after it was given.
+    used: Use,
+    takes: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Write,
+    GiveBack,
+    /// Its resource is gone: the turn ends by itself.
+    Nothing,
+}
+
+const NAMESPACES: usize = 4;
+
+fn asks() -> impl Strategy<Value = Vec<Ask>> {
+    let lane = prop::sample::select(vec![Lane::Spec, Lane::Drift, Lane::Report]);
+    let used = prop::sample::select(vec![Use::Write, Use::Write, Use::GiveBack, Use::Nothing]);
+    let ask = (0..20_u64, 0..NAMESPACES, lane, used, 0..60_u64).prop_map(
+        |(after, namespace, lane, used, takes)| Ask { after, namespace, lane, used, takes },
+    );
+    prop::collection::vec(ask, 1..120)
+}
+
+/// One who waits, and who was there before.
+struct Waits<'a> {
+    ask: &'a Ask,
+    /// Turns granted before it asked.
+    granted: usize,
+    /// Those of its lane and namespace that waited before it.
+    ahead: usize,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    /// Whoever asks, and whatever becomes of the turns: everyone gets one, in the order of the
+    /// lanes and round robin over the namespaces, and no second has more than its writes.
+    #[test]
+    fn turns_are_fair_and_none_is_lost(asks in asks()) {
+        let millis = Duration::from_millis;
+        let namespaces: Vec<Arc<str>> = (0..NAMESPACES).map(|n| format!("ns-{n}").into()).collect();
+        let mut account = account();
+        let mut now = Instant::now();
+        let mut coming: Vec<(Instant, DeploymentId, &Ask)> = Vec::new();
+        for (ask, n) in asks.iter().zip(0..) {
+            let at = coming.last().map_or(now, |(at, ..)| *at) + millis(ask.after);
+            coming.push((at, id(n), ask));
+        }
+        // 20 a second, and a second for the last turns that nobody uses.
+        let all_slots = millis(55 * u64::try_from(asks.len()).unwrap());
+        let end = coming.last().map_or(now, |(at, ..)| *at) + all_slots + 2 * Times::PERMIT;
+        let mut coming = coming.into_iter().peekable();
+        let mut waiting: BTreeMap<DeploymentId, Waits<'_>> = BTreeMap::new();
+        let mut held: Vec<(Instant, DeploymentId, Use)> = Vec::new();
+        let (mut granted, mut sent) = (0, Vec::new());
+        while now < end {
+            while let Some((_, id, ask)) = coming.next_if(|(at, ..)| *at <= now) {
+                match account.turn(&id, ask.lane, &namespaces[ask.namespace], now) {
+                    Turn::Yours(_) => held.push((now + millis(ask.takes), id, ask.used)),
+                    Turn::Wait => {
+                        let is_ahead = |other: &&Waits<'_>| {
+                            (other.ask.lane, other.ask.namespace) == (ask.lane, ask.namespace)
+                        };
+                        let ahead = waiting.values().filter(is_ahead).count();
+                        waiting.insert(id, Waits { ask, granted, ahead });
+                    }
+                }
+            }
+            while let Some(id) = account.grant(now) {
+                granted += 1;
+                let Waits { ask, granted: before, ahead } = waiting.remove(&id).unwrap();
+                prop_assert!(waiting.values().all(|other| other.ask.lane >= ask.lane));
+                if ask.lane == Lane::Spec {
+                    prop_assert!(granted - before <= (ahead + 1) * NAMESPACES, "{id} waited longer");
+                }
+                held.push((now + millis(ask.takes), id, ask.used));
+            }
+            for (_, id, used) in held.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>() {
+                match used {
+                    Use::Write => match account.send_write(&id, now) {
+                        Ok(()) => sent.push(now),
+                        Err(at) => held.push((at, id, used)),
+                    },
+                    Use::GiveBack => account.give_back(&id),
+                    Use::Nothing => {}
+                }
+            }
+            now += millis(5);
+        }
+        prop_assert!(coming.next().is_none() && waiting.is_empty(), "{} wait", waiting.len());
+        let writes = asks.iter().filter(|ask| matches!(ask.used, Use::Write)).count();
+        prop_assert_eq!(sent.len(), writes);
+        for window in sent.windows(21) {
+            prop_assert!(window[20] - window[0] >= Duration::from_secs(1));
+        }
+    }
 }
