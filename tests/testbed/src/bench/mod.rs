@@ -90,23 +90,26 @@ impl Bench {
         for number in resources {
             let all = |it: &Scenario| number == largest || !LARGEST_ONLY.contains(it);
             report.push(self.measure(Program::Operator, number, all).await?);
+            self.write(&report)?;
             if self.baseline && number <= BASELINE_RESOURCES {
                 let all = |it: &Scenario| OF_BASELINE.contains(it);
                 report.push(self.measure(Program::Baseline, number, all).await?);
+                self.write(&report)?;
             }
         }
-        let table = report.markdown();
-        println!("{table}");
-        if let Some(file) = &self.json {
-            let text = serde_json::to_string_pretty(&report)?;
-            fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))?;
-        }
-        if let Some(file) = &self.markdown {
-            write_markdown(file, &table)?;
-        }
+        println!("{}", report.markdown());
         let missed = report.missed_counts();
         ensure!(missed.is_empty(), "these counts miss their bars:\n  {}", missed.join("\n  "));
         Ok(())
+    }
+
+    /// Writes what there is so far: whatever ends the run later, this is measured.
+    fn write(&self, report: &Report) -> Result<()> {
+        if let Some(file) = &self.json {
+            let text = serde_json::to_string_pretty(report)?;
+            fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))?;
+        }
+        self.markdown.as_ref().map_or(Ok(()), |file| write_markdown(file, &report.markdown()))
     }
 
     fn wants(&self, scenario: Scenario) -> bool {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Flip, WHOLE, calls_that, count, deadline, to_post};
 use crate::Result;
 use crate::bench::figure::{Bar, Figure};
-use crate::bench::stage::{AT_ONCE, Stage, create_namespace};
+use crate::bench::stage::{AT_ONCE, Stage, Target, create_namespace};
 use crate::bench::subject::{Program, Subject};
 
 /// Where the resources of the comparison are.
@@ -20,7 +20,8 @@ const COMPARISON: &str = "comparison";
 /// Between two flips of calm resources.
 const SPACING: Duration = Duration::from_millis(500);
 
-/// Starts the program and waits until it has answered every resource; meanwhile calm ones flip.
+/// Starts the program and waits until it has answered every resource; meanwhile calm ones flip, unless
+/// it is the baseline: it serves one after the other, and a flip among many takes it minutes.
 pub(in crate::bench) async fn adoption(
     stage: &Stage,
     program: Program,
@@ -32,13 +33,18 @@ pub(in crate::bench) async fn adoption(
     let start = Instant::now();
     let subject = stage.start(program)?;
     let done = Cell::new(false);
+    let (flipping, resting) = match program {
+        Program::Operator => (&stage.calm[..], &[][..]),
+        Program::Baseline => (&[][..], &stage.calm[..]),
+    };
     let all = async {
-        let fleet: Vec<_> = stage.fleet.iter().map(|target| (target.name.clone(), 1)).collect();
-        let last = stage.watched.all_ready(&fleet, deadline(stage)).await;
+        let resting = stage.fleet.iter().chain(resting);
+        let resting: Vec<_> = resting.map(|target| (target.name.clone(), 1)).collect();
+        let last = stage.watched.all_ready(&resting, deadline(stage)).await;
         done.set(true);
         last
     };
-    let (last, flips) = tokio::join!(all, flip_apart(stage, &done));
+    let (last, flips) = tokio::join!(all, flip_apart(stage, flipping, &done));
     let (last, flips) = (last?, flips?);
     let took = last.duration_since(start).as_secs_f64();
     let writes = stage.status_writes().await?.since(before);
@@ -75,9 +81,9 @@ pub(in crate::bench) async fn adoption(
 }
 
 /// Flips one calm resource after the other, each once, as soon as it is adopted itself.
-async fn flip_apart(stage: &Stage, done: &Cell<bool>) -> Result<Vec<Flip>> {
+async fn flip_apart(stage: &Stage, calm: &[Target], done: &Cell<bool>) -> Result<Vec<Flip>> {
     let mut edits = Vec::new();
-    for target in &stage.calm {
+    for target in calm {
         stage.watched.ready(&target.name, 1, deadline(stage)).await?;
         if done.get() {
             break;
