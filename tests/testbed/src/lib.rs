@@ -36,6 +36,7 @@ pub mod process;
 pub mod readiness;
 mod recorder;
 mod servers;
+mod simulator;
 pub mod supervise;
 pub mod table;
 pub mod up;

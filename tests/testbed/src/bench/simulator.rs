@@ -2,16 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::operator::http_client;
-use crate::process::workspace_binary;
-use crate::{Process, Result};
+use crate::Result;
+use crate::simulator::{self, checked};
 
 /// The token that the simulator accepts unless it is told another one.
 pub(super) const TOKEN: &str = "pt-simulator";
@@ -22,8 +21,6 @@ pub(super) const READS_PER_SECOND: u32 = 50;
 /// See [`READS_PER_SECOND`].
 pub(super) const WRITES_PER_SECOND: u32 = 20;
 
-/// How long it may take to start.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// How many round trips the clocks are compared by; the fastest counts.
 const CLOCK_SAMPLES: usize = 20;
 
@@ -55,10 +52,7 @@ impl Dialect {
 
 /// A running simulator.
 pub(super) struct Simulator {
-    process: Process,
-    http: reqwest::Client,
-    pub(super) base_url: String,
-    origin: String,
+    process: simulator::Simulator,
     /// The ids of its deployments, in the order of their seeds.
     pub(super) ids: Vec<String>,
     /// Our time when the journal's clock said 0.
@@ -96,28 +90,30 @@ impl Simulator {
         let seeds: Vec<Value> = paused.iter().map(|it| json!({"status": status(it)})).collect();
         let file = folder.join("deployments.json");
         fs::write(&file, serde_json::to_vec(&seeds)?)?;
-        let mut command = Command::new(workspace_binary("qoder-simulator")?);
-        command
-            .args(["--listen", "127.0.0.1:0", "--dialect", dialect.name()])
-            .arg("--seed")
-            .arg(&file)
-            .args(["--reads-per-second", &READS_PER_SECOND.to_string()])
-            .args(["--writes-per-second", &WRITES_PER_SECOND.to_string()]);
-        let process = Process::spawn("simulator", &command, &folder.join("simulator.log"))?;
-        let url = process.wait_for_line("a base URL", DEADLINE, |line| {
-            line.starts_with("http://").then(|| line.trim().to_owned())
-        });
-        let base_url = url.await?;
-        let authority = base_url.split('/').nth(2).context("a base URL without a host")?;
-        let origin = format!("http://{authority}");
-        let http = http_client()?;
-        let (ids, epoch, clock_error) = (Vec::new(), Instant::now(), Duration::MAX);
-        let mut simulator = Self { process, http, base_url, origin, ids, epoch, clock_error };
-        simulator.ids = simulator.all_ids().await?;
+        let (reads, writes) = (READS_PER_SECOND.to_string(), WRITES_PER_SECOND.to_string());
+        let arguments = [
+            "--dialect".as_ref(),
+            dialect.name().as_ref(),
+            "--seed".as_ref(),
+            file.as_os_str(),
+            "--reads-per-second".as_ref(),
+            reads.as_ref(),
+            "--writes-per-second".as_ref(),
+            writes.as_ref(),
+        ];
+        let process = simulator::Simulator::start(folder, arguments).await?;
+        let ids = process.ids().await?;
+        let (epoch, clock_error) = (Instant::now(), Duration::MAX);
+        let mut simulator = Self { process, ids, epoch, clock_error };
         ensure!(simulator.ids.len() == paused.len(), "the simulator has other deployments");
         simulator.compare_clocks().await?;
         simulator.set(&json!({"latency_ms": LATENCY.as_millis()})).await?;
         Ok(simulator)
+    }
+
+    /// What the operator is given.
+    pub(super) fn base_url(&self) -> &str {
+        &self.process.base_url
     }
 
     /// Our time of a time of the journal.
@@ -132,15 +128,14 @@ impl Simulator {
 
     /// Changes settings.
     pub(super) async fn set(&self, settings: &Value) -> Result<()> {
-        let url = format!("{}/_sim/settings", self.origin);
-        checked(self.http.patch(url).json(settings).send().await?).await
+        self.process.tell(Method::PATCH, "settings", settings).await
     }
 
     /// Somebody pauses or resumes a deployment behind the operator's back.
     pub(super) async fn drift(&self, id: &str, paused: bool) -> Result<()> {
         let verb = if paused { "pause" } else { "unpause" };
-        let url = format!("{}/_sim/deployments/{id}/{verb}", self.origin);
-        checked(self.http.post(url).json(&json!({})).send().await?).await
+        let path = format!("deployments/{id}/{verb}");
+        self.process.tell(Method::POST, &path, &json!({})).await
     }
 
     /// The number of the last call: what comes after it is new.
@@ -150,7 +145,7 @@ impl Simulator {
 
     /// The calls after the mark, in the order of arrival.
     pub(super) async fn calls(&self, mark: u64) -> Result<Vec<Call>> {
-        self.get(&format!("journal?since={mark}")).await
+        self.process.journal(mark).await
     }
 
     /// A call that goes through the API while it has no latency is in the journal at half of its
@@ -159,8 +154,8 @@ impl Simulator {
         for _ in 0..CLOCK_SAMPLES {
             let mark = self.mark().await?;
             let sent = Instant::now();
-            let url = format!("{}/deployments?limit=1", self.base_url);
-            let answer = self.http.get(url).bearer_auth(TOKEN).send().await?;
+            let url = format!("{}/deployments?limit=1", self.base_url());
+            let answer = self.process.http.get(url).bearer_auth(TOKEN).send().await?;
             let half = sent.elapsed() / 2;
             checked(answer).await?;
             let call = self.calls(mark).await?.pop().context("the journal lacks a call")?;
@@ -171,26 +166,4 @@ impl Simulator {
         }
         Ok(())
     }
-
-    async fn all_ids(&self) -> Result<Vec<String>> {
-        #[derive(Deserialize)]
-        struct Ids {
-            ids: Vec<String>,
-        }
-        Ok(self.get::<Ids>("deployments").await?.ids)
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let answer = self.http.get(format!("{}/_sim/{path}", self.origin)).send().await;
-        let answer = answer
-            .with_context(|| format!("the simulator is gone:\n{}", self.process.log_tail()))?;
-        Ok(answer.error_for_status()?.json().await?)
-    }
-}
-
-async fn checked(answer: reqwest::Response) -> Result<()> {
-    let status = answer.status();
-    let body = answer.text().await?;
-    ensure!(status.is_success(), "the simulator answered {status}: {body}");
-    Ok(())
 }

@@ -118,7 +118,7 @@ impl Stage {
 
     /// Starts what is to be measured.
     pub(super) fn start(&self, program: Program) -> Result<Subject> {
-        Subject::start(program, &self.folder, &self.kubeconfig, &self.simulator.base_url)
+        Subject::start(program, &self.folder, &self.kubeconfig, self.simulator.base_url())
     }
 
     /// How many resources there are.

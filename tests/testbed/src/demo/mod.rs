@@ -30,8 +30,8 @@ pub async fn demo() -> Result<()> {
     let version = bed.client().apiserver_version().await?.git_version;
     println!("  API server   {version}, ready after {:.1} s", start.elapsed().as_secs_f64());
     let simulator = Simulator::start(bed.folder(), DEPLOYMENTS).await?;
-    println!("  simulator    {}", simulator.base_url);
-    let operator = bed.operator().base_url(&simulator.base_url).token(TOKEN).start().await?;
+    println!("  simulator    {}", simulator.base_url());
+    let operator = bed.operator().base_url(simulator.base_url()).token(TOKEN).start().await?;
     println!(
         "  operator     polls every second, with the shipped rights in namespace {}",
         bed.namespace()

@@ -184,7 +184,7 @@ impl<'a> Script<'a> {
     }
 
     fn curl(&self, id: &str, verb: &str, body: &str) -> String {
-        format!("$ curl -X POST {}/_sim/deployments/{id}/{verb}{body}", self.simulator.origin)
+        format!("$ curl -X POST {}/_sim/deployments/{id}/{verb}{body}", self.simulator.origin())
     }
 
     /// What a person can do next.
@@ -206,7 +206,7 @@ Ctrl-C ends it all.",
             kubeconfig.display(),
             patch(true).replace("$ ", "  "),
             self.curl(&self.weekly, "unpause", "").replace("$ ", "  "),
-            self.simulator.origin,
+            self.simulator.origin(),
         )
     }
 }

@@ -1,30 +1,20 @@
-//! The simulator's executable as a process, and its control API over HTTP.
+//! The simulated API as the demo plays with it: what others do there, and what it was asked.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use reqwest::Method;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::operator::http_client;
-use crate::process::workspace_binary;
-use crate::{Process, Result, eventually};
+use crate::{Result, eventually, simulator};
 
-/// How long the simulator may take to start, and the operator to call.
+/// How long the operator may take to call.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A running simulator.
-pub(super) struct Simulator {
-    process: Process,
-    http: reqwest::Client,
-    /// What the operator is given.
-    pub(super) base_url: String,
-    /// Scheme, host and port.
-    pub(super) origin: String,
-}
+pub(super) struct Simulator(simulator::Simulator);
 
 /// A request that the simulated API has seen.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,47 +27,46 @@ pub(super) struct Call {
 
 impl Simulator {
     pub(super) async fn start(folder: &Path, deployments: usize) -> Result<Self> {
-        let mut command = Command::new(workspace_binary("qoder-simulator")?);
-        command.args(["--listen", "127.0.0.1:0", "--deployments", &deployments.to_string()]);
-        let process = Process::spawn("simulator", &command, &folder.join("simulator.log"))?;
-        let url = process.wait_for_line("a base URL", DEADLINE, |line| {
-            line.starts_with("http://").then(|| line.trim().to_owned())
-        });
-        let base_url = url.await?;
-        let authority = base_url.split('/').nth(2).context("a base URL without a host")?;
-        let origin = format!("http://{authority}");
-        Ok(Self { process, http: http_client()?, base_url, origin })
+        let arguments = ["--deployments", &deployments.to_string()];
+        Ok(Self(simulator::Simulator::start(folder, arguments).await?))
+    }
+
+    /// What the operator is given.
+    pub(super) fn base_url(&self) -> &str {
+        &self.0.base_url
+    }
+
+    /// Scheme, host and port.
+    pub(super) fn origin(&self) -> &str {
+        &self.0.origin
     }
 
     /// The ids of its deployments.
     pub(super) async fn ids(&self) -> Result<Vec<String>> {
-        #[derive(Deserialize)]
-        struct Ids {
-            ids: Vec<String>,
-        }
-        Ok(self.get::<Ids>("deployments").await?.ids)
+        self.0.ids().await
     }
 
     /// The remote status of a deployment.
     pub(super) async fn status(&self, id: &str) -> Result<String> {
-        let deployment: Value = self.get(&format!("deployments/{id}")).await?;
+        let deployment: Value = self.0.get(&format!("deployments/{id}")).await?;
         let status = deployment.get("status").and_then(Value::as_str);
         Ok(status.context("a deployment without a status")?.to_owned())
     }
 
     /// Someone resumes a deployment by hand.
     pub(super) async fn unpause(&self, id: &str) -> Result<()> {
-        self.post(&format!("deployments/{id}/unpause"), &json!({})).await
+        self.0.tell(Method::POST, &format!("deployments/{id}/unpause"), &json!({})).await
     }
 
     /// The platform pauses a deployment because of an error of this type.
     pub(super) async fn pause_by_error(&self, id: &str, error: &str) -> Result<()> {
-        self.post(&format!("deployments/{id}/pause_by_error"), &json!({"type": error})).await
+        let path = format!("deployments/{id}/pause_by_error");
+        self.0.tell(Method::POST, &path, &json!({"type": error})).await
     }
 
     /// What the API has seen after the request number `mark`, without what is still under way.
     pub(super) async fn calls(&self, mark: u64) -> Result<Vec<Call>> {
-        let mut calls: Vec<Call> = self.get(&format!("journal?since={mark}")).await?;
+        let mut calls: Vec<Call> = self.0.journal(mark).await?;
         calls.retain(|call| call.status.is_some());
         Ok(calls)
     }
@@ -99,21 +88,6 @@ impl Simulator {
             Ok(enough(&calls).then_some(calls))
         });
         calls.await?.with_context(|| format!("the API saw no {what} within {DEADLINE:?}"))
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let answer = self.http.get(format!("{}/_sim/{path}", self.origin)).send().await;
-        let answer = answer
-            .with_context(|| format!("the simulator is gone:\n{}", self.process.log_tail()))?;
-        Ok(answer.error_for_status()?.json().await?)
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> Result<()> {
-        let answer =
-            self.http.post(format!("{}/_sim/{path}", self.origin)).json(body).send().await?;
-        let status = answer.status();
-        ensure!(status.is_success(), "the simulator answered {status}: {}", answer.text().await?);
-        Ok(())
     }
 }
 

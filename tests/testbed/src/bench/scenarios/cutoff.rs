@@ -26,7 +26,7 @@ pub(in crate::bench) async fn cutoff(stage: &Stage, subject: Subject) -> Result<
     let mut proxy = Proxy::start(address.context("the API server has no address")?).await?;
     *server = format!("https://{}", proxy.address());
     let mark = stage.simulator.mark().await?;
-    let base_url = &stage.simulator.base_url;
+    let base_url = stage.simulator.base_url();
     let subject = Subject::start(Program::Operator, &stage.folder, &kubeconfig, base_url)?;
     listed(stage, mark).await?;
 
