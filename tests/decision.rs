@@ -8,8 +8,11 @@
     reason = "a test that meets the impossible should stop there"
 )]
 
+mod knowledge;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use knowledge::{ANSWERS, FAILURES};
 use qoder_operator::{
     api::{ConditionStatus, DriftPolicy, Reason, Wish},
     fleet::{Answer, PausedBy, ReadFailure},
@@ -32,25 +35,10 @@ fn for_all(check: impl Fn(&Situation) + Sync) {
         CredentialState::Rejected(Age::WithinGrace),
         CredentialState::Rejected(Age::Stale),
     ];
-    let failures = [
-        ReadFailure::Unavailable,
-        ReadFailure::AnswerInvalid,
-        ReadFailure::NotTheApi,
-        ReadFailure::Unauthorized,
-    ];
-    let answers = [
-        Answer::Forbidden,
-        Answer::NotFound,
-        Answer::Archived,
-        Answer::Active,
-        Answer::Paused(PausedBy::Hand),
-        Answer::Paused(PausedBy::Platform),
-        Answer::UnknownStatus,
-    ];
     let mut knowledge = vec![Knowledge::Nothing];
-    knowledge.extend(failures.iter().flat_map(|f| ages.map(|age| Knowledge::Failed(*f, age))));
+    knowledge.extend(FAILURES.iter().flat_map(|f| ages.map(|age| Knowledge::Failed(*f, age))));
     knowledge.extend(
-        answers.iter().flat_map(|answer| {
+        ANSWERS.iter().flat_map(|answer| {
             [true, false].map(|fresh| Knowledge::Known { answer: *answer, fresh })
         }),
     );

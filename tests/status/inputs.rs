@@ -7,7 +7,6 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use qoder_operator::{
     api::{DeploymentId, DriftPolicy, Wish},
-    fleet::{Answer, PausedBy, ReadFailure},
     qoder::{BaseUrl, Client, Deployment, SendError, Token, Transport, Verb},
     reconcile::{
         decide::decide,
@@ -17,7 +16,10 @@ use qoder_operator::{
 };
 use serde_json::{Value, json};
 
-use super::ID;
+use super::{
+    ID,
+    knowledge::{ANSWERS, FAILURES},
+};
 
 /// What every free text of the remote begins with. It has no place in a message.
 pub const REMOTE_TEXT: &str = "https://remote.example/said-so";
@@ -60,24 +62,9 @@ fn situations() -> Vec<Situation> {
         |s| s.answered = true,
         |s| s.overdue = true,
     ];
-    let failures = [
-        ReadFailure::Unavailable,
-        ReadFailure::AnswerInvalid,
-        ReadFailure::NotTheApi,
-        ReadFailure::Unauthorized,
-    ];
-    let answers = [
-        Answer::Forbidden,
-        Answer::NotFound,
-        Answer::Archived,
-        Answer::Active,
-        Answer::Paused(PausedBy::Hand),
-        Answer::Paused(PausedBy::Platform),
-        Answer::UnknownStatus,
-    ];
     let mut knowledge = vec![Knowledge::Nothing];
-    knowledge.extend(failures.map(|cause| Knowledge::Failed(cause, Age::Stale)));
-    knowledge.extend(answers.map(|answer| Knowledge::Known { answer, fresh: true }));
+    knowledge.extend(FAILURES.map(|cause| Knowledge::Failed(cause, Age::Stale)));
+    knowledge.extend(ANSWERS.map(|answer| Knowledge::Known { answer, fresh: true }));
 
     let mut situations = Vec::new();
     for &knowledge in &knowledge {

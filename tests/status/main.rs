@@ -9,6 +9,8 @@
 )]
 
 mod inputs;
+#[path = "../knowledge/mod.rs"]
+mod knowledge;
 
 use std::collections::{BTreeSet, HashSet};
 
