@@ -33,6 +33,7 @@ pub mod api;
 pub mod check;
 pub mod config;
 pub mod controller;
+pub mod env;
 pub mod fleet;
 mod lock;
 pub mod metrics;
