@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::SendError;
+use super::{
+    SendError,
+    lenient::{body, exact, object},
+};
 
 /// One call to the API failed. Carries no remote text.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,23 @@ pub enum ErrorType {
     Other,
 }
 
+impl ErrorType {
+    /// The type in the API's own error envelope; `None`: the body is something else.
+    pub(super) fn read(answer: &[u8]) -> Option<Self> {
+        let answer = body(answer);
+        let [kind, error] = object(&answer, ["type", "error"])?;
+        if exact(kind.value()?)? != "error" {
+            return None;
+        }
+        let [kind] = object(error.value()?, ["type"])?;
+        Some(match exact(kind.value()?)?.as_ref() {
+            "invalid_request_error" => Self::InvalidRequest,
+            "not_found_error" => Self::NotFound,
+            _ => Self::Other,
+        })
+    }
+}
+
 const fn envelope_text(from_api: Option<ErrorType>) -> &'static str {
     match from_api {
         Some(_) => "",
@@ -53,6 +73,13 @@ impl ApiError {
             Self::Status { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// Whether the API itself refused: an answer in its own error envelope. Without one a gateway
+    /// may have answered, or a wrong address: that says nothing about the deployment.
+    #[must_use]
+    pub fn is_from_api(&self) -> bool {
+        matches!(self, Self::Status { from_api: Some(_), .. })
     }
 
     /// Whether the request cannot have had an effect, because it never left.
@@ -94,6 +121,40 @@ impl ApiError {
                 other if other < 500 => "4xx",
                 _ => "5xx",
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_apis_own_envelope_counts() {
+        for (body, expected) in [
+            (
+                &br#"{"type":"error","error":{"type":"not_found_error","message":"x"}}"#[..],
+                Some(ErrorType::NotFound),
+            ),
+            (
+                br#"{"type":"error","error":{"type":"invalid_request_error","param":"id"}}"#,
+                Some(ErrorType::InvalidRequest),
+            ),
+            (br#"{"type":"error","request_id":7,"error":{"type":"new_error"}}"#, Some(ErrorType::Other)),
+            (
+                b"{\"type\":\"error\",\"error\":{\"message\":\"\xff\",\"x\":\"\\ud83d\",\"type\":\"api_error\"}}",
+                Some(ErrorType::Other),
+            ),
+            (b"<html>not found</html>", None),
+            (b"", None),
+            (br#"{"error":"not_found_error"}"#, None),
+            (br#"{"error":{"type":"not_found_error"}}"#, None),
+            (br#"{"type":"error","error":{"type":404}}"#, None),
+            (br#"{"type":"error","error":{}}"#, None),
+            (br#"{"type":"problem","error":{"type":"not_found_error"}}"#, None),
+            (br#"{"type":"error","error":{"type":"x","type":"not_found_error"}}"#, None),
+        ] {
+            assert_eq!(ErrorType::read(body), expected, "{}", String::from_utf8_lossy(body));
         }
     }
 }

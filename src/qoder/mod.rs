@@ -1,7 +1,10 @@
-//! The remote API: client, wire model, errors, token. Knows nothing of Kubernetes.
+//! The remote API: client, wire model, errors, token. Knows nothing of Kubernetes: of the
+//! custom resource it has the type of an id, which both sides share.
 
 mod client;
 mod error;
+mod lenient;
+mod page;
 mod retry_after;
 mod token;
 mod transport;
@@ -9,6 +12,8 @@ mod wire;
 
 pub use client::{BaseUrl, Client, InvalidBaseUrl, ListQuery, Operation, Scope, Verb};
 pub use error::{ApiError, ErrorType};
+pub use lenient::MAX_TEXT;
+pub use page::{Cursor, Item, Page};
 pub use token::{InvalidToken, Token, TokenError, TokenSource};
 pub use transport::{HttpTransport, MaxBody, SendError, Transport};
-pub use wire::{Cursor, Deployment, Item, Page, RemoteStatus};
+pub use wire::{Deployment, PausedReason, RemoteStatus, Schedule};

@@ -1,10 +1,7 @@
 use super::*;
+use crate::qoder::{Item, MAX_TEXT, page};
 
 const ID: &str = "dep_019ec55a2b687b3f94eee77dd77e4b2a";
-
-fn decode(json: &str) -> Result<Deployment, ApiError> {
-    deployment(json.as_bytes(), &DeploymentId::try_from(ID).unwrap())
-}
 
 /// The answer of the pause page, first generation: `cas_config` is an object, content a string.
 const FIRST_GENERATION: &str = r#"{"agent":{"id":"agent_1","type":"agent","version":1},"archived_at":null,
@@ -19,14 +16,233 @@ const SECOND_GENERATION: &str = r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a",
  "schedule":{"type":"cron","expression":"30 9 * * 1-5","timezone":"Asia/Shanghai"},
  "status":"paused","paused_reason":{"type":"manual"},"archived_at":null,"environment_variables":""}"#;
 
+fn id() -> DeploymentId {
+    DeploymentId::try_from(ID).unwrap()
+}
+
+fn nightly() -> Deployment {
+    Deployment {
+        status: RemoteStatus::Paused,
+        paused_reason: Some(PausedReason { kind: "manual".to_owned(), error: None }),
+        archived_at: None,
+        name: Some("nightly".to_owned()),
+        schedule: Some(Schedule {
+            expression: "30 9 * * 1-5".to_owned(),
+            timezone: Some("Asia/Shanghai".to_owned()),
+        }),
+    }
+}
+
+/// An answer in which this text stands in place of that. Bytes: it may be no UTF-8.
+fn replaced(answer: &str, old: &str, new: &[u8]) -> Vec<u8> {
+    let (before, after) = answer.split_once(old).unwrap();
+    [before.as_bytes(), new, after.as_bytes()].concat()
+}
+
+/// What a GET and a page make of it, in both generations: all the same, or it panics. `None`: the
+/// GET is invalid, and the page knows of whom.
+fn read(old: &str, new: &[u8]) -> Option<Deployment> {
+    let show = || format!("{old} -> {}", String::from_utf8_lossy(new));
+    let read = [FIRST_GENERATION, SECOND_GENERATION].map(|answer| {
+        let answer = replaced(answer, old, new);
+        let got = match deployment(&answer, &id()) {
+            Ok(got) => Some(got),
+            Err(ApiError::Invalid(_)) => None,
+            Err(other) => panic!("{other}"),
+        };
+
+        let other = br#"{"id":"dep_1","status":"active"}"#;
+        let body = [b"{\"data\":[", &other[..], b",", &answer, b",", other, b"]}"].concat();
+        let mut items =
+            page::page(&body).unwrap_or_else(|error| panic!("{}: {error}", show())).items;
+        assert_eq!(items.len(), 3, "{}: no entry is lost", show());
+        let listed = items.remove(1);
+        assert!(
+            items
+                .iter()
+                .all(|item| matches!(item, Item::Deployment(id, _) if id.as_str() == "dep_1"))
+        );
+        match &got {
+            Some(got) => assert_eq!(listed, Item::Deployment(id(), got.clone()), "{}", show()),
+            None => assert_eq!(listed, Item::Invalid(id()), "{}", show()),
+        }
+        got
+    });
+    let [first, second] = read;
+    assert_eq!(first, second, "{}", show());
+    first
+}
+
+const STATUS: &str = r#""status":"paused""#;
+const REASON: &str = r#""paused_reason":{"type":"manual"}"#;
+const ARCHIVED: &str = r#""archived_at":null"#;
+const NAME: &str = r#""name":"nightly""#;
+const EXPRESSION: &str = r#""expression":"30 9 * * 1-5""#;
+const TIMEZONE: &str = r#""timezone":"Asia/Shanghai""#;
+
 #[test]
 fn both_generations_read_the_same() {
-    let first = decode(FIRST_GENERATION).unwrap();
-    assert_eq!(first, decode(SECOND_GENERATION).unwrap());
-    assert_eq!(first.status, RemoteStatus::Paused);
-    assert_eq!(first.paused_reason.unwrap().kind, "manual");
-    assert_eq!(first.schedule.unwrap().timezone.unwrap(), "Asia/Shanghai");
-    assert!(!first.archived);
+    assert_eq!(read("}", b"}"), Some(nightly()));
+}
+
+#[test]
+fn a_status_must_be_text_and_may_be_of_a_later_api() {
+    let status = |json: &[u8]| read(STATUS, json).map(|found| found.status.as_str().to_owned());
+    assert_eq!(status(br#""status":"active""#).unwrap(), "active");
+    assert_eq!(status(br#""status" : "p\u0061used""#).unwrap(), "paused");
+    assert_eq!(status(br#""status":"Paused""#).unwrap(), "Paused");
+    assert_eq!(status(br#""status":"""#).unwrap(), "");
+    for nonsense in [
+        &br#""x":1"#[..],
+        br#""status":null"#,
+        br#""status":7"#,
+        br#""status":["paused"]"#,
+        br#""status":{"paused":true}"#,
+        br#""status":"\ud83d""#,
+        b"\"status\":\"pau\xffsed\"",
+        br#""status":"paused","status":"active""#,
+        br#""status":"paused","x":1,"status":"paused""#,
+    ] {
+        assert_eq!(status(nonsense), None, "{}", String::from_utf8_lossy(nonsense));
+    }
+}
+
+#[test]
+fn archived_at_is_a_time_or_nothing() {
+    let archived = |json: &[u8]| read(ARCHIVED, json).map(|found| found.archived_at);
+    for live in [&br#""archived_at":null"#[..], br#""archived_at":"""#, br#""x":1"#] {
+        assert_eq!(archived(live), Some(None), "{}", String::from_utf8_lossy(live));
+    }
+    let time = "2026-06-14T08:58:01Z".parse::<Timestamp>().unwrap();
+    for at in ["2026-06-14T08:58:01Z", "2026-06-14T16:58:01+08:00", "2026-06-14T08:58:01.000Z"] {
+        let json = format!(r#""archived_at":"{at}""#);
+        assert_eq!(archived(json.as_bytes()), Some(Some(time)), "{at}");
+    }
+    for nonsense in [
+        &br#""archived_at":false"#[..],
+        br#""archived_at":true"#,
+        br#""archived_at":0"#,
+        br#""archived_at":1781427481"#,
+        br#""archived_at":{}"#,
+        br#""archived_at":[]"#,
+        br#""archived_at":" ""#,
+        br#""archived_at":"soon""#,
+        br#""archived_at":"null""#,
+        br#""archived_at":"2026-06-14""#,
+        br#""archived_at":"2026-06-14T08:58:01""#,
+        br#""archived_at":"\ud83d""#,
+        b"\"archived_at\":\"\xff\"",
+        br#""archived_at":null,"archived_at":"2026-06-14T08:58:01Z""#,
+        br#""archived_at":null,"archived_at":null"#,
+    ] {
+        assert_eq!(archived(nonsense), None, "{}", String::from_utf8_lossy(nonsense));
+    }
+}
+
+#[test]
+fn a_reason_that_cannot_be_read_is_a_reason_and_not_manual() {
+    let reason = |json: &[u8]| read(REASON, json).unwrap().paused_reason;
+    let is = |kind: &str, error: Option<&str>| {
+        Some(PausedReason { kind: kind.to_owned(), error: error.map(str::to_owned) })
+    };
+    let unknown = is("", None);
+    for (json, expected) in [
+        (&br#""paused_reason":null"#[..], None),
+        (br#""x":1"#, None),
+        (br#""paused_reason":{"type":"manual","by":"\ud83d"}"#, is("manual", None)),
+        (br#""paused_reason":{"type":"later"}"#, is("later", None)),
+        (br#""paused_reason":{"type":"error","error":{"type":"e"}}"#, is("error", Some("e"))),
+        (br#""paused_reason":{"type":"error","error":null}"#, is("error", None)),
+        (br#""paused_reason":{"type":"error","error":"e"}"#, is("error", None)),
+        (br#""paused_reason":{"type":"error","error":{"type":7}}"#, is("error", None)),
+        (br#""paused_reason":{"type":"error","error":{}}"#, is("error", None)),
+        (br#""paused_reason":{}"#, unknown.clone()),
+        (br#""paused_reason":{"type":null}"#, unknown.clone()),
+        (br#""paused_reason":{"type":["manual"]}"#, unknown.clone()),
+        (br#""paused_reason":"manual""#, unknown.clone()),
+        (br#""paused_reason":"""#, unknown.clone()),
+        (br#""paused_reason":["manual"]"#, unknown.clone()),
+        (br#""paused_reason":[{"type":"manual"}]"#, unknown.clone()),
+        (br#""paused_reason":false"#, unknown.clone()),
+        (br#""paused_reason":0"#, unknown.clone()),
+        (br#""paused_reason":{"type":"error","type":"manual"}"#, unknown.clone()),
+        (br#""paused_reason":null,"paused_reason":{"type":"manual"}"#, unknown),
+        (b"\"paused_reason\":{\"type\":\"manual\xff\"}", is("manual\u{fffd}", None)),
+    ] {
+        assert_eq!(reason(json), expected, "{}", String::from_utf8_lossy(json));
+    }
+    let half = reason(br#""paused_reason":{"type":"\ud83dmanual"}"#).unwrap();
+    assert_ne!(half.kind, "manual");
+}
+
+#[test]
+fn a_name_is_shown_as_far_as_it_can_be_read() {
+    for (json, name) in [
+        (&br#""name":"\ud83d\ude00 \"n\"""#[..], Some("😀 \"n\"")),
+        (br#""name":"a\ud83d""#, Some("a\u{fffd}\u{fffd}\u{fffd}")),
+        (b"\"name\":\"a\xff\"", Some("a\u{fffd}")),
+        (b"\"name\":\"\xf0\x9f\"", Some("\u{fffd}")),
+        (br#""name":"""#, Some("")),
+        (br#""name":null"#, None),
+        (br#""name":7"#, None),
+        (br#""name":1e999"#, None),
+        (br#""name":{"a":"\ud83d"}"#, None),
+        (br#""name":["\ud83d",[]]"#, None),
+        (br#""name":"a","name":"b""#, None),
+        (br#""x":1"#, None),
+    ] {
+        let expected = Deployment { name: name.map(str::to_owned), ..nightly() };
+        assert_eq!(read(NAME, json), Some(expected), "{}", String::from_utf8_lossy(json));
+    }
+}
+
+#[test]
+fn a_schedule_is_shown_as_far_as_it_can_be_read() {
+    let schedule = |old, new: &[u8]| read(old, new).unwrap().schedule.unwrap();
+    for json in [
+        &br#""expression":null"#[..],
+        br#""expression":7"#,
+        br#""expression":{}"#,
+        br#""x":1"#,
+        br#""expression":"1","expression":"2""#,
+    ] {
+        let found = schedule(EXPRESSION, json);
+        assert_eq!((&*found.expression, found.timezone.as_deref()), ("", Some("Asia/Shanghai")));
+    }
+    assert_eq!(schedule(EXPRESSION, b"\"expression\":\"* \xff\"").expression, "* \u{fffd}");
+    for json in [&br#""timezone":null"#[..], br#""timezone":8"#, br#""x":1"#] {
+        let found = schedule(TIMEZONE, json);
+        assert_eq!((&*found.expression, found.timezone), ("30 9 * * 1-5", None));
+    }
+    for json in ["null", "7", r#""30 9 * * 1-5""#, "[]", "false"] {
+        // The whole object, in both generations: of the new text the old one is a field of no interest.
+        let json = format!(r#""schedule":{json},"x":{{"#);
+        let expected = Deployment { schedule: None, ..nightly() };
+        assert_eq!(read(r#""schedule":{"#, json.as_bytes()), Some(expected), "{json}");
+    }
+}
+
+#[test]
+fn what_is_not_needed_cannot_make_an_answer_invalid() {
+    let deep = "[".repeat(500_000) + &"]".repeat(500_000);
+    let (deep_object, close) = (r#"{"a":"#.repeat(500_000), "}".repeat(500_000));
+    for json in [
+        br#""type":7"#.to_vec(),
+        br#""type":null,"type":{}"#.to_vec(),
+        br#""type":"\udc00""#.to_vec(),
+        br#""\ud83d":0"#.to_vec(),
+        b"\"\xff\":\"\xff\xfe\"".to_vec(),
+        br#""x":-1e-999999999999"#.to_vec(),
+        format!(r#""x":{deep}"#).into_bytes(),
+        format!(r#""x":{deep_object}7{close}"#).into_bytes(),
+    ] {
+        assert_eq!(read(r#""type":"deployment""#, &json), Some(nightly()));
+    }
+    for json in [format!(r#""name":{deep}"#), format!(r#""name":{deep_object}7{close}"#)] {
+        assert_eq!(read(NAME, json.as_bytes()), Some(Deployment { name: None, ..nightly() }));
+    }
+    let reason = format!(r#""paused_reason":{{"error":{deep}}}"#);
+    assert_eq!(read(REASON, reason.as_bytes()).unwrap().paused_reason.unwrap().kind, "");
 }
 
 #[test]
@@ -34,76 +250,37 @@ fn an_answer_that_makes_no_sense_is_an_error_and_never_a_guess() {
     for (json, what) in [
         ("", "empty"),
         ("[]", "not an object"),
-        (r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a"}"#, "no status"),
-        (r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":7}"#, "status of the wrong type"),
-        (
-            r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":"active","archived_at":false}"#,
-            "wrong type",
-        ),
         (r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":"act"#, "cut short"),
+        (r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","status":"active"}{}"#, "two answers"),
         (r#"{"id":"dep_other","status":"active"}"#, "another deployment"),
         (r#"{"id":"../x","status":"active"}"#, "no id"),
+        (r#"{"id":7,"status":"active"}"#, "id of the wrong type"),
+        (r#"{"status":"active"}"#, "without an id"),
+        (
+            r#"{"id":"dep_019ec55a2b687b3f94eee77dd77e4b2a","id":"dep_1","status":"active"}"#,
+            "two ids",
+        ),
     ] {
-        assert!(matches!(decode(json), Err(ApiError::Invalid(_))), "{what}");
+        assert!(matches!(deployment(json.as_bytes(), &id()), Err(ApiError::Invalid(_))), "{what}");
     }
 }
 
 #[test]
-fn what_is_not_needed_is_skipped_without_recursion() {
-    let deep = "[".repeat(500_000) + &"]".repeat(500_000);
-    let json = format!(r#"{{"id":"{ID}","x":{deep},"status":"active"}}"#);
-    assert_eq!(decode(&json).unwrap().status, RemoteStatus::Active);
-}
-
-#[test]
-fn remote_strings_are_cut_to_the_bounds_of_the_schema() {
-    let long = "é".repeat(1000);
+fn kept_text_is_bounded() {
+    let long = "é".repeat(2 * MAX_TEXT);
+    let bounded = "é".repeat(MAX_TEXT);
     let json = format!(
-        r#"{{"id":"{ID}","status":"{long}","name":"{long}","archived_at":"soon",
-            "paused_reason":{{"type":"{long}","error":{{"type":"{long}"}}}},"schedule":{{"expression":"{long}"}}}}"#
+        r#"{{"id":"{ID}","status":"{long}","name":"{long}","paused_reason":{{"type":"{long}",
+            "error":{{"type":"{long}"}}}},"schedule":{{"expression":"{long}","timezone":"{long}"}}}}"#
     );
-    let found = decode(&json).unwrap();
-    assert_eq!(found.status.as_str().chars().count(), api::MAX_TEXT);
-    assert_eq!(found.name.unwrap().chars().count(), api::MAX_NAME);
-    assert_eq!(found.schedule.unwrap().expression.chars().count(), api::MAX_TEXT);
-    let reason = found.paused_reason.unwrap();
-    assert_eq!(reason.kind.chars().count(), api::MAX_TEXT);
-    assert_eq!(reason.error.unwrap().kind.chars().count(), api::MAX_TEXT);
-    assert!(found.archived, "archived, although the time is no time");
-    assert_eq!(found.archived_time, None);
-}
-
-#[test]
-fn a_page_survives_a_bad_entry_and_prefers_the_cursor_of_both_generations() {
-    let read = |json: &str| page(json.as_bytes());
-    let mixed = read(
-        r#"{"data":[{"id":"dep_1","status":"active"},{"id":"dep_2","status":1},{"status":"active"},7],
-            "has_more":true,"last_id":"dep_9","next_page":"p"}"#,
-    )
-    .unwrap();
-    assert_eq!(mixed.items.len(), 2);
-    assert!(matches!(&mixed.items[1], Item::Invalid(id) if id.as_str() == "dep_2"));
-    assert_eq!(mixed.next, Some(Cursor::AfterId("dep_9".into())));
-
-    let opaque = read(r#"{"data":[],"has_more":true,"last_id":null,"next_page":"p"}"#).unwrap();
-    assert_eq!(opaque.next, Some(Cursor::Page("p".into())));
-    let last =
-        read(r#"{"data":[],"first_id":null,"last_id":null,"has_more":false,"next_page":null}"#);
-    assert_eq!(last.unwrap().next, None);
-    assert!(read(r#"{"data":[],"has_more":true}"#).is_err(), "more to come and no cursor");
-    assert!(read(r#"{"data":{}}"#).is_err());
-}
-
-#[test]
-fn only_the_apis_own_envelope_counts() {
-    assert_eq!(
-        error_type(br#"{"type":"error","error":{"type":"not_found_error","message":"x"}}"#),
-        Some(ErrorType::NotFound)
-    );
-    assert_eq!(
-        error_type(br#"{"type":"error","request_id":"r","error":{"type":"new_error"}}"#),
-        Some(ErrorType::Other)
-    );
-    assert_eq!(error_type(b"<html>not found</html>"), None);
-    assert_eq!(error_type(br#"{"error":"not_found_error"}"#), None);
+    let found = deployment(json.as_bytes(), &id()).unwrap();
+    let expected = Deployment {
+        status: RemoteStatus::Other(bounded.clone()),
+        paused_reason: Some(PausedReason { kind: bounded.clone(), error: Some(bounded.clone()) }),
+        archived_at: None,
+        name: Some(bounded.clone()),
+        schedule: Some(Schedule { expression: bounded.clone(), timezone: Some(bounded) }),
+    };
+    assert_eq!(found, expected);
+    assert_eq!(RemoteStatus::from(long), found.status);
 }
