@@ -4,12 +4,12 @@ use std::{fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
-use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    ApiError, Cursor, Deployment, MaxBody, Page, Token, Transport, retry_after::retry_after, wire,
+    ApiError, Cursor, Deployment, ErrorType, MaxBody, Page, Token, Transport, page,
+    retry_after::retry_after, wire,
 };
-use crate::api::DeploymentId;
+use crate::{api::DeploymentId, env::Env};
 
 /// Largest answer about one deployment, in bytes.
 const MAX_OBJECT: MaxBody = MaxBody(1 << 20);
@@ -129,17 +129,20 @@ pub struct Client {
     transport: Arc<dyn Transport>,
     base_url: BaseUrl,
     workspace: Option<HeaderValue>,
+    env: Env,
 }
 
 impl Client {
-    /// `workspace` goes into the header `qoder-workspace-id` of every call.
+    /// `workspace` goes into the header `qoder-workspace-id` of every call. `env` names the
+    /// requests, and tells how far off a date in `Retry-After` is.
     #[must_use]
     pub fn new(
         transport: Arc<dyn Transport>,
         base_url: BaseUrl,
         workspace: Option<HeaderValue>,
+        env: Env,
     ) -> Self {
-        Self { transport, base_url, workspace }
+        Self { transport, base_url, workspace, env }
     }
 
     /// `GET /deployments/{id}`.
@@ -174,7 +177,7 @@ impl Client {
             path.push('=');
             percent_encode(value, &mut path);
         }
-        self.call(token, Operation::List, None, &path, wire::page).await
+        self.call(token, Operation::List, None, &path, page::page).await
     }
 
     /// `POST /deployments/{id}/pause` or `/unpause`. Never with an `Idempotency-Key`: a replayed
@@ -203,14 +206,14 @@ impl Client {
         path_and_query: &str,
         decode: impl FnOnce(&[u8]) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let request_id = uuid::Uuid::new_v4();
+        let request_id = self.env.uuid();
         let exchange = async {
             let request = self.request(token, operation, path_and_query, request_id)?;
             let response = self.transport.send(request).await?;
             if response.status().is_success() {
                 decode(response.body())
             } else {
-                Err(status_error(&response))
+                Err(self.status_error(&response))
             }
         };
         exchange.await.inspect_err(|error| {
@@ -255,13 +258,13 @@ impl Client {
         };
         request.body(body).map_err(|_| ApiError::Invalid("the request could not be built"))
     }
-}
 
-fn status_error(response: &Response<Bytes>) -> ApiError {
-    ApiError::Status {
-        status: response.status(),
-        from_api: wire::error_type(response.body()),
-        retry_after: retry_after(response.headers(), Timestamp::now()),
+    fn status_error(&self, response: &Response<Bytes>) -> ApiError {
+        ApiError::Status {
+            status: response.status(),
+            from_api: ErrorType::read(response.body()),
+            retry_after: retry_after(response.headers(), self.env.wall_clock()),
+        }
     }
 }
 

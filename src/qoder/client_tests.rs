@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use futures::future::BoxFuture;
 use http::StatusCode;
@@ -9,6 +9,7 @@ use crate::qoder::SendError;
 /// A transport that answers one thing and keeps what it was sent.
 struct Canned {
     status: StatusCode,
+    header: Option<(&'static str, &'static str)>,
     body: &'static str,
     sent: Mutex<Vec<Request<Bytes>>>,
 }
@@ -18,18 +19,31 @@ impl Transport for Canned {
         self.sent.lock().unwrap().push(request);
         let mut response = Response::new(Bytes::from_static(self.body.as_bytes()));
         *response.status_mut() = self.status;
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         Box::pin(async { Ok(response) })
     }
 }
 
 fn client(status: u16, body: &'static str) -> (Client, Arc<Canned>) {
+    client_with(status, body, None)
+}
+
+fn client_with(
+    status: u16,
+    body: &'static str,
+    header: Option<(&'static str, &'static str)>,
+) -> (Client, Arc<Canned>) {
     let canned = Arc::new(Canned {
         status: StatusCode::from_u16(status).unwrap(),
+        header,
         body,
         sent: Mutex::default(),
     });
     let base_url = BaseUrl::parse("http://127.0.0.1:1/api/v1/cloud/", false).unwrap();
-    (Client::new(canned.clone(), base_url, Some("ws-1".parse().unwrap())), canned)
+    let env = Env::seeded(1, "2026-07-01T02:00:00Z".parse().unwrap());
+    (Client::new(canned.clone(), base_url, Some("ws-1".parse().unwrap()), env), canned)
 }
 
 fn token() -> Token {
@@ -72,17 +86,54 @@ async fn a_cursor_is_remote_text_and_stays_one_query_value() {
 }
 
 #[tokio::test]
-async fn a_404_is_the_apis_only_with_its_envelope() {
+async fn the_api_answered_only_if_its_envelope_says_so() {
     let id = DeploymentId::try_from("dep_1").unwrap();
-    let (api, _) =
-        client(404, r#"{"type":"error","error":{"type":"not_found_error","message":"x"}}"#);
-    let (web, _) = client(404, "<html>nothing here</html>");
-    let from_api = |error| match error {
-        ApiError::Status { from_api, .. } => from_api,
-        other => panic!("{other}"),
+    let envelope = r#"{"type":"error","error":{"type":"not_found_error","message":"x"}}"#;
+    for status in [307, 400, 403, 404, 409, 423, 425, 429, 500, 503] {
+        for (body, expected) in
+            [(envelope, true), ("<html>nothing here</html>", false), (OK, false), ("", false)]
+        {
+            let error = client(status, body).0.get(&token(), &id).await.unwrap_err();
+            assert_eq!(error.is_from_api(), expected, "{status} {body}");
+            assert_eq!(error.status().unwrap(), status);
+        }
+    }
+    let invalid = client(200, envelope).0.get(&token(), &id).await.unwrap_err();
+    assert!(!invalid.is_from_api(), "{invalid}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_refusal_may_ask_to_wait_and_a_date_counts_from_the_wall_clock() {
+    let id = DeploymentId::try_from("dep_1").unwrap();
+    for status in [403, 429, 500, 503, 529] {
+        for (value, seconds) in
+            [("3", Some(3)), ("Wed, 01 Jul 2026 02:01:07 GMT", Some(67)), ("soon", None)]
+        {
+            let (client, _) =
+                client_with(status, "<html>busy</html>", Some(("retry-after", value)));
+            let error = client.write(&token(), Verb::Pause, &id).await.unwrap_err();
+            assert_eq!(error.retry_after(), seconds.map(Duration::from_secs), "{status} {value}");
+        }
+    }
+    let header = ("retry-after", "Wed, 01 Jul 2026 02:01:07 GMT");
+    let (client, _) = client_with(503, "", Some(header));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let error = client.get(&token(), &id).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn the_names_of_requests_come_from_the_env_alone() {
+    let names = async || {
+        let (client, canned) = client(200, OK);
+        let id = DeploymentId::try_from("dep_1").unwrap();
+        for _ in 0..3 {
+            client.get(&token(), &id).await.unwrap();
+        }
+        let sent = canned.sent.lock().unwrap();
+        sent.iter().map(|request| request.headers()["x-request-id"].clone()).collect::<Vec<_>>()
     };
-    assert!(from_api(api.get(&token(), &id).await.unwrap_err()).is_some());
-    assert!(from_api(web.get(&token(), &id).await.unwrap_err()).is_none());
+    assert_eq!(names().await, names().await);
 }
 
 #[test]

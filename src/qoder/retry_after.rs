@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use k8s_openapi::jiff::{Timestamp, fmt::rfc2822};
+use jiff::{Timestamp, fmt::rfc2822};
 
 /// The wait that the headers ask for, measured from `now`. `None`: they ask for nothing, or for
 /// nonsense. Not capped: that is the caller's policy.
