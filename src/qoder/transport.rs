@@ -88,3 +88,7 @@ fn classify(error: reqwest::Error) -> SendError {
         SendError::Broken(error.into())
     }
 }
+
+#[cfg(test)]
+#[path = "transport_tests.rs"]
+mod tests;
