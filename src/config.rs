@@ -9,8 +9,8 @@ use http::HeaderValue;
 use k8s_openapi::jiff::SignedDuration;
 
 use crate::{
-    fleet::Rates,
     qoder::{BaseUrl, InvalidBaseUrl, Token, TokenSource},
+    remote::Rates,
     times::Times,
 };
 

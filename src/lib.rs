@@ -2,20 +2,21 @@
 //! resources say, and writes what it sees into their status.
 //!
 //! The story in one breath: [`controller`] watches the resources into an index and puts the
-//! deployments that they name into a work queue; a worker takes one and reconciles it, with what
-//! [`fleet`] knows of the remote through the client in [`qoder`]; the decision and everything that
-//! follows from it are pure functions in [`reconcile`], and [`times`] has every span of time.
+//! deployments that they name into a work queue; a worker takes one and makes a pass of
+//! [`reconcile`] over it, with what [`resources`] and [`remote`] know, through the client in [`qoder`]. The
+//! decision and everything that follows from it are pure functions, [`times`] has every span of time, and
+//! [`env`](mod@env) is the only source of chance.
 //!
 //! ```text
 //! Kubernetes --watch--> index --key--> work queue --> workers: reconcile(key) --status--> Kubernetes
 //!                         |               ^   ^             |        |
-//!                    binds ids            |   |             |        +--turn?--> account --> pause / unpause
+//!                    binds ids            |   |             |        +--permit?--> account --> pause / unpause
 //!                         v               |   +--its turn---+--------<-----------+
 //!                      observer --changed-+                 |
 //!                         ^  (list or get)  <----demand-----+
 //! ```
 //!
-//! Dependencies point one way: `controller` -> `reconcile` -> `fleet` -> `qoder`, and everything
+//! Dependencies point one way: `controller` -> `reconcile` -> `resources` -> `remote` -> `qoder`, and everything
 //! -> `api`.
 
 #![cfg_attr(
@@ -34,11 +35,13 @@ pub mod check;
 pub mod config;
 pub mod controller;
 pub mod env;
-pub mod fleet;
+pub mod fair_queue;
 mod lock;
 pub mod metrics;
 pub mod qoder;
 pub mod reconcile;
+pub mod remote;
+pub mod resources;
 pub mod server;
 pub mod telemetry;
 pub mod times;

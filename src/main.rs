@@ -8,9 +8,10 @@ use qoder_operator::{
     check::{Report, check_kubernetes, check_remote},
     config::{Cli, Command, RunArgs},
     controller::{Controller, Settings},
-    fleet::{Account, Remote},
+    env::Env,
     metrics::Metrics,
     qoder::{Client, HttpTransport},
+    remote::Account,
     server::Server,
     telemetry,
 };
@@ -57,39 +58,42 @@ fn start(
 
 async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut report = Report::default();
-    check_remote(&mut report, &args.token_source(), &qoder(args)?).await;
+    check_remote(&mut report, &args.token_source(), &qoder(args, &Env::real())?).await;
     check_kubernetes(&mut report, &kubernetes().await?, &args.namespaces).await;
     println!("{}", report.text());
     if report.is_good() { Ok(()) } else { Err("the operator could not work here".into()) }
 }
 
-fn qoder(args: &RunArgs) -> Result<Client, Box<dyn Error>> {
+fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
     let transport = Arc::new(HttpTransport::new(args.request_timeout)?);
-    Ok(Client::new(transport, args.checked_base_url()?, args.workspace_id.clone()))
+    let base_url = args.checked_base_url()?;
+    Ok(Client::new(transport, base_url, args.workspace_id.clone(), env.clone()))
 }
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let times = args.times();
-    let metrics = Arc::new(Metrics::default());
+    let (metrics, env) = (Arc::new(Metrics::default()), Env::real());
     let account = Account::new(args.token_source(), args.rates(), times);
-    let remote = Arc::new(Remote::new(qoder(args)?, account, Arc::clone(&metrics)));
-
+    let remote = (qoder(args, &env)?, account);
     let settings = Settings { namespaces: args.namespaces.clone(), times };
-    let controller = Controller::new(kubernetes().await?, remote, Arc::clone(&metrics), settings);
+    let around = (Arc::clone(&metrics), env);
+    let controller = Controller::new(kubernetes().await?, remote, around, settings);
     let server = Server::bind(args.listen, controller.view(), metrics).await?;
 
     let (stopper, stop) = watch::channel(false);
     let mut controller = std::pin::pin!(controller.run(stop));
     let mut server = std::pin::pin!(server.run());
     tokio::select! {
-        () = controller.as_mut() => Err("the controller ended by itself".into()),
+        biased;
+        ended = controller.as_mut() => Err(ended.err().map_or("the controller ended by itself".into(), Into::into)),
         ended = server.as_mut() => Err(ended.err().map_or("the server ended by itself".into(), Into::into)),
         signal = stop_signal() => {
             tracing::info!(signal = signal?, "stopping: what is under way is brought to its end");
             stopper.send_replace(true);
             tokio::select! {
-                () = controller => Ok(()),
-                ended = server => Ok(ended?),
+                biased;
+                ended = controller => Ok(ended?),
+                ended = server => Err(ended.err().map_or("the server ended by itself".into(), Into::into)),
             }
         }
     }

@@ -53,11 +53,11 @@ impl Server {
 }
 
 async fn ready(State(served): State<Served>) -> Response {
-    if served.view.is_synced() {
+    let missing = served.view.missing();
+    if missing.is_empty() {
         "ok".into_response()
     } else {
-        let why = "the QoderDeployments are not listed yet: is the CRD installed, and may the operator list them?";
-        (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n")).into_response()
     }
 }
 

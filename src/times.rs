@@ -19,8 +19,10 @@ impl Times {
     pub const TOKEN_REREAD: Duration = Duration::from_secs(10);
     /// How long a new generation may go unanswered before its status says `Progressing`.
     pub const PROGRESS: Duration = Duration::from_secs(3);
-    /// How long a granted turn to write is kept for its deployment.
+    /// How long a granted permit to write is kept for its deployment.
     pub const PERMIT: Duration = Duration::from_secs(1);
+    /// How long after our own write a read that contradicts it is taken for one that lags.
+    pub const ECHO: Duration = Duration::from_secs(2);
     /// The least time between the starts of two pages of a list; the vendor asks for it.
     pub const PAGE_SPACING: Duration = Duration::from_millis(100);
     /// How long one call to the Kubernetes API may take.
@@ -36,6 +38,12 @@ impl Times {
     #[must_use]
     pub fn grace(&self) -> Duration {
         self.poll_interval * 3
+    }
+
+    /// How old the last look at a deployment may be: nothing older is published as the present state.
+    #[must_use]
+    pub fn longest_blindness(&self) -> Duration {
+        self.grace() + self.poll_interval
     }
 
     /// How often a stalled deployment is looked at.

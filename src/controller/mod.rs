@@ -1,17 +1,14 @@
-//! What we know of the resources, and who works when: the shape that client-go made familiar.
-//!
-//! ```text
-//! watch -> index -> work queue -> workers: reconcile(key)
-//! ```
+//! Who works when: the watches, the work queue, the workers, and the supervision of every task.
 
-mod dispatch;
-mod index;
-mod intake;
+#[allow(clippy::module_inception, reason = "it is what the folder is about")]
+mod controller;
 mod queue;
-mod reconciler;
-mod recorder;
-mod run;
+mod tasks;
+mod view;
 mod watch;
 mod work_queue;
+mod workers;
 
-pub use run::{Controller, Settings, View};
+pub use controller::{Controller, Settings};
+pub use tasks::Died;
+pub use view::View;

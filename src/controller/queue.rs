@@ -1,4 +1,5 @@
-//! The work queue as tasks share it: whoever adds a key wakes whoever waits for one.
+//! The work queue as tasks share it: whoever adds a key wakes the one who waits for one. The index says in
+//! whose turn a key is worked on, and whether there is anything to do for it at all.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,60 +9,75 @@ use tokio::{
 };
 
 use super::work_queue::{Next, WorkQueue};
-use crate::{api::DeploymentId, fleet::Lane, lock::lock};
+use crate::{api::DeploymentId, fair_queue::Lane, lock::lock, resources::Index};
 
 /// The work queue, shared.
-#[derive(Default)]
 pub struct Queue {
+    index: Arc<Mutex<Index>>,
     keys: Mutex<WorkQueue>,
     changed: Notify,
-    turn_wanted: Notify,
 }
 
 impl Queue {
-    /// Someone should look at this deployment now.
-    pub fn add(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) {
-        self.lock().add(id, lane, namespace, Instant::now());
+    /// A queue for the deployments that this index names.
+    #[must_use]
+    pub fn new(index: Arc<Mutex<Index>>) -> Self {
+        Self { index, keys: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Someone should look at this deployment now: in the first lane while a resource of it waits for an answer,
+    /// else in the given one. One that nothing names is forgotten.
+    pub fn add(&self, id: &DeploymentId, lane: Lane) {
+        let turn = lock(&self.index).turn_of(id, lane);
+        match turn {
+            Some((namespace, lane)) => self.keys().add(id, lane, &namespace, Instant::now()),
+            None => self.keys().forget(id),
+        }
         self.changed.notify_one();
     }
 
-    /// Someone should look at this deployment then.
-    pub fn add_at(&self, id: &DeploymentId, namespace: &Arc<str>, at: Instant) {
-        self.lock().add_at(id, namespace, at);
+    /// Someone should look at this deployment then, if not before.
+    pub fn add_at(&self, id: &DeploymentId, at: Instant) {
+        let turn = lock(&self.index).turn_of(id, Lane::Report);
+        match turn {
+            Some((namespace, _)) => self.keys().add_at(id, &namespace, at),
+            None => self.keys().forget(id),
+        }
         self.changed.notify_one();
+    }
+
+    /// The work on a key has failed. Returns how often it had failed in a row before.
+    pub fn failed(&self, id: &DeploymentId) -> u32 {
+        self.keys().failed(id)
+    }
+
+    /// The work on a key has succeeded.
+    pub fn succeeded(&self, id: &DeploymentId) {
+        self.keys().succeeded(id);
     }
 
     /// How many keys are ready.
     pub fn depth(&self) -> usize {
-        self.lock().depth()
-    }
-
-    /// A write waits for its turn.
-    pub fn waits_for_turn(&self) {
-        self.turn_wanted.notify_one();
-    }
-
-    /// Returns when a write waits for its turn. For one caller.
-    pub async fn turn_wanted(&self) {
-        self.turn_wanted.notified().await;
+        self.keys().depth()
     }
 
     /// The work on a key has ended.
     pub fn done(&self, id: &DeploymentId) {
-        self.lock().done(id, Instant::now());
+        self.keys().done(id, Instant::now());
         self.changed.notify_one();
     }
 
-    /// The next key, when there is one. For one caller.
+    /// The next key, and since when it was ready, when there is one. For one caller.
     pub async fn next(&self) -> (DeploymentId, Instant) {
         loop {
-            let next = self.lock().next(Instant::now());
+            let next = self.keys().next(Instant::now());
             match next {
                 Next::Key(id, since) => return (id, since),
                 Next::At(at) => {
                     tokio::select! {
-                        () = sleep_until(at) => {}
+                        biased;
                         () = self.changed.notified() => {}
+                        () = sleep_until(at) => {}
                     }
                 }
                 Next::Idle => self.changed.notified().await,
@@ -69,7 +85,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, WorkQueue> {
+    fn keys(&self) -> MutexGuard<'_, WorkQueue> {
         lock(&self.keys)
     }
 }

@@ -7,69 +7,91 @@ use std::{
 };
 
 use futures::{Stream, TryStreamExt as _};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource as _,
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
         utils::Backoff,
-        watcher::{self, DefaultBackoff, Event, watcher},
+        watcher::{self, Event, watcher},
     },
 };
 use tokio::{sync::watch, time::Instant};
 
-use super::reconciler::Reconciler;
-use crate::{api::QoderDeployment, reconcile::resource::ResourceKey};
+use crate::{
+    api::QoderDeployment,
+    env::Env,
+    resources::{ResourceKey, Resources, Source},
+};
 
 /// One bad object must not stop a list.
 type Guarded = DeserializeGuard<QoderDeployment>;
 
-/// The longest wait until a watch that failed is started again: client-go's backoff, for people who
-/// wait.
+/// The first wait until a watch that failed is started again; it doubles up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(800);
+/// client-go's backoff goes on to 30 s; here people wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the server keeps one watch open, in seconds: shorter than the silence that counts as a lost
+/// connection.
+const WATCH_SECONDS: u32 = 45;
 
 /// How many objects a page of a list has where the server cannot stream one.
 const PAGE_SIZE: u32 = 100;
 
-/// Watches one namespace (`None`: all) for ever. Says in `synced` when its first list is
-/// complete.
+/// How far a watch is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sync {
+    /// Its first list is under way.
+    Listing,
+    /// Its first list failed, and is tried again.
+    Failed(String),
+    /// Its first list was complete.
+    Synced,
+}
+
+/// Watches one namespace (`None`: all) for ever. Says in `sync` how far it is.
 pub async fn watch_resources(
-    reconciler: Arc<Reconciler>,
+    resources: Arc<Resources>,
     client: Client,
     namespace: Option<String>,
-    synced: watch::Sender<bool>,
+    sync: watch::Sender<Sync>,
+    env: Env,
 ) {
     let api: Api<Guarded> = match &namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let config = watcher::Config::default();
-    let streamed =
-        watcher(api.clone(), config.clone().streaming_lists()).backoff(Patient::default());
-    let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(Patient::default());
-    let mut follower = Follower { reconciler, namespace, synced, list: Instant::now() };
+    let config = watcher::Config::default().timeout(WATCH_SECONDS);
+    let patient = || Patient { env: env.clone(), failures: 0 };
+    let streamed = watcher(api.clone(), config.clone().streaming_lists()).backoff(patient());
+    let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(patient());
+    let mut follower = Follower { resources, namespace, sync, list: Instant::now() };
     if follower.follow(pin!(streamed)).await == Ended::NotStreamed {
         tracing::info!("the API server does not stream lists; they are read in pages");
         follower.follow(pin!(paged)).await;
     }
 }
 
-/// The default backoff of watches, with [`LONGEST_WAIT`].
-#[derive(Default)]
-struct Patient(DefaultBackoff);
+/// The waits between tries of a watch: doubling, with jitter.
+struct Patient {
+    env: Env,
+    failures: u32,
+}
 
 impl Iterator for Patient {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        self.0.next().map(|wait| wait.min(LONGEST_WAIT))
+        let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(8)).min(LONGEST_WAIT);
+        self.failures = self.failures.saturating_add(1);
+        Some(wait.mul_f64(1.0 - self.env.jitter() / 4.0))
     }
 }
 
 impl Backoff for Patient {
     fn reset(&mut self) {
-        self.0.reset();
+        self.failures = 0;
     }
 }
 
@@ -84,9 +106,9 @@ enum Ended {
 
 /// Follows the events of one watch.
 struct Follower {
-    reconciler: Arc<Reconciler>,
+    resources: Arc<Resources>,
     namespace: Option<String>,
-    synced: watch::Sender<bool>,
+    sync: watch::Sender<Sync>,
     /// When the list began that is under way, or was last.
     list: Instant,
 }
@@ -101,29 +123,56 @@ impl Follower {
                 Ok(Some(event)) => self.take_in(event),
                 Ok(None) => return Ended::Over,
                 Err(error) if is_refusal(&error) => return Ended::NotStreamed,
-                Err(error) => tracing::warn!(
-                    namespace = self.namespace,
-                    error = &error as &dyn std::error::Error,
-                    "the watch of QoderDeployments failed, and is started again"
-                ),
+                Err(error) => self.failed(&error),
             }
         }
+    }
+
+    fn failed(&self, error: &watcher::Error) {
+        tracing::warn!(
+            namespace = self.namespace,
+            error = error as &dyn std::error::Error,
+            "the watch of QoderDeployments failed, and is started again"
+        );
+        self.sync.send_if_modified(|sync| {
+            let is_first = *sync == Sync::Listing;
+            if *sync != Sync::Synced {
+                *sync = Sync::Failed(error.to_string());
+            }
+            is_first
+        });
     }
 
     fn take_in(&mut self, event: Event<Guarded>) {
         match event {
             Event::Init => self.list = Instant::now(),
-            Event::InitApply(object) => take_in(&self.reconciler, object, Some(self.list)),
+            Event::InitApply(object) => self.take_copy_in(object, Source::List(self.list)),
             Event::InitDone => {
-                let namespace = self.namespace.as_deref();
-                let gone = self.reconciler.index().sweep(namespace, self.list);
-                for id in &gone {
-                    self.reconciler.release(id);
-                }
-                self.synced.send_replace(true);
+                self.resources.sweep(self.namespace.as_deref(), self.list);
+                self.sync.send_replace(Sync::Synced);
             }
-            Event::Apply(object) => take_in(&self.reconciler, object, None),
-            Event::Delete(object) => delete(&self.reconciler, object.meta()),
+            Event::Apply(object) => self.take_copy_in(object, Source::Watch),
+            Event::Delete(object) => {
+                let metadata = object.meta();
+                let uid = metadata.uid.as_deref().unwrap_or_default();
+                self.resources.delete(&ResourceKey::of(metadata), uid);
+            }
+        }
+    }
+
+    fn take_copy_in(&self, object: Guarded, source: Source) {
+        let invalid = match object.0 {
+            Ok(object) => return self.resources.take_in(&object, source),
+            Err(invalid) => invalid,
+        };
+        tracing::error!(
+            namespace = invalid.metadata.namespace,
+            name = invalid.metadata.name,
+            error = invalid.error,
+            "ignored a QoderDeployment that cannot be read; check that the CRD is the shipped one"
+        );
+        if let Source::List(list) = source {
+            self.resources.keep(&ResourceKey::of(&invalid.metadata), list);
         }
     }
 }
@@ -131,31 +180,4 @@ impl Follower {
 /// 422: `sendInitialEvents` is forbidden where the server does not stream lists.
 fn is_refusal(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 422)
-}
-
-fn take_in(reconciler: &Reconciler, object: Guarded, list: Option<Instant>) {
-    match object.0 {
-        Ok(object) => reconciler.seen(&object, list),
-        Err(invalid) => tracing::error!(
-            namespace = invalid.metadata.namespace,
-            name = invalid.metadata.name,
-            error = invalid.error,
-            "ignored a QoderDeployment that cannot be read; check that the CRD is the shipped one"
-        ),
-    }
-}
-
-fn delete(reconciler: &Reconciler, metadata: &ObjectMeta) {
-    let uid = metadata.uid.as_deref().unwrap_or_default();
-    let removed = reconciler.index().remove_uid(&key(metadata), uid);
-    if let Some(id) = removed {
-        reconciler.release(&id);
-    }
-}
-
-fn key(metadata: &ObjectMeta) -> ResourceKey {
-    ResourceKey {
-        namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
-        name: metadata.name.as_deref().unwrap_or_default().into(),
-    }
 }

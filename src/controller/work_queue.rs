@@ -2,7 +2,7 @@
 //! being worked on is not handed out twice. Deterministic, and without a runtime.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -10,21 +10,23 @@ use tokio::time::Instant;
 
 use crate::{
     api::DeploymentId,
-    fleet::{Lane, Turns},
+    fair_queue::{FairQueue, Lane},
 };
 
 /// The deployments that wait to be looked at. All of them do, once, at the start: what holds them is
 /// of a kind that gives its memory back.
 #[derive(Default)]
 pub struct WorkQueue {
-    ready: Turns<DeploymentId>,
+    ready: FairQueue<DeploymentId>,
     /// Since when each ready key waits.
     since: BTreeMap<DeploymentId, Instant>,
     /// Keys handed out; and if they were added again meanwhile, where they go when done.
-    working: HashMap<DeploymentId, Option<(Lane, Arc<str>)>>,
+    working: BTreeMap<DeploymentId, Option<(Lane, Arc<str>)>>,
     /// When each delayed key becomes ready: the earliest only.
     due: BTreeMap<DeploymentId, (Instant, Arc<str>)>,
     order: BTreeSet<(Instant, DeploymentId)>,
+    /// How often in a row the work on a key has failed.
+    failures: BTreeMap<DeploymentId, u32>,
 }
 
 /// What a worker should do now.
@@ -93,6 +95,27 @@ impl WorkQueue {
     pub fn done(&mut self, id: &DeploymentId, now: Instant) {
         if let Some(Some((lane, namespace))) = self.working.remove(id) {
             self.add(id, lane, &namespace, now);
+        }
+    }
+
+    /// The work on a key has failed. Returns how often it had failed in a row before.
+    pub fn failed(&mut self, id: &DeploymentId) -> u32 {
+        let count = self.failures.entry(id.clone()).or_default();
+        let before = *count;
+        *count = before.saturating_add(1);
+        before
+    }
+
+    /// The work on a key has succeeded.
+    pub fn succeeded(&mut self, id: &DeploymentId) {
+        self.failures.remove(id);
+    }
+
+    /// There is no work on this key any more.
+    pub fn forget(&mut self, id: &DeploymentId) {
+        self.failures.remove(id);
+        if let Some((at, ..)) = self.due.remove(id) {
+            self.order.remove(&(at, id.clone()));
         }
     }
 

@@ -40,7 +40,7 @@ pub struct Page {
 }
 
 /// Where a page starts (API page, section 3).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cursor {
     /// `after_id`: known to both generations, therefore preferred.
     AfterId(String),

@@ -3,8 +3,8 @@
 use super::situation::{Age, CredentialState, Knowledge, Situation};
 use crate::{
     api::{DriftPolicy, Wish},
-    fleet::{Answer, PausedBy, ReadFailure},
     qoder::Verb,
+    remote::{Answer, PausedBy, ReadFailure},
 };
 
 /// What to do and what to say.
@@ -100,7 +100,10 @@ pub fn decide(s: &Situation) -> Decision {
     }
     let (answer, fresh) = match s.knowledge {
         Knowledge::Nothing => return observe,
-        Knowledge::Failed(cause, age) => return say(Verdict::Unreadable(cause, age)),
+        Knowledge::Failed { cause, age, due } => {
+            let step = if due { Step::Observe } else { Step::Nothing };
+            return Decision { step, verdict: Verdict::Unreadable(cause, age) };
+        }
         Knowledge::Known { answer, fresh } => (answer, fresh),
     };
     let decision = judge(s, answer);
@@ -127,33 +130,33 @@ fn judge(s: &Situation, answer: Answer) -> Decision {
         Answer::UnknownStatus => return say(Verdict::UnknownStatus),
         Answer::Active | Answer::Paused(_) => {}
     }
-    let is_paused = matches!(answer, Answer::Paused(_));
-    if is_paused == (s.wish == Wish::Paused) {
+    let verb = if s.wish == Wish::Paused { Verb::Pause } else { Verb::Unpause };
+    if answer.is_as_asked(verb) {
         return say(Verdict::InSync);
     }
     if answer == Answer::Paused(PausedBy::Platform) {
         return if s.is_resume_asked_for() {
-            write(s, Verb::Unpause)
+            write(s, verb)
         } else {
             say(Verdict::PausedByPlatform)
         };
     }
-    let is_drift = !s.is_open() && !s.is_resume_asked_for();
+    let is_drift = s.is_drift();
     if is_drift && s.policy == DriftPolicy::Warn {
         return say(Verdict::DriftTolerated);
     }
     if is_drift && s.held {
         return say(Verdict::Contested);
     }
-    write(s, if is_paused { Verb::Unpause } else { Verb::Pause })
+    write(s, verb)
 }
 
-/// Rows 14 and 15: it differs. W and the backoff make it wait; a refusal makes it stop.
+/// Rows 14 and 15: it differs. A write before it and W make it wait; a refusal makes it stop.
 fn write(s: &Situation, verb: Verb) -> Decision {
     if s.writes_refused {
         return Decision { step: Step::Nothing, verdict: Verdict::WriteRefused };
     }
-    let wait = s.backing_off || s.opposite_may_land(verb);
+    let wait = s.write_waits || s.opposite_may_land(verb);
     Decision {
         step: if wait { Step::Nothing } else { Step::Write(verb) },
         verdict: Verdict::Pending(verb),

@@ -1,7 +1,7 @@
 //! Which event tells of a change. Pure: one for a change or an attempt, none that says "still".
 
-use super::{resource::Resource, settle::Ready};
-use crate::{api::Reason, qoder::Verb};
+use super::settle::Ready;
+use crate::{api::Reason, qoder::Verb, resources::Resource};
 
 /// An event to publish about a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]

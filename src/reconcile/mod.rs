@@ -1,15 +1,17 @@
-//! The decision and the steps around it. `decide` and `settle` are pure and total; `gather`,
-//! `status` and the memories are pure with the clock as an argument; `act` and `publish` are the
-//! two steps that need a client.
+//! The reconcile: one pass over a deployment and the resources that name it, in five steps that
+//! [`driver`] shows. `decide` and `settle` are pure and total; `snapshot` and `status` are pure with the clock
+//! as an argument; `act` and `publish` are the two steps that need a client.
 
-pub mod act;
-pub mod again;
+mod act;
+pub mod api_server;
 pub mod decide;
+pub mod driver;
 pub mod events;
-pub mod gather;
-pub mod ledger;
-pub mod publish;
-pub mod resource;
+mod publish;
+pub mod recorder;
 pub mod settle;
 pub mod situation;
+pub mod snapshot;
 pub mod status;
+
+pub use act::Sending;

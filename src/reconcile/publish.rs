@@ -1,130 +1,116 @@
-//! Step 5: server-side apply on `/status`. Client required. Also the fresh read (rule Q), which
-//! is the other time that a reconcile asks the Kubernetes API.
+//! Step 5: what follows from a settlement is remembered, counted, and published if it differs from what stands.
 
-use std::time::Duration;
+use tokio::time::Instant;
 
-use kube::{
-    Api, Client, Resource as _,
-    api::{Patch, PatchParams, ValidationDirective},
+use super::{
+    api_server::Publication,
+    decide::Verdict,
+    driver::{Decided, Pass, Reconciler},
+    events,
+    settle::{Ready, Settled},
+    situation::Knowledge,
+    snapshot::Snapshot,
+    status::{Contents, render},
 };
-use serde_json::json;
-
-use super::resource::{Resource, ResourceKey};
 use crate::{
-    api::{FIELD_MANAGER, QoderDeployment, QoderDeploymentStatus},
-    times::Times,
+    api::{QoderDeploymentStatus, Reason, Wish},
+    resources::{ReachedChange, Resource, Source},
 };
 
-/// The Kubernetes API, each call bounded in time.
-#[derive(Clone)]
-pub struct Kubernetes(Client);
-
-/// A call to the Kubernetes API failed.
-#[derive(Debug, thiserror::Error)]
-pub enum KubernetesError {
-    /// It answered with an error, or not at all.
-    #[error("the Kubernetes API call failed")]
-    Call(#[source] Box<kube::Error>),
-    /// It did not answer in time.
-    #[error("the Kubernetes API did not answer within {} s", Times::KUBERNETES_CALL.as_secs())]
-    TimedOut,
-}
-
-/// How a publication ended.
-#[derive(Debug)]
-pub enum Publication {
-    /// The status stands; this is the object now.
-    Stands(Box<QoderDeployment>),
-    /// The resource is not what the status was computed from any more; this is the object now.
-    Moved(Box<QoderDeployment>),
-    /// The resource is gone.
-    Gone,
-}
-
-impl Kubernetes {
-    /// The API behind this client.
-    #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self(client)
-    }
-
-    /// Reads one resource, from the API server and not from a cache of it.
-    ///
-    /// # Errors
-    /// [`KubernetesError`].
-    pub async fn read(
+impl Reconciler {
+    /// Publishes the status of one resource. Client required, if there is something to publish.
+    pub(super) async fn publish(
         &self,
-        key: &ResourceKey,
-    ) -> Result<Option<QoderDeployment>, KubernetesError> {
-        bounded(self.api(key).get_opt(&key.name)).await
-    }
-
-    /// Publishes the status. It carries the resourceVersion of the copy that it was computed
-    /// from: a uid in an apply to a status subresource is ignored, but the resourceVersion
-    /// refuses a re-created object with 409. After a 409 the same resource is tried once more.
-    ///
-    /// # Errors
-    /// [`KubernetesError`]: it may stand or not.
-    pub async fn publish(
-        &self,
-        resource: &Resource,
-        status: &QoderDeploymentStatus,
-    ) -> Result<Publication, KubernetesError> {
-        match self.apply(resource, resource.version.to_string(), status).await {
-            Err(error) if is_code(&error, 409) => {}
-            Err(error) if is_code(&error, 404) => return Ok(Publication::Gone),
-            applied => return applied.map(Box::new).map(Publication::Stands),
-        }
-        let Some(now) = self.read(&resource.key).await? else {
-            return Ok(Publication::Gone);
+        seen: &Snapshot,
+        one: &Decided,
+        settled: Settled,
+        pass: &mut Pass,
+    ) {
+        self.count(seen, one, settled);
+        self.resources.remember(&one.resource, settled.progress);
+        let is_told = match self.status(seen, &one.resource, settled) {
+            Some((ready, status)) => self.send_status(&one.resource, ready, &status, pass).await,
+            None => settled.ready.is_some(),
         };
-        let same = now.metadata.uid.as_deref() == Some(&*resource.uid)
-            && now.metadata.generation == Some(resource.generation);
-        if !same {
-            return Ok(Publication::Moved(Box::new(now)));
-        }
-        let version = now.metadata.resource_version.clone().unwrap_or_default();
-        match self.apply(resource, version, status).await {
-            Err(error) if is_code(&error, 409) => Ok(Publication::Moved(Box::new(now))),
-            Err(error) if is_code(&error, 404) => Ok(Publication::Gone),
-            applied => applied.map(Box::new).map(Publication::Stands),
-        }
+        pass.look_again(seen.next_change(&one.resource, is_told));
     }
 
-    async fn apply(
+    /// The status that is to stand; `None`: it does already, or what stands is left. No client required.
+    fn status(
+        &self,
+        seen: &Snapshot,
+        resource: &Resource,
+        settled: Settled,
+    ) -> Option<(Ready, QoderDeploymentStatus)> {
+        let ready = settled.ready?;
+        let memory = resource.memory.after(settled.progress, resource);
+        let last_known = seen.view.entry.as_ref().and_then(|entry| entry.last_known.as_deref());
+        let namesake = seen.owner().filter(|owner| owner.key.namespace == resource.key.namespace);
+        let contents = Contents {
+            ready,
+            last_known,
+            owner: namesake.map(|owner| &*owner.key.name),
+            hindrance: seen.hindrance(resource),
+            now: self.env.wall_clock(),
+        };
+        let status = render(resource, &memory, contents);
+        (status.digest() != resource.published.digest).then_some((ready, status))
+    }
+
+    /// Returns whether it stands.
+    async fn send_status(
         &self,
         resource: &Resource,
-        version: String,
+        ready: Ready,
         status: &QoderDeploymentStatus,
-    ) -> Result<QoderDeployment, KubernetesError> {
-        let mut params = PatchParams::apply(FIELD_MANAGER).force();
-        params.field_validation = Some(ValidationDirective::Strict);
-        let patch = json!({
-            "apiVersion": QoderDeployment::api_version(&()),
-            "kind": QoderDeployment::kind(&()),
-            "metadata": { "name": &*resource.key.name, "resourceVersion": version },
-            "status": status,
-        });
-        let api = self.api(&resource.key);
-        bounded(api.patch_status(&resource.key.name, &params, &Patch::Apply(&patch))).await
+        pass: &mut Pass,
+    ) -> bool {
+        self.metrics.status_writes.inc();
+        self.resources.sent(resource, status.digest());
+        match self.api_server.publish(resource, status).await {
+            Ok(Publication::Stands(object)) => {
+                self.resources.take_in(&object, Source::Apply);
+                if let Some(event) = events::of_change(resource, ready) {
+                    self.recorder.publish(resource, event);
+                }
+                true
+            }
+            Ok(Publication::Moved(object)) => {
+                self.resources.take_in(&object, Source::Read);
+                pass.look_again(Some(Instant::now()));
+                false
+            }
+            Err(error) => {
+                pass.failed = Some(error);
+                false
+            }
+        }
     }
 
-    fn api(&self, key: &ResourceKey) -> Api<QoderDeployment> {
-        Api::namespaced(self.0.clone(), &key.namespace)
+    /// Keeps the books: what was reached, and what a 409 or a drift turned out to mean.
+    fn count(&self, seen: &Snapshot, one: &Decided, settled: Settled) {
+        let Decided { resource, situation, decision } = one;
+        let id = &resource.deployment;
+        if matches!(situation.knowledge, Knowledge::Known { .. }) && self.remote.take_conflict(id) {
+            let is_confirmed = decision.verdict == Verdict::InSync;
+            self.metrics.conflict(if is_confirmed { "already_reconciled" } else { "other" });
+        }
+        if settled.progress.reached == ReachedChange::Set && resource.wish != Wish::Unmanaged {
+            self.remote.reached(id, &resource.requester(), situation.reconcile_requested);
+            if !situation.answered && situation.last_reached.is_some() {
+                let taken = seen.now - resource.generation_seen;
+                self.metrics.time_to_effect.observe(taken.as_secs_f64());
+            }
+        }
+        let before = resource.published.ready.map(|(_, reason)| reason);
+        match decision.verdict {
+            Verdict::DriftTolerated if before != Some(Reason::DriftTolerated) => {
+                self.metrics.drift("tolerated");
+            }
+            Verdict::Contested if before != Some(Reason::Contested) => {
+                self.metrics.drift("held");
+            }
+            _ => {}
+        }
     }
-}
-
-async fn bounded<T>(
-    call: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, KubernetesError> {
-    const LIMIT: Duration = Times::KUBERNETES_CALL;
-    match tokio::time::timeout(LIMIT, call).await {
-        Ok(result) => result.map_err(|error| KubernetesError::Call(Box::new(error))),
-        Err(_) => Err(KubernetesError::TimedOut),
-    }
-}
-
-fn is_code(error: &KubernetesError, code: u16) -> bool {
-    matches!(error, KubernetesError::Call(error)
-        if matches!(&**error, kube::Error::Api(status) if status.code == code))
 }

@@ -1,26 +1,30 @@
-//! The settlement: one pure function from a verdict to what the status says, what is remembered
-//! and when to look again. The one place that knows status and retry policy.
+//! The settlement: one pure function from a verdict to what the status says and what is remembered. The one
+//! place that knows status policy.
 
 use super::{
-    decide::{Decision, Step, Verdict},
+    decide::{Decision, Verdict},
     situation::{Age, Knowledge, Situation},
 };
 use crate::{
     api::{ConditionStatus, Reason, Wish},
-    fleet::{Answer, ReadFailure},
     qoder::Verb,
+    remote::{Answer, ReadFailure},
+    resources::{Progress, ReachedChange},
 };
 
-/// How the step of a decision ended, as far as it matters here. Failures are in the ledger, and
-/// come back as part of the next situation.
+/// What became of the write that a decision asks for. How a write ended is in the ledger, and comes back as
+/// part of the next situation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// There was none to take, or it failed.
-    NotDone,
-    /// The write waits for its turn.
+pub enum Action {
+    /// There is none to send now.
+    None,
+    /// It waits for a permit.
     Waiting,
-    /// The write succeeded, and its answer is part of the situation.
-    Done(Verb),
+    /// It is under way.
+    UnderWay {
+        /// For longer than a status should take.
+        overdue: bool,
+    },
 }
 
 /// What follows from a verdict.
@@ -28,86 +32,48 @@ pub enum Outcome {
 pub struct Settled {
     /// What to publish; `None`: leave what stands.
     pub ready: Option<Ready>,
-    /// What becomes of `lastReached`.
-    pub reached: ReachedChange,
-    /// The present value of `resume-requested-at` is handled.
-    pub resume_handled: bool,
-    /// The present value of `reconcile-requested-at` is handled.
-    pub reconcile_handled: bool,
-    /// When to look again, if nothing happens before.
-    pub again: Again,
+    /// What is remembered.
+    pub progress: Progress,
 }
 
-/// The condition Ready, from which Reconciling and Stalled follow.
+/// The condition Ready, and the one that goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     /// Its status.
     pub status: ConditionStatus,
     /// Its reason.
     pub reason: Reason,
-    /// What accompanies it.
-    pub progress: Progress,
+    /// Which other condition is True beside it.
+    pub kind: Kind,
 }
 
-/// What accompanies a condition Ready.
+/// What kind of state a resource is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Nothing: it is done.
+pub enum Kind {
+    /// Nothing is left to do.
     Done,
-    /// Reconciling=True: the operator goes on by itself.
+    /// Work goes on: `Reconciling`, with the same reason.
     Reconciling,
-    /// Stalled=True: a person has to do something.
+    /// A person has to do something: `Stalled`, with the same reason.
     Stalled,
-}
-
-/// What becomes of `lastReached`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReachedChange {
-    /// It stays.
-    Keep,
-    /// This generation's wish is reached.
-    Set,
-    /// Another resource decides now.
-    Clear,
-}
-
-/// When to look again, if neither a watch event nor an observation comes before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// No need: what changes is seen.
-    Never,
-    /// When the generation is overdue for an answer.
-    Overdue,
-    /// When a failed read is tried again, or its grace ends.
-    Retry,
-    /// When the grace of a rejected credential ends.
-    CredentialGrace,
-    /// At the next slow look at a stalled deployment.
-    SlowLook,
-    /// When the hold of a contested deployment ends.
-    HoldEnd,
-    /// When the backoff of a failed write ends, or a lost request cannot land any more.
-    WriteFree,
 }
 
 /// Settles.
 #[must_use]
-pub fn settle(s: &Situation, decision: Decision, outcome: Outcome) -> Settled {
-    let ready = ready(s, decision, outcome);
+pub fn settle(s: &Situation, decision: Decision, action: Action) -> Settled {
+    let ready = ready(s, decision.verdict, action);
     let reached = match decision.verdict {
         Verdict::InSync | Verdict::Observed => ReachedChange::Set,
         Verdict::DuplicateOwner => ReachedChange::Clear,
         _ => ReachedChange::Keep,
     };
-    Settled {
-        ready,
+    let progress = Progress {
         reached,
-        resume_handled: s.wish != Wish::Active
-            || outcome == Outcome::Done(Verb::Unpause)
-            || is_seen_active(s),
-        reconcile_handled: reached == ReachedChange::Set,
-        again: again(s, decision),
-    }
+        resume_handled: s.wish != Wish::Active || is_seen_active(s),
+        reconcile_handled: is_answered(s, decision.verdict),
+        is_told: ready.is_some(),
+    };
+    Settled { ready, progress }
 }
 
 /// A resume request is met when a request that started after it saw the deployment active, and
@@ -117,22 +83,48 @@ fn is_seen_active(s: &Situation) -> bool {
         && !s.may_still_change(Answer::Active)
 }
 
-fn ready(s: &Situation, decision: Decision, outcome: Outcome) -> Option<Ready> {
-    use ConditionStatus::{False, True, Unknown};
-    let done = |reason| Some(Ready { status: True, reason, progress: Progress::Done });
-    let stalled = |reason| Some(Ready { status: False, reason, progress: Progress::Stalled });
-    let reconciling =
-        |status, reason| Some(Ready { status, reason, progress: Progress::Reconciling });
+/// A reconcile request is handled when a look that started after it has answered it, whatever the answer: tools
+/// wait for the echo. What is still to be written is no answer.
+fn is_answered(s: &Situation, verdict: Verdict) -> bool {
+    let has_looked = matches!(s.knowledge, Knowledge::Known { fresh: true, .. });
+    match verdict {
+        // No look is needed for it.
+        Verdict::DuplicateOwner => true,
+        Verdict::Deleting
+        | Verdict::CredentialMissing
+        | Verdict::CredentialRejected
+        | Verdict::Observing
+        | Verdict::Unreadable(..)
+        | Verdict::MayStillChange
+        | Verdict::Pending(_) => false,
+        Verdict::Forbidden
+        | Verdict::NotFound
+        | Verdict::Archived
+        | Verdict::Disabled
+        | Verdict::Observed
+        | Verdict::UnknownStatus
+        | Verdict::InSync
+        | Verdict::PausedByPlatform
+        | Verdict::DriftTolerated
+        | Verdict::Contested
+        | Verdict::WriteRefused => has_looked,
+    }
+}
 
-    match decision.verdict {
+fn ready(s: &Situation, verdict: Verdict, action: Action) -> Option<Ready> {
+    use ConditionStatus::{False, True, Unknown};
+    let done = |reason| Some(Ready { status: True, reason, kind: Kind::Done });
+    let stalled = |reason| Some(Ready { status: False, reason, kind: Kind::Stalled });
+    let reconciling = |status, reason| Some(Ready { status, reason, kind: Kind::Reconciling });
+
+    match verdict {
         Verdict::Deleting => None,
         Verdict::DuplicateOwner => stalled(Reason::DuplicateOwner),
         Verdict::CredentialMissing => stalled(Reason::CredentialMissing),
         Verdict::CredentialRejected => stalled(Reason::CredentialRejected),
         // Leave what stands, unless nothing stands for this generation and it takes long.
-        Verdict::Observing | Verdict::MayStillChange => {
-            (!s.answered && s.overdue).then(|| reconciling(Unknown, Reason::Progressing))?
-        }
+        Verdict::Observing | Verdict::MayStillChange if s.answered || !s.overdue => None,
+        Verdict::Observing | Verdict::MayStillChange => reconciling(Unknown, Reason::Progressing),
         Verdict::Unreadable(_, Age::WithinGrace) if s.answered => None,
         Verdict::Unreadable(cause, _) => reconciling(
             Unknown,
@@ -152,29 +144,20 @@ fn ready(s: &Situation, decision: Decision, outcome: Outcome) -> Option<Ready> {
         Verdict::DriftTolerated => done(Reason::DriftTolerated),
         Verdict::Contested => stalled(Reason::Contested),
         Verdict::WriteRefused => stalled(Reason::WriteRefused),
-        // One status write for one flip: while it waits for its turn, `observedGeneration`
-        // already says that the new generation is not done. Drift has the old generation: a
-        // standing Ready=True would be a lie.
-        Verdict::Pending(_) if outcome == Outcome::Waiting && !s.answered => None,
+        Verdict::Pending(_) if !is_pending_told(s, action) => None,
         Verdict::Pending(Verb::Pause) => reconciling(False, Reason::PausePending),
         Verdict::Pending(Verb::Unpause) => reconciling(False, Reason::ResumePending),
     }
 }
 
-fn again(s: &Situation, decision: Decision) -> Again {
-    match decision.verdict {
-        Verdict::Observing | Verdict::MayStillChange if !s.answered && !s.overdue => Again::Overdue,
-        Verdict::MayStillChange => Again::WriteFree,
-        Verdict::Unreadable(ReadFailure::Unauthorized, _) => Again::CredentialGrace,
-        Verdict::Unreadable(..) => Again::Retry,
-        Verdict::Forbidden
-        | Verdict::NotFound
-        | Verdict::Archived
-        | Verdict::UnknownStatus
-        | Verdict::WriteRefused => Again::SlowLook,
-        Verdict::Contested => Again::HoldEnd,
-        // With a step, the budget brings the key back when its turn has come.
-        Verdict::Pending(_) if decision.step == Step::Nothing => Again::WriteFree,
-        _ => Again::Never,
+/// One status write for one flip: while a write is on its way, `observedGeneration` already says that the new
+/// generation is not done, until that takes too long. Drift has the old generation: where its correction has to
+/// wait, a standing Ready=True would be a lie.
+fn is_pending_told(s: &Situation, action: Action) -> bool {
+    let is_late = !s.answered && s.overdue;
+    match action {
+        Action::None => true,
+        Action::Waiting => s.answered || is_late,
+        Action::UnderWay { overdue } => overdue || is_late,
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::{
     api::{DriftPolicy, Wish},
-    fleet::{Answer, ReadFailure},
     qoder::Verb,
+    remote::{Answer, ReadFailure},
 };
 
 /// One resource, what is known of its deployment, and what is remembered of both.
@@ -41,13 +41,13 @@ pub struct Situation {
     pub held: bool,
     /// Writes to this deployment are refused for this generation and token.
     pub writes_refused: bool,
-    /// The last write failed, and its backoff is not over.
-    pub backing_off: bool,
-    /// A pause whose outcome is unknown may still take effect.
+    /// A write is under way, or the last one failed and its backoff is not over.
+    pub write_waits: bool,
+    /// A pause that is under way, or whose outcome is unknown, may still take effect.
     pub pause_may_land: bool,
-    /// An unpause whose outcome is unknown may still take effect.
+    /// An unpause that is under way, or whose outcome is unknown, may still take effect.
     pub unpause_may_land: bool,
-    /// The status in place answers this generation.
+    /// The status in place answers this generation, and nothing that is known without a look refutes it.
     pub answered: bool,
     /// The generation was seen longer ago than an answer should take.
     pub overdue: bool,
@@ -64,7 +64,7 @@ pub enum CredentialState {
     Rejected(Age),
 }
 
-/// How long something that may pass has lasted.
+/// How long something has lasted that may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Age {
     /// Short enough to let the status stand.
@@ -78,8 +78,15 @@ pub enum Age {
 pub enum Knowledge {
     /// Nothing that started after our last write, and no failed try since.
     Nothing,
-    /// The last try failed, the first of its row so long ago.
-    Failed(ReadFailure, Age),
+    /// The last try failed, or there was none for too long.
+    Failed {
+        /// Why.
+        cause: ReadFailure,
+        /// How old the last look is.
+        age: Age,
+        /// It is time for another try.
+        due: bool,
+    },
     /// An answer.
     Known {
         /// What it says.
@@ -114,6 +121,12 @@ impl Situation {
     pub fn is_resume_asked_for(&self) -> bool {
         let from_paused = self.last_reached.is_some_and(|reached| reached.wish == Wish::Paused);
         self.wish == Wish::Active && (from_paused || self.resume_requested)
+    }
+
+    /// A difference is somebody else's doing.
+    #[must_use]
+    pub fn is_drift(&self) -> bool {
+        !self.is_open() && !self.is_resume_asked_for()
     }
 
     /// W: the opposite of this verb may still land.

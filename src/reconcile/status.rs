@@ -3,13 +3,14 @@
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
-    resource::{Memory, Resource},
-    settle::{Progress, ReachedChange, Ready, Settled},
+    settle::{Kind, Ready},
+    snapshot::Hindrance,
 };
 use crate::{
-    api::{Condition, ConditionStatus, ConditionType, LastReached, QoderDeploymentStatus, Reason},
-    fleet::{Answer, PausedBy},
-    qoder::{Deployment, RemoteStatus},
+    api::{Condition, ConditionStatus, ConditionType, QoderDeploymentStatus, Reason},
+    qoder::Deployment,
+    remote::{Answer, Obstacle, PausedBy},
+    resources::{Memory, Resource, mirror::mirror},
 };
 
 /// The errors for which the platform pauses a deployment (API page, section 2.7). A message names
@@ -31,36 +32,19 @@ const PAUSING_ERRORS: [&str; 14] = [
     "unknown_error",
 ];
 
-impl Memory {
-    /// What is remembered after a settlement for this resource.
-    #[must_use]
-    pub fn after(&self, settled: &Settled, resource: &Resource) -> Self {
-        let mut memory = self.clone();
-        match settled.reached {
-            ReachedChange::Keep => {}
-            ReachedChange::Set => {
-                memory.last_reached =
-                    Some(LastReached { wish: resource.wish, generation: resource.generation });
-            }
-            ReachedChange::Clear => memory.last_reached = None,
-        }
-        // Whatever the first status of a uid finds counts as handled: a restored backup asks for
-        // nothing.
-        let is_first = settled.ready.is_some() && !memory.has_status;
-        // Taking the annotation away forgets nothing: the same value put back is no new request.
-        if let Some(request) = &resource.resume_request
-            && (settled.resume_handled || is_first)
-        {
-            memory.resume_handled = Some(request.value.clone());
-        }
-        if let Some(request) = &resource.reconcile_request
-            && settled.reconcile_handled
-        {
-            memory.reconcile_handled = Some(request.value.clone());
-        }
-        memory.has_status |= settled.ready.is_some();
-        memory
-    }
+/// What a status is made of, besides the resource and its memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The condition Ready.
+    pub ready: Ready,
+    /// What is known of the deployment.
+    pub last_known: Option<&'a Deployment>,
+    /// The owner's name, if it is another resource of the same namespace.
+    pub owner: Option<&'a str>,
+    /// What a resource that is not done waits for.
+    pub hindrance: Option<Hindrance>,
+    /// The wall clock.
+    pub now: Timestamp,
 }
 
 /// The status to publish for this resource. Transition times are those of what stands where a
@@ -69,21 +53,19 @@ impl Memory {
 pub fn render(
     resource: &Resource,
     memory: &Memory,
-    ready: Ready,
-    last_known: Option<&Deployment>,
-    owner: Option<&str>,
-    now: Timestamp,
+    contents: Contents<'_>,
 ) -> QoderDeploymentStatus {
-    let message = message(resource, ready.reason, last_known, owner);
+    let Contents { ready, last_known, now, .. } = contents;
+    let message = message(resource, contents);
     let paused = paused(last_known);
     let paused_message = format!("{}: {}", resource.deployment, paused.1.meaning());
     let conditions = ConditionType::ALL.into_iter().enumerate().filter_map(|(place, kind)| {
         let (status, reason, message) = match kind {
             ConditionType::Ready => (ready.status, ready.reason, message.as_str()),
-            ConditionType::Reconciling if ready.progress == Progress::Reconciling => {
+            ConditionType::Reconciling if ready.kind == Kind::Reconciling => {
                 (ConditionStatus::True, ready.reason, message.as_str())
             }
-            ConditionType::Stalled if ready.progress == Progress::Stalled => {
+            ConditionType::Stalled if ready.kind == Kind::Stalled => {
                 (ConditionStatus::True, ready.reason, message.as_str())
             }
             ConditionType::Reconciling | ConditionType::Stalled => return None,
@@ -100,32 +82,19 @@ pub fn render(
             message: message.to_owned(),
         })
     });
-    QoderDeploymentStatus {
+    let mut status = QoderDeploymentStatus {
         observed_generation: resource.generation,
         desired: Some(resource.wish),
-        status: last_known.map(|known| known.status.as_str().to_owned()),
-        paused_reason: last_known.and_then(|known| known.paused_reason.clone()),
-        name: last_known.and_then(|known| known.name.clone()),
-        schedule: last_known.and_then(|known| known.schedule.clone()),
-        archived_time: last_known.and_then(|known| known.archived_time.clone()),
         last_reached: memory.last_reached,
         last_handled_resume_request: memory.resume_handled.as_deref().map(str::to_owned),
         last_handled_reconcile_request: memory.reconcile_handled.as_deref().map(str::to_owned),
         conditions: conditions.collect(),
+        ..QoderDeploymentStatus::default()
+    };
+    if let Some(known) = last_known {
+        mirror(known, &mut status);
     }
-}
-
-/// What a status says of the remote: the last that is known until this process has looked.
-#[must_use]
-pub fn last_known(status: &QoderDeploymentStatus) -> Option<Deployment> {
-    Some(Deployment {
-        status: RemoteStatus::from(status.status.clone()?),
-        paused_reason: status.paused_reason.clone(),
-        archived: status.archived_time.is_some(),
-        archived_time: status.archived_time.clone(),
-        name: status.name.clone(),
-        schedule: status.schedule.clone(),
-    })
+    status
 }
 
 fn paused(last_known: Option<&Deployment>) -> (ConditionStatus, Reason) {
@@ -133,7 +102,7 @@ fn paused(last_known: Option<&Deployment>) -> (ConditionStatus, Reason) {
         return (ConditionStatus::Unknown, Reason::NotObserved);
     };
     // An archived deployment keeps its old status, and is as paused as that says.
-    let as_live = Deployment { archived: false, ..known.clone() };
+    let as_live = Deployment { archived_at: None, ..known.clone() };
     match Answer::from(&as_live) {
         Answer::Paused(PausedBy::Hand) => (ConditionStatus::True, Reason::PausedManually),
         Answer::Paused(PausedBy::Platform) => (ConditionStatus::True, Reason::PausedByPlatform),
@@ -143,12 +112,8 @@ fn paused(last_known: Option<&Deployment>) -> (ConditionStatus, Reason) {
 }
 
 /// What happened, to which object, what to do. Our own words: no remote text, no URL, no token.
-fn message(
-    resource: &Resource,
-    reason: Reason,
-    last_known: Option<&Deployment>,
-    owner: Option<&str>,
-) -> String {
+fn message(resource: &Resource, contents: Contents<'_>) -> String {
+    let Contents { ready: Ready { reason, .. }, last_known, owner, hindrance, .. } = contents;
     let id = &resource.deployment;
     let mut message = format!("{id}: {}", reason.meaning());
     let mut add = |text: &str| {
@@ -159,9 +124,8 @@ fn message(
     };
     match reason {
         Reason::PausedByPlatform => {
-            let error = last_known.and_then(|known| known.paused_reason.as_ref()?.error.as_ref());
-            let kind = error.map_or("", |error| error.kind.as_str());
-            match PAUSING_ERRORS.into_iter().find(|known| *known == kind) {
+            let error = last_known.and_then(|known| known.paused_reason.as_ref()?.error.as_deref());
+            match PAUSING_ERRORS.into_iter().find(|known| Some(*known) == error) {
                 Some(kind) => add(&format!("The error is {kind}.")),
                 None => add("The error is of a type that this operator does not know."),
             }
@@ -170,10 +134,27 @@ fn message(
             Some(owner) => add(&format!("It is {owner} in this namespace.")),
             None => add("It is in another namespace."),
         },
+        Reason::Progressing | Reason::PausePending | Reason::ResumePending => {
+            add(hindrance.map_or("", waits_for));
+        }
         _ => {}
     }
     add(reason.fix());
     message
+}
+
+fn waits_for(hindrance: Hindrance) -> &'static str {
+    match hindrance {
+        Hindrance::Obstacle(Obstacle::Throttled) => {
+            "The Qoder API has asked to wait (429 or Retry-After); the operator goes on when that is over."
+        }
+        Hindrance::Obstacle(Obstacle::Outage) => {
+            "The Qoder API has not answered several times in a row; the operator keeps trying."
+        }
+        Hindrance::NotTheApi => {
+            "Something between the operator and the Qoder API answered the last try; check proxies and --base-url."
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Whose turn it is: keys in lanes, and within a lane round robin over namespaces, so that one
+//! A fair queue: keys in lanes, and within a lane round robin over namespaces, so that one
 //! namespace with ten thousand keys does not delay another's one. No clock, no runtime.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -19,7 +19,7 @@ pub enum Lane {
 
 /// Keys that wait, each once.
 #[derive(Debug)]
-pub struct Turns<K> {
+pub struct FairQueue<K> {
     lanes: [Namespaces<K>; 3],
     /// In which lane each key waits. An entry of a lane that this contradicts is stale.
     waiting: BTreeMap<K, Lane>,
@@ -29,22 +29,22 @@ pub struct Turns<K> {
 struct Namespaces<K> {
     /// The namespaces that have keys, the next one first.
     order: VecDeque<Arc<str>>,
-    keys: HashMap<Arc<str>, VecDeque<K>>,
+    keys: BTreeMap<Arc<str>, VecDeque<K>>,
 }
 
-impl<K> Default for Turns<K> {
+impl<K> Default for FairQueue<K> {
     fn default() -> Self {
         Self {
             lanes: std::array::from_fn(|_| Namespaces {
                 order: VecDeque::new(),
-                keys: HashMap::new(),
+                keys: BTreeMap::new(),
             }),
             waiting: BTreeMap::new(),
         }
     }
 }
 
-impl<K: Clone + Ord> Turns<K> {
+impl<K: Clone + Ord> FairQueue<K> {
     /// Lets the key wait. One that waits already keeps its place, or moves to a better lane.
     pub fn push(&mut self, key: K, lane: Lane, namespace: &Arc<str>) {
         if self.waiting.get(&key).is_some_and(|present| *present <= lane) {
@@ -70,9 +70,9 @@ impl<K: Clone + Ord> Turns<K> {
         None
     }
 
-    /// The key waits no more.
-    pub fn remove(&mut self, key: &K) {
-        self.waiting.remove(key);
+    /// The key waits no more. Returns whether it did.
+    pub fn remove(&mut self, key: &K) -> bool {
+        self.waiting.remove(key).is_some()
     }
 
     /// How many keys wait.
@@ -114,45 +114,45 @@ impl<K> Namespaces<K> {
 mod tests {
     use super::*;
 
-    fn drain(turns: &mut Turns<&'static str>) -> Vec<&'static str> {
-        std::iter::from_fn(|| turns.pop()).collect()
+    fn drain(queue: &mut FairQueue<&'static str>) -> Vec<&'static str> {
+        std::iter::from_fn(|| queue.pop()).collect()
     }
 
     #[test]
     fn a_busy_namespace_does_not_delay_another() {
         let (busy, calm) = (Arc::from("busy"), Arc::from("calm"));
-        let mut turns = Turns::default();
+        let mut queue = FairQueue::default();
         for key in ["b1", "b2", "b3"] {
-            turns.push(key, Lane::Spec, &busy);
+            queue.push(key, Lane::Spec, &busy);
         }
-        turns.push("c1", Lane::Spec, &calm);
-        assert_eq!(drain(&mut turns), ["b1", "c1", "b2", "b3"]);
+        queue.push("c1", Lane::Spec, &calm);
+        assert_eq!(drain(&mut queue), ["b1", "c1", "b2", "b3"]);
     }
 
     #[test]
     fn a_changed_spec_goes_before_drift_and_drift_before_reports() {
         let ns = Arc::from("ns");
-        let mut turns = Turns::default();
-        turns.push("report", Lane::Report, &ns);
-        turns.push("drift", Lane::Drift, &ns);
-        turns.push("spec", Lane::Spec, &ns);
-        assert_eq!(drain(&mut turns), ["spec", "drift", "report"]);
+        let mut queue = FairQueue::default();
+        queue.push("report", Lane::Report, &ns);
+        queue.push("drift", Lane::Drift, &ns);
+        queue.push("spec", Lane::Spec, &ns);
+        assert_eq!(drain(&mut queue), ["spec", "drift", "report"]);
     }
 
     #[test]
     fn a_key_waits_once_in_its_best_lane() {
         let ns = Arc::from("ns");
-        let mut turns = Turns::default();
-        turns.push("a", Lane::Report, &ns);
-        turns.push("b", Lane::Spec, &ns);
-        turns.push("a", Lane::Spec, &ns);
-        turns.push("a", Lane::Drift, &ns);
-        assert_eq!(turns.len(), 2);
-        assert_eq!(drain(&mut turns), ["b", "a"]);
+        let mut queue = FairQueue::default();
+        queue.push("a", Lane::Report, &ns);
+        queue.push("b", Lane::Spec, &ns);
+        queue.push("a", Lane::Spec, &ns);
+        queue.push("a", Lane::Drift, &ns);
+        assert_eq!(queue.len(), 2);
+        assert_eq!(drain(&mut queue), ["b", "a"]);
 
-        turns.push("a", Lane::Report, &ns);
-        turns.remove(&"a");
-        assert!(turns.is_empty());
-        assert_eq!(drain(&mut turns), [""; 0]);
+        queue.push("a", Lane::Report, &ns);
+        queue.remove(&"a");
+        assert!(queue.is_empty());
+        assert_eq!(drain(&mut queue), [""; 0]);
     }
 }

@@ -1,6 +1,8 @@
 //! What one read of a deployment says, or why it says nothing.
 
-use crate::qoder::{ApiError, Deployment, ErrorType, RemoteStatus};
+use tokio::time::Instant;
+
+use crate::qoder::{ApiError, Deployment, ErrorType, RemoteStatus, SendError, Verb};
 
 /// What an observation says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,52 @@ pub enum Answer {
     Paused(PausedBy),
     /// A live deployment with a status of a later API.
     UnknownStatus,
+}
+
+impl Answer {
+    /// Whether this is what a write of this verb asks for.
+    #[must_use]
+    pub fn is_as_asked(self, verb: Verb) -> bool {
+        match verb {
+            Verb::Pause => matches!(self, Self::Paused(_)),
+            Verb::Unpause => self == Self::Active,
+        }
+    }
+
+    /// Whether the deployment is looked at slowly from now on: a person has to do something first.
+    #[must_use]
+    pub fn is_stalled(self) -> bool {
+        match self {
+            Self::Forbidden | Self::NotFound | Self::Archived | Self::UnknownStatus => true,
+            Self::Active | Self::Paused(_) => false,
+        }
+    }
+
+    /// Whether the one says active and the other paused.
+    #[must_use]
+    pub fn is_opposite_of(self, other: Self) -> bool {
+        let is_paused = |answer| match answer {
+            Self::Active => Some(false),
+            Self::Paused(_) => Some(true),
+            _ => None,
+        };
+        is_paused(self).zip(is_paused(other)).is_some_and(|(one, other)| one != other)
+    }
+}
+
+/// An answer and its stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// What it says.
+    pub answer: Answer,
+    /// When its request started: it says nothing about what was asked for later.
+    pub started: Instant,
+    /// From when on it counts as a look at the remote: the start of a read, the end of a write.
+    pub valid_from: Instant,
+    /// Which token it was seen with.
+    pub epoch: u64,
+    /// It is the answer of our own write, and as asked.
+    pub is_written: bool,
 }
 
 /// Who paused it.
@@ -44,7 +92,7 @@ pub enum ReadFailure {
 impl From<&Deployment> for Answer {
     fn from(deployment: &Deployment) -> Self {
         // `archived_at` first: an archived object keeps its old status.
-        if deployment.archived {
+        if deployment.archived_at.is_some() {
             return Self::Archived;
         }
         match &deployment.status {
@@ -78,13 +126,17 @@ pub fn answer_of_error(error: &ApiError) -> Result<Answer, ReadFailure> {
     }
 }
 
+/// Whether the trouble is the account's, and says nothing about a deployment: 401, 429.
+#[must_use]
+pub fn is_of_account(error: &ApiError) -> bool {
+    error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 429))
+}
+
 /// Why a read failed.
 #[must_use]
 pub fn failure_of_error(error: &ApiError) -> ReadFailure {
     match error {
-        ApiError::Invalid(_) | ApiError::Send(crate::qoder::SendError::TooLarge(_)) => {
-            ReadFailure::AnswerInvalid
-        }
+        ApiError::Invalid(_) | ApiError::Send(SendError::TooLarge(_)) => ReadFailure::AnswerInvalid,
         ApiError::Send(_) => ReadFailure::Unavailable,
         ApiError::Status { status, .. } => match status.as_u16() {
             401 => ReadFailure::Unauthorized,

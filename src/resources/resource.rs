@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
+use kube::ResourceExt as _;
 use tokio::time::Instant;
 
-use crate::api::{
-    Condition, ConditionStatus, ConditionType, DeploymentId, DriftPolicy, InvalidDeploymentId,
-    LastReached, MAX_TOKEN, NEVER_OBSERVED, QoderDeployment, QoderDeploymentStatus, Reason, Wish,
-    annotation,
+use super::memory::Memory;
+use crate::{
+    api::{
+        Condition, ConditionStatus, ConditionType, DeploymentId, DriftPolicy, InvalidDeploymentId,
+        MAX_TOKEN, QoderDeployment, QoderDeploymentStatus, Reason, Wish, annotation,
+    },
+    remote::Requester,
 };
 
 /// Namespace and name.
@@ -20,6 +23,17 @@ pub struct ResourceKey {
     pub namespace: Arc<str>,
     /// The name.
     pub name: Arc<str>,
+}
+
+impl ResourceKey {
+    /// Of the object with this metadata.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
+            name: metadata.name.as_deref().unwrap_or_default().into(),
+        }
+    }
 }
 
 /// One copy of a resource.
@@ -49,6 +63,8 @@ pub struct Resource {
     pub resume_request: Option<Box<Request>>,
     /// The annotation `reconcile-requested-at`.
     pub reconcile_request: Option<Box<Request>>,
+    /// When this copy was taken in.
+    pub taken_in: Instant,
     /// When the list began that brought it last: it is the mark of that list.
     pub listed: Option<Instant>,
     /// When this generation was first seen.
@@ -57,6 +73,8 @@ pub struct Resource {
     pub published: Published,
     /// What has to outlive a reconcile.
     pub memory: Memory,
+    /// Digests of statuses that we have sent and that nothing has confirmed yet: their echo may come late.
+    pub unconfirmed: Option<Box<Vec<u64>>>,
 }
 
 /// A request annotation.
@@ -66,20 +84,6 @@ pub struct Request {
     pub value: Arc<str>,
     /// When this value was first seen.
     pub seen: Instant,
-}
-
-/// What a status remembers; held here too, where it may be ahead of a status whose publication
-/// failed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Memory {
-    /// A status of ours was published for this uid.
-    pub has_status: bool,
-    /// The last wish that was reached.
-    pub last_reached: Option<LastReached>,
-    /// The last value of `resume-requested-at` that was handled.
-    pub resume_handled: Option<Arc<str>>,
-    /// The last value of `reconcile-requested-at` that was handled.
-    pub reconcile_handled: Option<Arc<str>>,
 }
 
 /// The status that stands in the API server, as far as the next one depends on it.
@@ -109,10 +113,7 @@ impl Resource {
         let disabled = object.annotations().get(annotation::RECONCILE).map(String::as_str)
             == Some(annotation::RECONCILE_DISABLED);
         Ok(Self {
-            key: ResourceKey {
-                namespace: object.namespace().unwrap_or_default().into(),
-                name: object.name_any().into(),
-            },
+            key: ResourceKey::of(&object.metadata),
             uid: object.uid().unwrap_or_default().into(),
             deployment: DeploymentId::try_from(object.spec.deployment_id.as_str())?,
             generation: object.metadata.generation.unwrap_or_default(),
@@ -124,16 +125,18 @@ impl Resource {
             disabled,
             resume_request: request(annotation::RESUME_REQUESTED_AT),
             reconcile_request: request(annotation::RECONCILE_REQUESTED_AT),
+            taken_in: now,
             listed: None,
             generation_seen: now,
             published: Published::new(&status),
             memory: Memory::of(&status),
+            unconfirmed: None,
         })
     }
 
     /// This copy, as the successor of an older copy of the same uid: what did not change was
-    /// first seen when it was first seen, and a status that did not change does not undo what is
-    /// remembered beyond it.
+    /// first seen when it was first seen, and only a status that we did not write replaces what is
+    /// remembered.
     #[must_use]
     pub fn after(mut self, older: &Self) -> Self {
         // The same texts: one allocation for all copies.
@@ -152,21 +155,40 @@ impl Resource {
                 new.clone_from(old);
             }
         }
-        if self.published.digest == older.published.digest {
+        if older.has_written(self.published.digest) {
             self.memory = older.memory.clone();
         }
+        self.unconfirmed.clone_from(&older.unconfirmed);
         self
     }
 
-    /// Whether a reconcile of the one would see anything that a reconcile of the other does not.
+    /// Whether a status of this digest is our own: the one that stands, or one that was sent since.
+    fn has_written(&self, digest: u64) -> bool {
+        let is_sent = |sent: &Vec<u64>| sent.contains(&digest);
+        self.published.digest == digest || self.unconfirmed.as_deref().is_some_and(is_sent)
+    }
+
+    /// For the remote: which resource, and which generation of it.
     #[must_use]
-    pub fn is_same_work(&self, other: &Self) -> bool {
+    pub fn requester(&self) -> Requester {
+        Requester { uid: self.uid.clone(), generation: self.generation }
+    }
+
+    /// Whether both ask for the same.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
         self.uid == other.uid
             && self.generation == other.generation
             && self.deleting == other.deleting
             && self.disabled == other.disabled
             && value(self.resume_request.as_deref()) == value(other.resume_request.as_deref())
             && value(self.reconcile_request.as_deref()) == value(other.reconcile_request.as_deref())
+    }
+
+    /// Whether a reconcile of the one would see anything that a reconcile of the other does not.
+    #[must_use]
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        self.asks_the_same(other)
             && self.published == other.published
             && self.memory == other.memory
     }
@@ -213,20 +235,6 @@ fn version(object: &QoderDeployment) -> u64 {
 
 fn cut(value: &str) -> Arc<str> {
     value.chars().take(MAX_TOKEN).collect::<String>().into()
-}
-
-impl Memory {
-    /// What a status remembers.
-    #[must_use]
-    pub fn of(status: &QoderDeploymentStatus) -> Self {
-        Self {
-            has_status: status.observed_generation != NEVER_OBSERVED
-                && !status.conditions.is_empty(),
-            last_reached: status.last_reached,
-            resume_handled: status.last_handled_resume_request.as_deref().map(Into::into),
-            reconcile_handled: status.last_handled_reconcile_request.as_deref().map(Into::into),
-        }
-    }
 }
 
 impl Published {

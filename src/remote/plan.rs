@@ -81,6 +81,64 @@ pub struct Size {
     pub paused: usize,
     /// Entries of a page.
     pub page: usize,
+    /// The most entries that the API lets a page have.
+    pub largest_page: usize,
+    /// Whether lists are worth a try.
+    pub lists: Lists,
+}
+
+/// Whether lists are worth a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// Nothing speaks against it.
+    Work,
+    /// The last one failed: one GET shows whether it is the API or only its lists.
+    Failed {
+        /// What it was answered speaks about lists, and not about whether the API is there.
+        is_answer: bool,
+        /// That one GET was sent.
+        is_explored: bool,
+    },
+    /// The last one failed, and a GET was answered since: the next list shows which of the two it was.
+    Doubtful,
+    /// Lists fail while GETs are answered. Only polls try one.
+    Useless,
+}
+
+impl Lists {
+    /// A list came to its end.
+    pub fn ended(&mut self) {
+        *self = Self::Work;
+    }
+
+    /// A list failed.
+    pub fn failed(&mut self, is_answer: bool) {
+        *self = match *self {
+            Self::Work | Self::Failed { .. } => Self::Failed { is_answer, is_explored: false },
+            Self::Doubtful | Self::Useless => Self::Useless,
+        };
+    }
+
+    /// One GET is sent, to see.
+    pub fn explored(&mut self) {
+        if let Self::Failed { is_explored, .. } = self {
+            *is_explored = true;
+        }
+    }
+
+    /// A GET was answered.
+    pub fn get_answered(&mut self) {
+        if let Self::Failed { is_answer, .. } = *self {
+            *self = if is_answer { Self::Useless } else { Self::Doubtful };
+        }
+    }
+
+    /// A GET was answered by something that is not the API: it is not the lists.
+    pub fn get_misled(&mut self) {
+        if *self == Self::Useless {
+            *self = Self::Failed { is_answer: true, is_explored: true };
+        }
+    }
 }
 
 impl Size {
@@ -115,6 +173,10 @@ pub enum Plan {
     Gets,
     /// A list, and a GET for each that is wanted and that it is not expected to show.
     List(Scope),
+    /// A GET for one of them, which shows whether only lists fail.
+    Explore,
+    /// Nothing until the next poll: the API does not answer.
+    Wait,
 }
 
 /// The plan with the fewest calls. Between equals, the one that shows more.
@@ -123,9 +185,12 @@ pub fn plan(need: Need, wanted: Wanted, size: Size) -> Plan {
     if wanted.total() == 0 {
         return Plan::Nothing;
     }
-    let scopes: &[Scope] = match need {
-        Need::Everything => &[Scope::Live],
-        Need::Demanded | Need::Changes => &[Scope::Live, Scope::Paused, Scope::Active],
+    let scopes: &[Scope] = match (need, size.lists) {
+        (Need::Demanded, Lists::Failed { is_explored: false, .. }) => return Plan::Explore,
+        (Need::Demanded, Lists::Failed { is_explored: true, .. }) => return Plan::Wait,
+        (Need::Demanded, Lists::Useless) => return Plan::Gets,
+        (Need::Everything, _) => &[Scope::Live],
+        (Need::Demanded | Need::Changes, _) => &[Scope::Live, Scope::Paused, Scope::Active],
     };
     let lists = scopes.iter().map(|scope| Plan::List(*scope));
     let plans = std::iter::once(Plan::Gets).chain(lists);
@@ -136,7 +201,7 @@ pub fn plan(need: Need, wanted: Wanted, size: Size) -> Plan {
 /// How many calls a plan takes, as far as can be expected.
 fn calls(plan: Plan, need: Need, wanted: Wanted, size: Size) -> usize {
     match (plan, need) {
-        (Plan::Nothing, _) => 0,
+        (Plan::Nothing | Plan::Explore | Plan::Wait, _) => 0,
         (Plan::Gets, _) => wanted.total(),
         // Those that could be nowhere else were never seen, or have a status that no half has.
         (Plan::List(Scope::Live), _) => size.pages(Scope::Live),

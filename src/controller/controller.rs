@@ -1,0 +1,164 @@
+//! Puts the controller together, runs it, and watches over its tasks.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use kube::Client;
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    queue::Queue,
+    tasks::{Died, Tasks},
+    view::View,
+    watch::{Sync, watch_resources},
+    workers::Workers,
+};
+use crate::{
+    env::Env,
+    fair_queue::Lane,
+    metrics::Metrics,
+    reconcile::{
+        api_server::ApiServer,
+        driver::Reconciler,
+        recorder::{Publisher, recorder},
+    },
+    remote::{Account, Remote, Wake},
+    resources::{Index, Resources},
+    times::Times,
+};
+
+/// How long events may take to be published when the process ends.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
+
+/// What the controller is told.
+pub struct Settings {
+    /// The namespaces to watch; none: all.
+    pub namespaces: Vec<String>,
+    /// The flags' times.
+    pub times: Times,
+}
+
+/// The controller.
+pub struct Controller {
+    workers: Arc<Workers>,
+    publisher: Publisher,
+    client: Client,
+    watches: Vec<(Option<String>, watch::Sender<Sync>)>,
+    view: View,
+}
+
+impl Controller {
+    /// A controller that has not started.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        (qoder, account): (crate::qoder::Client, Account),
+        (metrics, env): (Arc<Metrics>, Env),
+        Settings { namespaces, times }: Settings,
+    ) -> Self {
+        let index: Arc<Mutex<Index>> = Arc::default();
+        let queue = Arc::new(Queue::new(Arc::clone(&index)));
+        let wake: Wake = {
+            let queue = Arc::clone(&queue);
+            Arc::new(move |id, lane| queue.add(id, lane))
+        };
+        let around = (Arc::clone(&metrics), env.clone(), times);
+        let remote = Arc::new(Remote::new(qoder, account, Arc::clone(&wake), around));
+        let resources = Arc::new(Resources::new(index, Arc::clone(&remote), Arc::clone(&wake)));
+        let (recorder, publisher) = recorder(client.clone());
+        let reconciler = Arc::new(Reconciler {
+            resources,
+            remote,
+            api_server: ApiServer::new(client.clone()),
+            recorder,
+            wake,
+            metrics: Arc::clone(&metrics),
+            env: env.clone(),
+            times,
+        });
+        let workers = Workers::new(reconciler, queue, (metrics, env, times));
+        let namespaces = if namespaces.is_empty() {
+            vec![None]
+        } else {
+            namespaces.into_iter().map(Some).collect()
+        };
+        let watches: Vec<_> = namespaces
+            .into_iter()
+            .map(|namespace| (namespace, watch::Sender::new(Sync::Listing)))
+            .collect();
+        let syncs = watches.iter().map(|(name, sync)| (name.clone(), sync.subscribe())).collect();
+        let workers = Arc::new(workers);
+        let view = View::new(Arc::clone(&workers), syncs);
+        Self { workers, publisher, client, watches, view }
+    }
+
+    /// For probes and metrics.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+
+    /// Runs until told to stop; then lets what is under way end, and its events be published.
+    ///
+    /// # Errors
+    /// A background task has died: this process is of no use any more.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), Died> {
+        let Self { workers, publisher, client, watches, view } = self;
+        let Reconciler { resources, remote, env, .. } = &*workers.reconciler;
+        let mut tasks = Tasks::default();
+        for (namespace, sync) in watches {
+            let name =
+                namespace.as_deref().map_or("watch".to_owned(), |name| format!("watch of {name}"));
+            let resources = Arc::clone(resources);
+            tasks.spawn(
+                name,
+                watch_resources(resources, client.clone(), namespace, sync, env.clone()),
+            );
+        }
+        let (last_events, publish_all) = watch::channel(false);
+        let (published, mut all_published) = watch::channel(false);
+        tasks.spawn("publisher of events", async move {
+            publisher.run(publish_all).await;
+            published.send_replace(true);
+            std::future::pending().await
+        });
+        let token = Arc::clone(remote);
+        tasks.spawn("watch of the token", async move { token.watch_token().await });
+
+        // Who owns a deployment, and what is cheap to read, is known when all resources are.
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = view.listed() => {}
+            died = tasks.died() => return Err(died),
+        }
+        tracing::info!(resources = view.resources(), "the caches are synced");
+        tasks.spawn("observer", Arc::clone(remote).observe());
+        let permits = Arc::clone(remote);
+        tasks.spawn("grant of permits", async move { permits.grant_permits().await });
+        tasks.spawn("watch of the credential", follow_credential(Arc::clone(&workers)));
+        tokio::select! {
+            biased;
+            () = Arc::clone(&workers).work(stop) => {}
+            died = tasks.died() => return Err(died),
+        }
+        last_events.send_replace(true);
+        if timeout(LAST_EVENTS, all_published.wait_for(|done| *done)).await.is_err() {
+            tracing::warn!("some events could not be published before the end");
+        }
+        Ok(())
+    }
+}
+
+/// When the credential changes, every resource has something to say.
+async fn follow_credential(workers: Arc<Workers>) {
+    let mut changes = workers.reconciler.remote.credential_changes();
+    while changes.changed().await.is_ok() {
+        let all = workers.reconciler.resources.index().deployments();
+        for id in &all {
+            workers.queue.add(id, Lane::Report);
+        }
+    }
+}

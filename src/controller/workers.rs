@@ -1,0 +1,136 @@
+//! The workers: they take keys from the queue and run passes, a few at once. A write that a pass begins is
+//! awaited outside of them.
+
+use std::{
+    collections::BTreeSet,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+};
+
+use futures::FutureExt as _;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::Instant,
+};
+
+use super::queue::Queue;
+use crate::{
+    api::DeploymentId,
+    env::Env,
+    fair_queue::Lane,
+    lock::lock,
+    metrics::Metrics,
+    reconcile::{
+        Sending,
+        driver::{Pass, Reconciler, Writes},
+    },
+    times::Times,
+};
+
+/// Passes under way at once.
+const WORKERS: usize = 16;
+
+/// The workers.
+pub struct Workers {
+    /// What they do.
+    pub reconciler: Arc<Reconciler>,
+    /// What they do it for.
+    pub queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
+    env: Env,
+    times: Times,
+    /// Deployments with a write that no pass has followed yet.
+    untold: Mutex<BTreeSet<DeploymentId>>,
+}
+
+impl Workers {
+    /// Workers that do not work yet.
+    pub fn new(
+        reconciler: Arc<Reconciler>,
+        queue: Arc<Queue>,
+        (metrics, env, times): (Arc<Metrics>, Env, Times),
+    ) -> Self {
+        Self { reconciler, queue, metrics, env, times, untold: Mutex::default() }
+    }
+
+    /// Works on the queue until told to stop; then lets what is under way end, and says how it ended.
+    pub async fn work(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let workers = Arc::new(Semaphore::new(WORKERS));
+        let mut under_way = JoinSet::new();
+        loop {
+            // The semaphore is never closed, and the sender of `stop` outlives this loop.
+            let Ok(worker) = Arc::clone(&workers).acquire_owned().await else {
+                break;
+            };
+            let (id, since) = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => break,
+                next = self.queue.next() => next,
+            };
+            while under_way.try_join_next().is_some() {}
+            self.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
+            let all = Arc::clone(&self);
+            under_way.spawn(async move {
+                let sending = all.work_on(&id, Writes::Allowed).await;
+                all.queue.done(&id);
+                drop(worker);
+                if let Some(sending) = sending {
+                    all.reconciler.send(sending).await;
+                }
+            });
+        }
+        while under_way.join_next().await.is_some() {}
+        let untold = std::mem::take(&mut *lock(&self.untold));
+        for id in untold {
+            self.work_on(&id, Writes::Withheld).await;
+        }
+    }
+
+    /// One pass, and when the next one is. A panic is an error like others: caught, counted and tried again.
+    async fn work_on(&self, id: &DeploymentId, writes: Writes) -> Option<Sending> {
+        let started = Instant::now();
+        self.metrics.reconcile_started();
+        let ended = AssertUnwindSafe(self.reconciler.reconcile(id, writes)).catch_unwind().await;
+        let (pass, has_panicked) = ended.map_or((Pass::default(), true), |pass| (pass, false));
+
+        if let Some(error) = &pass.failed {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(deployment_id = %id, error, "failed to reconcile, and will try again");
+        }
+        if has_panicked {
+            tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
+        }
+        let result = if pass.failed.is_some() || has_panicked {
+            let wait = self.times.backoff(self.queue.failed(id), self.env.jitter());
+            self.queue.add_at(id, Instant::now() + wait);
+            "error"
+        } else {
+            self.queue.succeeded(id);
+            self.note(id, &pass);
+            if pass.again.is_some() { "requeue_after" } else { "success" }
+        };
+        self.metrics.reconcile_ended(result, started.elapsed());
+        if let Some(at) = pass.again {
+            self.look_again(id, at);
+        }
+        pass.sending
+    }
+
+    fn note(&self, id: &DeploymentId, pass: &Pass) {
+        let mut untold = lock(&self.untold);
+        if pass.sending.is_some() {
+            untold.insert(id.clone());
+        } else if !self.reconciler.is_write_under_way(id) {
+            untold.remove(id);
+        }
+    }
+
+    fn look_again(&self, id: &DeploymentId, at: Instant) {
+        if at > Instant::now() {
+            self.queue.add_at(id, at);
+        } else {
+            self.queue.add(id, Lane::Report);
+        }
+    }
+}

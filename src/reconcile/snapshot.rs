@@ -1,0 +1,262 @@
+//! Step 1: one moment of everything that a pass decides on, and what it means for each resource. No client
+//! required, no I/O; only here does time become meaning.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::situation::{Age, CredentialState, Knowledge, Reached, Situation};
+use crate::{
+    api::Reason,
+    qoder::Verb,
+    remote::{Answer, Entry, Observed, Obstacle, Outcome, ReadFailure, Requester, View, Worth},
+    resources::{Resource, owner},
+    times::Times,
+};
+
+/// The least time between two instants.
+const TICK: Duration = Duration::from_nanos(1);
+
+/// One deployment and the resources that name it, at one moment.
+pub struct Snapshot {
+    /// The moment.
+    pub now: Instant,
+    /// The resources, oldest first.
+    pub bound: Vec<Arc<Resource>>,
+    /// The remote.
+    pub view: View,
+    /// The flags' times.
+    pub times: Times,
+}
+
+/// What a resource waits for that a person should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hindrance {
+    /// Nothing may be sent to the API for now.
+    Obstacle(Obstacle),
+    /// Something that is not the API answered the last write.
+    NotTheApi,
+}
+
+impl Snapshot {
+    /// Who owns the deployment.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Arc<Resource>> {
+        owner(&self.bound)
+    }
+
+    /// What the decision about one of the resources depends on.
+    #[must_use]
+    pub fn situation(&self, resource: &Resource) -> Situation {
+        let writes = &self.view.writes;
+        let requester = resource.requester();
+        let is_future = |time: Option<Instant>| time.is_some_and(|time| self.now < time);
+        let is_due = |time: Option<Instant>| time.is_some_and(|time| self.now >= time);
+        Situation {
+            deleting: resource.deleting,
+            duplicate: self.is_duplicate(resource),
+            credential: self.credential(),
+            knowledge: self.knowledge(resource),
+            disabled: resource.disabled,
+            wish: resource.wish,
+            policy: resource.policy,
+            last_reached: resource.memory.last_reached.map(|reached| Reached {
+                wish: reached.wish,
+                this_generation: reached.generation == resource.generation,
+            }),
+            reconcile_requested: resource.reconcile_requested().is_some(),
+            resume_requested: resource.resume_requested().is_some(),
+            foreign_write: writes.is_foreign_to(&requester),
+            held: is_future(writes.held_until()),
+            writes_refused: is_future(self.refused_until(resource, &requester)),
+            write_waits: writes.under_way_since().is_some()
+                || is_future(writes.backoff_end(&requester)),
+            pause_may_land: writes.may_land(Verb::Pause, self.now),
+            unpause_may_land: writes.may_land(Verb::Unpause, self.now),
+            answered: self.is_answered(resource),
+            overdue: is_due(self.overdue_at(resource)),
+        }
+    }
+
+    fn is_duplicate(&self, resource: &Resource) -> bool {
+        let is_owner = self.owner().is_some_and(|owner| owner.uid == resource.uid);
+        resource.wants_to_own() && !is_owner
+    }
+
+    fn refused_until(&self, resource: &Resource, requester: &Requester) -> Option<Instant> {
+        let epoch = self.view.credential.epoch;
+        self.view.writes.refused_until(requester, epoch, resource.reconcile_requested())
+    }
+
+    /// The status in place answers this generation, and still holds as far as one can tell without a look.
+    fn is_answered(&self, resource: &Resource) -> bool {
+        resource.is_answered() && self.refuted_since(resource).is_none()
+    }
+
+    /// Since when the status in place says something that is known to be false; at the latest now.
+    fn refuted_since(&self, resource: &Resource) -> Option<Instant> {
+        let (_, reason) = resource.published.ready?;
+        let credential = self.view.credential;
+        let since = credential.since.unwrap_or(resource.generation_seen);
+        let is_refuted = match reason {
+            Reason::CredentialMissing => credential.worth != Worth::Missing,
+            Reason::CredentialRejected => !matches!(credential.worth, Worth::Rejected { .. }),
+            Reason::DuplicateOwner => !self.is_duplicate(resource),
+            Reason::ReconcileDisabled => !resource.disabled,
+            _ => false,
+        };
+        is_refuted.then_some(since)
+    }
+
+    /// When a resource that no status answers has waited for one long enough.
+    fn overdue_at(&self, resource: &Resource) -> Option<Instant> {
+        if self.is_answered(resource) {
+            return None;
+        }
+        let since = self.refuted_since(resource).filter(|_| resource.is_answered());
+        Some(
+            resource.generation_seen.max(since.unwrap_or(resource.generation_seen))
+                + Times::PROGRESS,
+        )
+    }
+
+    fn credential(&self) -> CredentialState {
+        match self.view.credential.worth {
+            Worth::Usable => CredentialState::Usable,
+            Worth::Missing => CredentialState::Missing,
+            Worth::Rejected { since } => {
+                CredentialState::Rejected(self.age(since + self.times.grace()))
+            }
+        }
+    }
+
+    fn age(&self, end: Instant) -> Age {
+        if self.now < end { Age::WithinGrace } else { Age::Stale }
+    }
+
+    /// Up to when the last look is good enough to let stand what it has shown.
+    fn sight_end(&self) -> Option<Instant> {
+        let is_stalled =
+            |entry: &Entry| entry.observed.is_some_and(|seen| seen.answer.is_stalled());
+        self.view.entry.as_ref().filter(|entry| !is_stalled(entry))?;
+        Some(self.view.looked_at? + self.times.longest_blindness())
+    }
+
+    fn knowledge(&self, resource: &Resource) -> Knowledge {
+        let Some(entry) = &self.view.entry else {
+            return Knowledge::Nothing;
+        };
+        let age = self.sight_end().map_or(Age::WithinGrace, |end| self.age(end));
+        if let Some(failure) = &entry.failure {
+            // A try before this generation, or before the request to look, says nothing about it.
+            let is_older = |asked: Instant| failure.started < asked;
+            let says_nothing = is_older(resource.generation_seen);
+            if says_nothing && age == Age::WithinGrace {
+                return Knowledge::Nothing;
+            }
+            let is_asked_anew = resource.reconcile_requested().is_some_and(is_older);
+            let due = says_nothing || is_asked_anew || self.now >= failure.retry_at;
+            return Knowledge::Failed { cause: failure.cause, age, due };
+        }
+        if age == Age::Stale {
+            return Knowledge::Failed { cause: ReadFailure::Unavailable, age, due: true };
+        }
+        let writes = &self.view.writes;
+        let is_valid = |seen: &Observed| writes.is_valid(seen.started, seen.valid_from, self.now);
+        let Some(observed) = entry.observed.filter(is_valid) else {
+            return Knowledge::Nothing;
+        };
+        let answers = |asked: Option<Instant>| asked.is_none_or(|since| observed.started >= since);
+        let is_slow_look_due = self.slow_look_at(observed).is_some_and(|at| self.now >= at);
+        Knowledge::Known {
+            answer: observed.answer,
+            fresh: !is_slow_look_due
+                && answers(Some(resource.generation_seen))
+                && answers(resource.reconcile_requested())
+                && answers(resume_in_question(resource, observed)),
+        }
+    }
+
+    /// When a stalled deployment is looked at again: after a while, or with another token.
+    fn slow_look_at(&self, observed: Observed) -> Option<Instant> {
+        if !observed.answer.is_stalled() {
+            return None;
+        }
+        let credential = self.view.credential;
+        if observed.epoch != credential.epoch {
+            return credential.since.or(Some(self.now));
+        }
+        Some(observed.started + self.times.slow_look())
+    }
+
+    /// From when on a read has to have started that answers this resource. A list under way may do.
+    #[must_use]
+    pub fn newer_than(&self, resource: &Resource) -> Instant {
+        let entry = self.view.entry.as_ref();
+        let observed = entry.and_then(|entry| entry.observed);
+        let failed =
+            entry.and_then(|entry| entry.failure.as_ref()).map(|failure| failure.started + TICK);
+        let blind = self.sight_end().filter(|end| self.now >= *end);
+        let blind = blind.and(self.view.looked_at).map(|looked_at| looked_at + TICK);
+        let since = [
+            resource.reconcile_requested(),
+            observed.and_then(|seen| resume_in_question(resource, seen)),
+            self.view.writes.valid_since(self.now),
+            observed.and_then(|seen| self.slow_look_at(seen)).filter(|at| self.now >= *at),
+            failed,
+            blind,
+        ];
+        since.into_iter().flatten().fold(resource.generation_seen, Instant::max)
+    }
+
+    /// When the mere passing of time changes something for this resource next. `is_told`: its status answers it
+    /// by now. What becomes too old because nobody looks is told by the remote.
+    #[must_use]
+    pub fn next_change(&self, resource: &Resource, is_told: bool) -> Option<Instant> {
+        let entry = self.view.entry.as_ref();
+        let failure = entry.and_then(|entry| entry.failure.as_ref());
+        let writes = &self.view.writes;
+        let requester = resource.requester();
+        let rejected = match self.view.credential.worth {
+            Worth::Rejected { since } => Some(since + self.times.grace()),
+            Worth::Usable | Worth::Missing => None,
+        };
+        let times = [
+            self.overdue_at(resource).filter(|_| !is_told),
+            writes.under_way_since().map(|since| since + Times::PROGRESS),
+            failure.map(|failure| failure.retry_at),
+            self.sight_end().filter(|_| failure.is_some()),
+            entry.and_then(|entry| entry.observed).and_then(|seen| self.slow_look_at(seen)),
+            writes.held_until(),
+            self.refused_until(resource, &requester),
+            writes.backoff_end(&requester),
+            writes.lands_until(self.now),
+            rejected,
+        ];
+        times.into_iter().flatten().filter(|at| *at > self.now).min()
+    }
+
+    /// Whether the write that is under way takes longer than a status should.
+    #[must_use]
+    pub fn is_write_overdue(&self) -> bool {
+        let since = self.view.writes.under_way_since();
+        since.is_some_and(|since| self.now >= since + Times::PROGRESS)
+    }
+
+    /// What a resource that is not done waits for.
+    #[must_use]
+    pub fn hindrance(&self, resource: &Resource) -> Option<Hindrance> {
+        let last = self.view.writes.last_failure(&resource.requester());
+        let misled = last.filter(|last| *last == Outcome::NotTheApi).map(|_| Hindrance::NotTheApi);
+        self.view.obstacle.map(Hindrance::Obstacle).or(misled)
+    }
+}
+
+/// Since when a resume is asked for that a sight of the deployment as active would answer.
+fn resume_in_question(resource: &Resource, observed: Observed) -> Option<Instant> {
+    resource.resume_requested().filter(|_| observed.answer == Answer::Active)
+}
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+pub(super) mod tests;

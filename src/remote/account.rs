@@ -1,0 +1,230 @@
+//! One credential and what it may send when: the gate of the token, the budget, the permits to write.
+//! Every request has a ticket, and every ticket ends. Pure but for reading the token.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::{
+    budget::{Budget, Ending, Kind, Obstacle, Rates, Sent},
+    credential::{Credential, CredentialState, Gate, Verdict},
+    permits::Permits,
+    probe::ProbeId,
+};
+use crate::{
+    api::DeploymentId,
+    fair_queue::Lane,
+    qoder::{ApiError, SendError, Token, TokenError, TokenSource},
+    times::Times,
+};
+
+/// The credential and what it may send.
+pub struct Account {
+    credential: Credential,
+    budget: Budget,
+    permits: Permits,
+}
+
+/// One request that may be sent now, and counts as sent. To be handed to [`Account::ended`], or to
+/// [`Account::let_go`].
+pub struct Ticket {
+    /// The token to send it with.
+    pub token: Token,
+    /// Which token that is: what it meets with says nothing about a later one.
+    pub epoch: u64,
+    kind: Kind,
+    sent: Sent,
+    probe: Option<ProbeId>,
+}
+
+/// Whether a request may be sent.
+pub enum Admission {
+    /// Now.
+    Now(Ticket),
+    /// Not before this time; ask again.
+    At(Instant),
+    /// Not before the credential changes or a request ends; ask again then.
+    Closed,
+}
+
+impl Account {
+    /// An account that has not read its token yet.
+    #[must_use]
+    pub fn new(source: TokenSource, rates: Rates, times: Times) -> Self {
+        Self {
+            credential: Credential::new(source, times),
+            budget: Budget::new(rates, times),
+            permits: Permits::default(),
+        }
+    }
+
+    /// Reads the token again. Returns whether it changed.
+    ///
+    /// # Errors
+    /// There is no usable token now.
+    pub fn reload(&mut self, now: Instant) -> Result<bool, TokenError> {
+        self.credential.reload(now)
+    }
+
+    /// What the credential is worth, and which it is.
+    #[must_use]
+    pub fn credential(&self) -> CredentialState {
+        self.credential.state()
+    }
+
+    /// Whether the breaker is open.
+    #[must_use]
+    pub fn is_breaker_open(&self) -> bool {
+        self.budget.is_open()
+    }
+
+    /// Why nothing may be sent for now, if so.
+    #[must_use]
+    pub fn obstacle(&self, now: Instant) -> Option<Obstacle> {
+        self.budget.obstacle(now)
+    }
+
+    /// How many deployments wait for a permit.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.permits.waiting()
+    }
+
+    /// Asks to send one read.
+    pub fn admit_read(&mut self, now: Instant) -> Admission {
+        let is_probe = match self.credential.gate(now) {
+            Gate::Closed => return Admission::Closed,
+            Gate::At(at) => return Admission::At(at),
+            Gate::Open => false,
+            Gate::Probe => true,
+        };
+        match self.budget.earliest(Kind::Read, 0, now) {
+            None => Admission::Closed,
+            Some(at) if at > now => Admission::At(at),
+            Some(_) => {
+                self.ticket(Kind::Read, is_probe, now).map_or(Admission::Closed, Admission::Now)
+            }
+        }
+    }
+
+    fn ticket(&mut self, kind: Kind, is_probe: bool, now: Instant) -> Option<Ticket> {
+        let token = self.credential.token()?.clone();
+        let probe = is_probe.then(|| self.credential.begin_probe());
+        let sent = self.budget.send(kind, now);
+        Some(Ticket { token, epoch: self.credential.state().epoch, kind, sent, probe })
+    }
+
+    /// Asks for a permit to write: one that was granted, or a free one if nobody waits. Else the deployment
+    /// waits, and [`grant`](Self::grant) names it when its turn has come.
+    pub fn permit(
+        &mut self,
+        id: &DeploymentId,
+        lane: Lane,
+        namespace: &Arc<str>,
+        now: Instant,
+    ) -> bool {
+        let is_free =
+            || self.permits.waiting() == 0 && self.next_grant(now).is_some_and(|at| at <= now);
+        if self.permits.has(id, now) {
+            return true;
+        }
+        if is_free() {
+            self.grant_to(id, now);
+            return true;
+        }
+        self.permits.wait(id, lane, namespace);
+        false
+    }
+
+    fn grant_to(&mut self, id: &DeploymentId, now: Instant) {
+        self.budget.reserve_write(now);
+        self.permits.grant(id, now);
+    }
+
+    /// The deployment has no use for a permit. Returns whether it held one, or waited for one.
+    pub fn give_back(&mut self, id: &DeploymentId) -> bool {
+        self.permits.give_back(id)
+    }
+
+    /// When the next permit can be granted. `None`: not before something else changes.
+    #[must_use]
+    pub fn next_grant(&self, now: Instant) -> Option<Instant> {
+        if self.credential.gate(now) != Gate::Open {
+            return None;
+        }
+        self.budget.earliest(Kind::Write, self.permits.reserved(now)?, now)
+    }
+
+    /// Grants the next permit, if the time has come, to the one who has waited for it longest.
+    pub fn grant(&mut self, now: Instant) -> Option<DeploymentId> {
+        if self.next_grant(now)? > now {
+            return None;
+        }
+        let id = self.permits.next()?;
+        self.grant_to(&id, now);
+        Some(id)
+    }
+
+    /// Asks to send the write that has a permit: permits are used some milliseconds after they were
+    /// granted, and what has closed meanwhile counts.
+    pub fn admit_write(&mut self, id: &DeploymentId, now: Instant) -> Admission {
+        if self.credential.gate(now) != Gate::Open {
+            return Admission::Closed;
+        }
+        match self.budget.window(now) {
+            None => Admission::Closed,
+            Some(at) if at > now => Admission::At(at),
+            Some(_) => {
+                self.permits.used(id);
+                self.ticket(Kind::Write, false, now).map_or(Admission::Closed, Admission::Now)
+            }
+        }
+    }
+
+    /// A request is given up without an end.
+    pub fn let_go(&mut self, ticket: &Ticket) {
+        self.credential.let_go(ticket.probe);
+        self.budget.let_go(ticket.sent);
+        self.leave(ticket);
+    }
+
+    fn leave(&mut self, ticket: &Ticket) {
+        if ticket.kind == Kind::Write {
+            self.permits.ended();
+        }
+    }
+
+    /// A request has ended. `jitter` is in 0..1.
+    pub fn ended(&mut self, ticket: &Ticket, error: Option<&ApiError>, now: Instant, jitter: f64) {
+        let ending = ending(error);
+        self.budget.ended(ticket.sent, ending, now, jitter);
+        self.credential.ended(ticket.epoch, ticket.probe, verdict(error, ending), now);
+        self.leave(ticket);
+    }
+}
+
+fn verdict(error: Option<&ApiError>, ending: Ending) -> Verdict {
+    if error.and_then(ApiError::status) == Some(StatusCode::UNAUTHORIZED) {
+        return Verdict::Rejected;
+    }
+    // What answers in the API's place has not looked at the token.
+    let is_from_api = error.is_none_or(ApiError::is_from_api);
+    if is_from_api && ending == Ending::Answered { Verdict::Accepted } else { Verdict::Unclear }
+}
+
+fn ending(error: Option<&ApiError>) -> Ending {
+    let asked = error.and_then(ApiError::retry_after);
+    match (error, error.and_then(ApiError::status)) {
+        (_, Some(StatusCode::TOO_MANY_REQUESTS)) => Ending::Throttled(asked),
+        (_, Some(status)) if status.is_server_error() => Ending::Failed(asked),
+        // An answer that is too large is one.
+        (Some(ApiError::Send(SendError::TooLarge(_))), None) => Ending::Answered,
+        (Some(ApiError::Send(_)), None) => Ending::Failed(None),
+        _ => Ending::Answered,
+    }
+}
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

@@ -1,0 +1,233 @@
+//! How much may be sent and when: a rate for each kind of request, the wait that a 429 or a 503 asks
+//! for, and a breaker. Pure: time is an argument.
+//!
+//! One burst is one event: what was sent before a refusal was booked says nothing new when it is
+//! refused too.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    probe::{Probe, ProbeId},
+    rate::Rate,
+};
+use crate::times::Times;
+
+/// How many requests may be sent in any window of one second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Reads.
+    pub reads_per_second: u32,
+    /// Writes.
+    pub writes_per_second: u32,
+}
+
+/// The two kinds of request that are counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// GET and LIST.
+    Read,
+    /// Pause and unpause.
+    Write,
+}
+
+/// How one request ended, as far as the budget cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The API answered: it is there.
+    Answered,
+    /// It did not answer, or answered 5xx, with the wait that it asks for.
+    Failed(Option<Duration>),
+    /// 429, with the wait that it asks for.
+    Throttled(Option<Duration>),
+}
+
+/// Why nothing may be sent for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// The API has asked to wait, or has answered 429.
+    Throttled,
+    /// The breaker is open: the API has not answered several times in a row.
+    Outage,
+}
+
+/// A request that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    kind: Kind,
+    at: Instant,
+    probe: Option<ProbeId>,
+}
+
+/// The budget of one credential.
+#[derive(Debug)]
+pub struct Budget {
+    times: Times,
+    reads: Rate,
+    writes: Rate,
+    /// Nothing leaves before this.
+    throttled_until: Option<Instant>,
+    /// 429s in a row that asked for no particular wait, and when the last was booked.
+    throttles: Row,
+    /// Failures in a row.
+    failures: Row,
+    /// The breaker is open, and lets one request through at this time.
+    probe_at: Option<Instant>,
+    probe: Probe,
+}
+
+/// Events of one kind in a row, a burst of them counted once.
+#[derive(Debug, Default)]
+struct Row {
+    count: u32,
+    booked: Option<Instant>,
+}
+
+impl Row {
+    /// Whether a request that was sent then says something new.
+    fn is_news(&self, sent: Instant) -> bool {
+        self.booked.is_none_or(|booked| sent >= booked)
+    }
+
+    fn book(&mut self, now: Instant) {
+        self.count = self.count.saturating_add(1);
+        self.booked = Some(now);
+    }
+}
+
+impl Budget {
+    /// A budget that nothing was taken from.
+    #[must_use]
+    pub fn new(rates: Rates, times: Times) -> Self {
+        Self {
+            times,
+            reads: Rate::new(rates.reads_per_second),
+            writes: Rate::new(rates.writes_per_second),
+            throttled_until: None,
+            throttles: Row::default(),
+            failures: Row::default(),
+            probe_at: None,
+            probe: Probe::default(),
+        }
+    }
+
+    /// The earliest time at which one more request of this kind may be sent, besides those that have
+    /// `reserved` a place. `None`: the probe of an open breaker is under way; ask again when it has ended.
+    #[must_use]
+    pub fn earliest(&self, kind: Kind, reserved: usize, now: Instant) -> Option<Instant> {
+        let rate = match kind {
+            Kind::Read => &self.reads,
+            Kind::Write => &self.writes,
+        };
+        Some(rate.earliest(reserved, now).max(self.open_at(now)?))
+    }
+
+    /// When a write that has reserved its place may leave: the window of one second has room for it, and
+    /// neither the server nor the breaker has closed meanwhile. `None` as in [`earliest`](Self::earliest).
+    #[must_use]
+    pub fn window(&self, now: Instant) -> Option<Instant> {
+        let open_at = self.open_at(now)?;
+        Some(self.writes.window(0).map_or(open_at, |room| room.max(open_at)))
+    }
+
+    fn open_at(&self, now: Instant) -> Option<Instant> {
+        if self.probe.is_under_way() {
+            return None;
+        }
+        let waits = [self.throttled_until, self.probe_at];
+        Some(waits.into_iter().flatten().fold(now, Instant::max))
+    }
+
+    /// A write takes its place now, and leaves some milliseconds later: the next one is a space away from
+    /// this, and not from when it leaves.
+    pub fn reserve_write(&mut self, now: Instant) {
+        self.writes.take_slot(now);
+    }
+
+    /// A request of this kind is sent now. A write has reserved its place before.
+    pub fn send(&mut self, kind: Kind, now: Instant) -> Sent {
+        match kind {
+            Kind::Read => {
+                self.reads.take_slot(now);
+                self.reads.sent(now);
+            }
+            Kind::Write => self.writes.sent(now),
+        }
+        let probe = self.probe_at.map(|_| self.probe.begin());
+        Sent { kind, at: now, probe }
+    }
+
+    /// A request is given up without an end: the next one may be the breaker's probe.
+    pub fn let_go(&mut self, sent: Sent) {
+        self.probe.end(sent.probe);
+    }
+
+    /// A request has ended. `jitter` is in 0..1.
+    pub fn ended(&mut self, sent: Sent, ending: Ending, now: Instant, jitter: f64) {
+        self.probe.end(sent.probe);
+        match ending {
+            Ending::Answered => {
+                self.rate(sent.kind).passed(now);
+                self.failures.count = 0;
+                self.probe_at = None;
+                if self.throttles.is_news(sent.at) {
+                    self.throttles.count = 0;
+                }
+            }
+            Ending::Failed(asked) => {
+                if self.failures.is_news(sent.at) {
+                    self.failures.book(now);
+                }
+                if self.failures.count >= Times::BREAKER_FAILURES {
+                    self.probe_at = Some(now + self.times.breaker_probe());
+                }
+                if let Some(asked) = asked {
+                    self.wait(asked, now);
+                }
+            }
+            Ending::Throttled(asked) => {
+                let own = self.times.backoff(self.throttles.count, jitter);
+                if self.throttles.is_news(sent.at) {
+                    self.throttles.book(now);
+                    let wait = self.wait(asked.unwrap_or(own), now);
+                    self.rate(sent.kind).lower(now, now + wait);
+                } else if let Some(asked) = asked {
+                    self.wait(asked, now);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, asked: Duration, now: Instant) -> Duration {
+        let wait = asked.min(self.times.longest_wait());
+        self.throttled_until = self.throttled_until.max(Some(now + wait));
+        wait
+    }
+
+    /// Whether the breaker is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.probe_at.is_some()
+    }
+
+    /// Why nothing may be sent for now, if so.
+    #[must_use]
+    pub fn obstacle(&self, now: Instant) -> Option<Obstacle> {
+        if self.throttled_until.is_some_and(|until| now < until) {
+            return Some(Obstacle::Throttled);
+        }
+        self.is_open().then_some(Obstacle::Outage)
+    }
+
+    fn rate(&mut self, kind: Kind) -> &mut Rate {
+        match kind {
+            Kind::Read => &mut self.reads,
+            Kind::Write => &mut self.writes,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

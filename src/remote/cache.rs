@@ -1,0 +1,307 @@
+//! What is known of each bound deployment: the last observation, the failures since, and how old a look
+//! it is. No I/O: observations are put in, with the time their request started.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{
+    observation::{Answer, Observed, ReadFailure},
+    plan::Place,
+};
+use crate::{
+    api::DeploymentId,
+    qoder::{Deployment, Scope},
+    times::Times,
+};
+
+/// The bound deployments.
+#[derive(Default)]
+pub struct Cache {
+    /// Behind pointers: a table has room to grow, and entries need not be what it is made of.
+    entries: BTreeMap<DeploymentId, Box<Entry>>,
+    /// When the last list began that came to its end: it has looked at all that it could have shown.
+    listed: Option<Instant>,
+}
+
+/// What is known of one deployment.
+#[derive(Clone)]
+pub struct Entry {
+    /// As it was seen last, in this process or, before its first look, by the status of a
+    /// resource. `None`: never, or the API says that it does not exist.
+    pub last_known: Option<Arc<Deployment>>,
+    /// The last observation of this process.
+    pub observed: Option<Observed>,
+    /// The failures since. Few have any.
+    pub failure: Option<Box<Failure>>,
+    /// A read that starts at this time or later is demanded.
+    demanded: Option<Instant>,
+    /// The list that should have shown it, and did not, began then: only a GET can tell why.
+    missed: Option<Instant>,
+    /// Since when it is bound.
+    bound: Instant,
+}
+
+/// Reads that failed, in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// Why the last one did.
+    pub cause: ReadFailure,
+    /// When the first one started.
+    pub first: Instant,
+    /// When the last one started.
+    pub started: Instant,
+    /// How many.
+    pub count: u32,
+    /// When to try again.
+    pub retry_at: Instant,
+}
+
+impl Entry {
+    fn new(now: Instant) -> Self {
+        Self {
+            last_known: None,
+            observed: None,
+            failure: None,
+            demanded: None,
+            missed: None,
+            bound: now,
+        }
+    }
+
+    /// Where it is to be found.
+    fn place(&self) -> Place {
+        if self.missed.is_some() {
+            return Place::Nowhere;
+        }
+        match self.observed.map(|seen| seen.answer) {
+            Some(Answer::Active) => Place::Active,
+            Some(Answer::Paused(_)) => Place::Paused,
+            Some(Answer::UnknownStatus) | None => Place::Full,
+            Some(Answer::Archived | Answer::NotFound | Answer::Forbidden) => Place::Nowhere,
+        }
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.observed.is_some_and(|seen| seen.answer.is_stalled())
+    }
+
+    /// When it was looked at last; before the first look, since when it is bound. A list has looked at
+    /// all that it could have shown, until something says otherwise: a read that failed, a list that
+    /// missed it.
+    fn looked_at(&self, listed: Option<Instant>) -> Instant {
+        let Some(seen) = self.observed else {
+            return self.bound;
+        };
+        let doubts = [self.failure.as_ref().map(|failure| failure.first), self.missed];
+        let listed = listed.filter(|_| !seen.answer.is_stalled());
+        let listed =
+            doubts.into_iter().flatten().fold(listed, |listed, doubt| listed.min(Some(doubt)));
+        listed.map_or(seen.valid_from, |listed| listed.max(seen.valid_from))
+    }
+}
+
+impl Cache {
+    /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
+    pub fn bind(&mut self, id: &DeploymentId, last_known: Option<Deployment>, now: Instant) {
+        let entry = self.entries.entry(id.clone()).or_insert_with(|| Box::new(Entry::new(now)));
+        if entry.last_known.is_none() && entry.observed.is_none() {
+            entry.last_known = last_known.map(Arc::new);
+        }
+    }
+
+    /// Forgets a deployment.
+    pub fn unbind(&mut self, id: &DeploymentId) {
+        self.entries.remove(id);
+    }
+
+    /// Whether a resource names this deployment.
+    #[must_use]
+    pub fn is_bound(&self, id: &DeploymentId) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    /// What is known of a deployment.
+    #[must_use]
+    pub fn get(&self, id: &DeploymentId) -> Option<&Entry> {
+        self.entries.get(id).map(Box::as_ref)
+    }
+
+    /// When a deployment was looked at last; before the first look, since when it is bound.
+    #[must_use]
+    pub fn looked_at(&self, id: &DeploymentId) -> Option<Instant> {
+        Some(self.entries.get(id)?.looked_at(self.listed))
+    }
+
+    /// When each deployment was looked at last, those aside that are looked at slowly.
+    pub fn looks(&self) -> impl Iterator<Item = (&DeploymentId, Instant)> {
+        let looks = self.entries.iter().filter(|(_, entry)| !entry.is_stalled());
+        looks.map(|(id, entry)| (id, entry.looked_at(self.listed)))
+    }
+
+    /// Asks for a read that starts at this time or later.
+    pub fn demand(&mut self, id: &DeploymentId, newer_than: Instant) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.demanded = entry.demanded.max(Some(newer_than));
+        }
+    }
+
+    /// Asks for a read of everything that a full list is expected to show, where none is demanded already.
+    pub fn demand_listed(&mut self, newer_than: Instant) {
+        for entry in self.entries.values_mut().filter(|entry| entry.place() != Place::Nowhere) {
+            entry.demanded = entry.demanded.or(Some(newer_than));
+        }
+    }
+
+    /// The deployments for which a read is demanded that may start now, and where they are to be found:
+    /// those demanded first come first, but what is in no list comes last.
+    #[must_use]
+    pub fn demands(&self, now: Instant) -> Vec<(DeploymentId, Place)> {
+        let demanded = self.entries.iter().filter_map(|(id, entry)| {
+            let since = entry.demanded.filter(|since| *since <= now)?;
+            Some((entry.place(), since, id))
+        });
+        let mut demanded: Vec<_> = demanded.collect();
+        demanded.sort_by_key(|(place, since, _)| (*place == Place::Nowhere, *since));
+        demanded.into_iter().map(|(place, _, id)| (id.clone(), place)).collect()
+    }
+
+    /// When the next read may start that is demanded for later.
+    #[must_use]
+    pub fn next_demand(&self, now: Instant) -> Option<Instant> {
+        self.entries.values().filter_map(|entry| entry.demanded).filter(|since| *since > now).min()
+    }
+
+    /// Where all of them are to be found.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.entries.values().map(|entry| entry.place())
+    }
+
+    /// When the oldest of the observations was made that a poll renews.
+    #[must_use]
+    pub fn oldest_listed(&self) -> Option<Instant> {
+        let listed = self.entries.values().filter(|entry| entry.place() != Place::Nowhere);
+        listed.filter_map(|entry| entry.observed).map(|seen| seen.valid_from).min()
+    }
+
+    /// How many deployments are bound.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The deployments that a list of this scope, started at `started`, should have shown, and
+    /// that were not seen since.
+    #[must_use]
+    pub fn unseen_since(&self, scope: Scope, started: Instant) -> Vec<DeploymentId> {
+        let is_unseen = |entry: &Entry| {
+            entry.place().is_in(scope)
+                && entry.observed.is_none_or(|seen| seen.valid_from < started)
+        };
+        let unseen = self.entries.iter().filter(|(_, entry)| is_unseen(entry));
+        unseen.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// A list of this scope, started at `started`, is complete. What it should have shown is missed:
+    /// absence from a list is not absence, each needs a look. Returns whether there are any.
+    pub fn list_ended(&mut self, scope: Scope, started: Instant) -> bool {
+        self.listed = self.listed.max(Some(started));
+        let missed = self.unseen_since(scope, started);
+        for id in &missed {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.missed = Some(started);
+                entry.demanded = entry.demanded.max(Some(started));
+            }
+        }
+        !missed.is_empty()
+    }
+
+    /// Puts an observation in. Returns whether anyone should look at it: it differs, it ends a
+    /// row of failures, or it was demanded.
+    ///
+    /// What counts as the later look wins. But the answer of our own write outweighs a read that started
+    /// within [`Times::ECHO`] of it and says the opposite: the API may serve reads that lag. That is a
+    /// reason to look again.
+    pub fn observe(
+        &mut self,
+        id: &DeploymentId,
+        deployment: Option<Deployment>,
+        observed: Observed,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        if let Some(last) = entry.observed {
+            if last.valid_from > observed.valid_from {
+                return false;
+            }
+            let echo_end = last.valid_from + Times::ECHO;
+            let is_opposite = observed.answer.is_opposite_of(last.answer);
+            if last.is_written && !observed.is_written && observed.started < echo_end && is_opposite
+            {
+                entry.demanded = entry.demanded.max(Some(echo_end));
+                return false;
+            }
+        }
+        let answers = entry.demanded.is_some_and(|since| observed.started >= since);
+        let is_later = |failure: &Failure| failure.started <= observed.valid_from;
+        let recovers = entry.failure.as_deref().is_some_and(is_later);
+        let known = match observed.answer {
+            Answer::NotFound => None,
+            Answer::Forbidden => entry.last_known.clone(),
+            _ => deployment.map(Arc::new),
+        };
+        let is_another = entry.last_known != known;
+        let differs = is_another || entry.observed.map(|last| last.answer) != Some(observed.answer);
+
+        entry.observed = Some(observed);
+        entry.missed = None;
+        if is_another {
+            entry.last_known = known;
+        }
+        if answers {
+            entry.demanded = None;
+        }
+        if recovers {
+            entry.failure = None;
+        }
+        differs || recovers || answers
+    }
+
+    /// Puts a failed read in. Returns whether anyone should look at it: it is the first of its
+    /// row, or the read was demanded. `jitter` is in 0..1. A failure of a read that started before what
+    /// is known counted says nothing.
+    pub fn fail(
+        &mut self,
+        id: &DeploymentId,
+        cause: ReadFailure,
+        started: Instant,
+        (now, times, jitter): (Instant, &Times, f64),
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        if entry.observed.is_some_and(|last| last.valid_from >= started) {
+            return false;
+        }
+        let answers = entry.demanded.is_some_and(|since| started >= since);
+        if answers {
+            entry.demanded = None;
+        }
+        let last = entry.failure.take();
+        let count = last.as_ref().map_or(0, |last| last.count);
+        let news = answers || last.as_ref().map(|last| last.cause) != Some(cause);
+        entry.failure = Some(Box::new(Failure {
+            cause,
+            first: last.map_or(started, |last| last.first),
+            started,
+            count: count.saturating_add(1),
+            retry_at: now + times.backoff(count, jitter),
+        }));
+        news
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -1,0 +1,168 @@
+//! One list of the remote, page by page.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    observation::{ReadFailure, failure_of_error, is_of_account},
+    observer::Observer,
+    plan::{Lists, Size},
+    remote::Called,
+};
+use crate::{
+    qoder::{ApiError, Item, ListQuery, RemoteStatus, Scope, SendError},
+    times::Times,
+};
+
+/// What both generations of the API allow.
+const SAFE_PAGE: usize = 100;
+/// A page that is too big is halved, down to this.
+const SMALLEST_PAGE: usize = 10;
+/// A list that has more pages than this is taken for one without an end.
+const MOST_PAGES: usize = 2000;
+
+impl Observer {
+    /// One whole list. Pages shift: what it lacks was missed, and gets a look of its own.
+    /// Returns whether it came to its end.
+    pub(super) async fn list(&self, scope: Scope) -> bool {
+        let started = Instant::now();
+        let limit = self.remote.state().size.page;
+        let mut query = ListQuery { scope, limit, cursor: None };
+        let mut cursors = BTreeSet::new();
+        let mut seen = Seen::default();
+        let mut next_page = started;
+        loop {
+            sleep_until(next_page).await;
+            let Called { result, started: page_started, epoch } = self.remote.list(&query).await;
+            // From when it really started: it may have waited for its admission.
+            next_page = page_started + Times::PAGE_SPACING;
+            let page = match result {
+                Ok(page) => page,
+                Err(error) => match smaller_page(&error, query.limit) {
+                    Some(limit) => {
+                        query.limit = limit;
+                        let mut state = self.remote.state();
+                        state.size.page = limit;
+                        if is_refusal_of_size(&error) {
+                            state.size.largest_page = limit;
+                        }
+                        continue;
+                    }
+                    None if is_of_account(&error) => return false,
+                    None => {
+                        return self.list_failed(
+                            failure_of_error(&error),
+                            is_answer(&error),
+                            started,
+                        );
+                    }
+                },
+            };
+            for item in page.items {
+                seen.count(&item);
+                match item {
+                    Item::Deployment(id, deployment) => {
+                        self.saw(&id, deployment, (page_started, epoch))
+                    }
+                    Item::Invalid(id) => {
+                        self.failed(&[id], ReadFailure::AnswerInvalid, page_started)
+                    }
+                }
+            }
+            let Some(cursor) = page.next else { break };
+            if cursors.len() == MOST_PAGES || !cursors.insert(cursor.clone()) {
+                tracing::warn!(pages = cursors.len(), "the list of deployments has no end");
+                return self.list_failed(ReadFailure::AnswerInvalid, true, started);
+            }
+            query.cursor = Some(cursor);
+        }
+        self.note_lists(Lists::ended);
+        let has_missed = {
+            let mut state = self.remote.state();
+            seen.update(&mut state.size, scope);
+            if scope == Scope::Live && query.limit == limit {
+                // It may have been a bad moment that made pages smaller.
+                state.size.page = (limit * 2).min(state.size.largest_page);
+            }
+            state.cache.list_ended(scope, started)
+        };
+        if has_missed {
+            self.remote.plan_again();
+        }
+        true
+    }
+
+    /// No list says anything now. Where GETs are answered, everything gets one; else every deployment that
+    /// a list would show is unread.
+    fn list_failed(&self, cause: ReadFailure, is_answer: bool, started: Instant) -> bool {
+        self.note_lists(|lists| lists.failed(is_answer));
+        let are_useless = self.remote.state().size.lists == Lists::Useless;
+        if are_useless {
+            self.demand_all();
+        } else {
+            let unseen = self.remote.state().cache.unseen_since(Scope::Live, started);
+            self.failed(&unseen, cause, started);
+        }
+        false
+    }
+}
+
+/// What a list has shown, counted: the next plan depends on it.
+#[derive(Default)]
+struct Seen {
+    live: usize,
+    active: usize,
+    paused: usize,
+}
+
+impl Seen {
+    fn count(&mut self, item: &Item) {
+        self.live += 1;
+        match item {
+            Item::Deployment(_, deployment) => match deployment.status {
+                RemoteStatus::Active => self.active += 1,
+                RemoteStatus::Paused => self.paused += 1,
+                RemoteStatus::Other(_) => {}
+            },
+            Item::Invalid(_) => {}
+        }
+    }
+
+    fn update(&self, size: &mut Size, scope: Scope) {
+        match scope {
+            Scope::Live => {
+                size.live = self.live;
+                size.active = self.active;
+                size.paused = self.paused;
+            }
+            Scope::Active => size.active = self.live,
+            Scope::Paused => size.paused = self.live,
+        }
+    }
+}
+
+/// The page size to try instead: the safe one after a 400, half after a page over the limit.
+fn smaller_page(error: &ApiError, limit: usize) -> Option<usize> {
+    match error {
+        ApiError::Send(SendError::TooLarge(_)) if limit > SMALLEST_PAGE => {
+            Some((limit / 2).max(SMALLEST_PAGE))
+        }
+        error if limit > SAFE_PAGE && is_refusal_of_size(error) => Some(SAFE_PAGE),
+        _ => None,
+    }
+}
+
+fn is_refusal_of_size(error: &ApiError) -> bool {
+    error.status() == Some(StatusCode::BAD_REQUEST)
+}
+
+/// Whether the failure speaks about lists, and not about whether the API is there.
+fn is_answer(error: &ApiError) -> bool {
+    match error {
+        ApiError::Send(SendError::TooLarge(_)) | ApiError::Invalid(_) => true,
+        ApiError::Send(_) => false,
+        ApiError::Status { status, .. } => !status.is_server_error(),
+    }
+}

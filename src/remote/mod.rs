@@ -1,0 +1,33 @@
+//! What we know of the remote, and at what cost: the account whose credential and budget every call takes,
+//! the memory of our writes, the cache of observations, and the observer that makes them. All of it is one
+//! value for each credential, [`Remote`].
+
+mod account;
+mod budget;
+mod cache;
+mod credential;
+mod ledger;
+mod list;
+mod observation;
+mod observer;
+mod permits;
+mod plan;
+mod probe;
+mod rate;
+#[allow(clippy::module_inception, reason = "it is the one value that the folder is about")]
+mod remote;
+mod sending;
+mod state;
+mod write;
+mod writes;
+
+pub use account::Account;
+pub use budget::{Obstacle, Rates};
+pub use cache::{Entry, Failure};
+pub use credential::{CredentialState, Worth};
+pub use observation::{Answer, Observed, PausedBy, ReadFailure};
+pub use remote::Remote;
+pub use sending::Sending;
+pub use state::{View, Wake};
+pub use write::{Outcome, Requester, Write};
+pub use writes::{End, Writes};

@@ -1,0 +1,263 @@
+//! The observer makes all remote reads: for each poll, and for the demands that have gathered, it follows
+//! the cheapest plan. What it sees goes into the cache; what has changed is woken.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::{
+    sync::Notify,
+    task::{self, JoinSet},
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    credential::Worth,
+    observation::{Answer, Observed, ReadFailure, answer_of_error, is_of_account},
+    plan::{Lists, Need, Plan, Wanted, plan},
+    remote::{Called, Remote, until},
+};
+use crate::{
+    api::DeploymentId,
+    fair_queue::Lane,
+    qoder::{Deployment, ListQuery, Scope},
+    times::Times,
+};
+
+/// GETs under way at once.
+const GETS_AT_ONCE: usize = 16;
+
+/// Makes the reads of one credential.
+pub struct Observer {
+    pub(super) remote: Arc<Remote>,
+    list_wanted: Notify,
+}
+
+impl Remote {
+    /// Reads for ever. To be started once the resources are known: what is bound decides what is
+    /// cheap.
+    pub async fn observe(self: Arc<Self>) {
+        let observer = Arc::new(Observer { remote: self, list_wanted: Notify::new() });
+        tokio::join!(observer.poll(), observer.serve_demands(), observer.tell_blindness());
+    }
+}
+
+impl Observer {
+    /// Reads everything once in a poll interval, and between polls the lists that demands are worth.
+    async fn poll(&self) {
+        let mut next = Instant::now();
+        let mut polls_until_full = 0;
+        loop {
+            let is_poll = tokio::select! {
+                biased;
+                () = sleep_until(next) => true,
+                () = self.list_wanted.notified() => false,
+            };
+            if !is_poll {
+                if let Plan::List(scope) = self.plan(Need::Demanded)
+                    && self.list(scope).await
+                    && scope == Scope::Live
+                {
+                    polls_until_full = Times::FULL_POLL;
+                }
+                // What was not worth a list any more, or is left open by it, is planned anew: it
+                // may have shown another half than was meant, or have come to nothing.
+                self.remote.plan_again();
+                continue;
+            }
+            next = Instant::now() + self.remote.times().poll_interval;
+            self.remote.tidy();
+            let need = if polls_until_full == 0 { Need::Everything } else { Need::Changes };
+            if self.read_all(need).await {
+                polls_until_full = Times::FULL_POLL;
+            }
+            polls_until_full = polls_until_full.saturating_sub(1);
+        }
+    }
+
+    /// One poll. Returns whether it has read everything.
+    async fn read_all(&self, need: Need) -> bool {
+        match self.plan(need) {
+            Plan::Nothing => {
+                self.try_credential().await;
+                false
+            }
+            Plan::Gets => {
+                self.demand_all();
+                true
+            }
+            Plan::List(scope) => self.list(scope).await && scope == Scope::Live,
+            // For demands only.
+            Plan::Explore | Plan::Wait => false,
+        }
+    }
+
+    fn plan(&self, need: Need) -> Plan {
+        let state = self.remote.state();
+        let wanted: Wanted = match need {
+            Need::Demanded => {
+                state.cache.demands(Instant::now()).into_iter().map(|(_, place)| place).collect()
+            }
+            Need::Changes | Need::Everything => state.cache.places().collect(),
+        };
+        plan(need, wanted, state.size)
+    }
+
+    /// A GET for each, or what the plan for them makes of it.
+    pub(super) fn demand_all(&self) {
+        self.remote.state().cache.demand_listed(Instant::now());
+        self.remote.plan_again();
+    }
+
+    /// A rejected credential is tried again as long as anything is bound, also if there is nothing to read.
+    async fn try_credential(&self) {
+        let is_due = {
+            let state = self.remote.state();
+            let is_rejected = matches!(state.account.credential().worth, Worth::Rejected { .. });
+            is_rejected && state.cache.count() > 0
+        };
+        if is_due {
+            let query = ListQuery { scope: Scope::Live, limit: 1, cursor: None };
+            self.remote.list(&query).await;
+        }
+    }
+
+    async fn serve_demands(self: &Arc<Self>) {
+        let mut gets = JoinSet::new();
+        let mut under_way: BTreeMap<task::Id, DeploymentId> = BTreeMap::new();
+        loop {
+            let later = self.remote.state().cache.next_demand(Instant::now());
+            tokio::select! {
+                biased;
+                Some(ended) = gets.join_next_with_id() => {
+                    let (id, panic) = match ended {
+                        Ok((id, ())) => (id, None),
+                        Err(error) => (error.id(), Some(error)),
+                    };
+                    if let (Some(id), Some(error)) = (under_way.remove(&id), panic) {
+                        tracing::error!(deployment_id = %id, %error, "a read panicked");
+                        self.failed(&[id], ReadFailure::AnswerInvalid, Instant::now());
+                    }
+                }
+                () = self.remote.demanded() => sleep(Times::GATHER).await,
+                () = until(later) => {}
+            }
+            let (mut demands, size) = {
+                let state = self.remote.state();
+                (state.cache.demands(Instant::now()), state.size)
+            };
+            demands.retain(|(id, _)| !under_way.values().any(|busy| busy == id));
+            let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
+            let most = match plan(Need::Demanded, wanted, size) {
+                Plan::Nothing | Plan::Gets => GETS_AT_ONCE,
+                Plan::List(scope) => {
+                    self.list_wanted.notify_one();
+                    demands.retain(|(_, place)| !place.is_in(scope));
+                    GETS_AT_ONCE
+                }
+                Plan::Explore => {
+                    self.remote.state().size.lists.explored();
+                    1
+                }
+                Plan::Wait => 0,
+            };
+            demands.truncate(most.saturating_sub(gets.len()));
+            for (id, _) in demands {
+                let observer = Arc::clone(self);
+                let read = id.clone();
+                let task = gets.spawn(async move { observer.get(&read).await });
+                under_way.insert(task.id(), id);
+            }
+        }
+    }
+
+    async fn get(&self, id: &DeploymentId) {
+        let Called { result, started, epoch } = self.remote.get(id).await;
+        match result {
+            Ok(deployment) => self.saw(id, deployment, (started, epoch)),
+            Err(error) if is_of_account(&error) => return,
+            Err(error) => match answer_of_error(&error) {
+                Ok(answer) => self.learned(id, answer, None, (started, epoch)),
+                Err(cause) => {
+                    if cause == ReadFailure::NotTheApi {
+                        self.note_lists(Lists::get_misled);
+                    }
+                    return self.failed(std::slice::from_ref(id), cause, started);
+                }
+            },
+        }
+        self.note_lists(Lists::get_answered);
+    }
+
+    /// Notes something about lists, and says once when they turn out to be useless, or work again.
+    pub(super) fn note_lists(&self, change: impl FnOnce(&mut Lists)) {
+        let (before, now) = {
+            let lists = &mut self.remote.state().size.lists;
+            let before = *lists;
+            change(lists);
+            (before, *lists)
+        };
+        match (before == Lists::Useless, now == Lists::Useless) {
+            (false, true) => tracing::warn!(
+                "lists of deployments fail, and single reads are answered: each deployment is read by itself"
+            ),
+            (true, false) => tracing::info!("lists of deployments are tried again"),
+            _ => {}
+        }
+    }
+
+    /// A read has shown this deployment. It started then, with that token.
+    pub(super) fn saw(&self, id: &DeploymentId, deployment: Deployment, read: (Instant, u64)) {
+        self.learned(id, Answer::from(&deployment), Some(deployment), read);
+    }
+
+    fn learned(
+        &self,
+        id: &DeploymentId,
+        answer: Answer,
+        deployment: Option<Deployment>,
+        (started, epoch): (Instant, u64),
+    ) {
+        let observed = Observed { answer, started, valid_from: started, epoch, is_written: false };
+        let is_news = self.remote.state().cache.observe(id, deployment, observed);
+        if is_news {
+            self.remote.wake(id, Lane::Drift);
+        }
+    }
+
+    /// A read that started then says nothing about these.
+    pub(super) fn failed(&self, ids: &[DeploymentId], cause: ReadFailure, started: Instant) {
+        for id in ids {
+            let around = (Instant::now(), self.remote.times(), self.remote.env().jitter());
+            let is_news = self.remote.state().cache.fail(id, cause, started, around);
+            if is_news {
+                self.remote.wake(id, Lane::Drift);
+            }
+        }
+    }
+
+    /// Wakes what was looked at too long ago, for whatever reason: nobody else may have a word about it.
+    async fn tell_blindness(&self) {
+        let limit = self.remote.times().longest_blindness();
+        let mut told: Vec<DeploymentId> = Vec::new();
+        loop {
+            let now = Instant::now();
+            let mut next = now + limit;
+            let mut blind = Vec::new();
+            for (id, looked_at) in self.remote.state().cache.looks() {
+                let end = looked_at + limit;
+                if end <= now {
+                    blind.push(id.clone());
+                } else {
+                    next = next.min(end);
+                }
+            }
+            for id in &blind {
+                // Both are in the order of the ids.
+                if told.binary_search(id).is_err() {
+                    self.remote.wake(id, Lane::Drift);
+                }
+            }
+            told = blind;
+            sleep_until(next).await;
+        }
+    }
+}

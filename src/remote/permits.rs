@@ -1,0 +1,76 @@
+//! Permits: the right to send one write. Who holds one, who waits for one, and how many writes are
+//! under way. Pure: time is an argument.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::{
+    api::DeploymentId,
+    fair_queue::{FairQueue, Lane},
+    times::Times,
+};
+
+/// Writes under way at once: each takes a connection, and a gateway minds too many.
+const WRITES_AT_ONCE: usize = 16;
+
+/// The permits of one credential.
+#[derive(Default)]
+pub struct Permits {
+    waiting: FairQueue<DeploymentId>,
+    /// Those not used yet, each until when it is kept.
+    granted: BTreeMap<DeploymentId, Instant>,
+    under_way: usize,
+}
+
+impl Permits {
+    /// Whether this deployment holds one.
+    pub fn has(&self, id: &DeploymentId, now: Instant) -> bool {
+        self.granted.get(id).is_some_and(|until| now < *until)
+    }
+
+    /// Lets it wait for one.
+    pub fn wait(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) {
+        self.waiting.push(id.clone(), lane, namespace);
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How many more writes may leave that hold a permit. `None`: no further permit can be granted
+    /// before one of them ends or is given back.
+    pub fn reserved(&self, now: Instant) -> Option<usize> {
+        let granted = self.granted.values().filter(|until| now < **until).count();
+        (granted + self.under_way < WRITES_AT_ONCE).then_some(granted)
+    }
+
+    /// Grants one, and forgets those that were not used in time.
+    pub fn grant(&mut self, id: &DeploymentId, now: Instant) {
+        self.granted.retain(|_, until| now < *until);
+        self.granted.insert(id.clone(), now + Times::PERMIT);
+    }
+
+    /// Takes the one out who has waited longest.
+    pub fn next(&mut self) -> Option<DeploymentId> {
+        self.waiting.pop()
+    }
+
+    /// The deployment has no use for one. Returns whether it held one, or waited for one.
+    pub fn give_back(&mut self, id: &DeploymentId) -> bool {
+        let waited = self.waiting.remove(id);
+        self.granted.remove(id).is_some() || waited
+    }
+
+    /// Its write leaves.
+    pub fn used(&mut self, id: &DeploymentId) {
+        self.granted.remove(id);
+        self.under_way += 1;
+    }
+
+    /// A write has ended.
+    pub fn ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+}

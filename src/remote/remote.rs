@@ -1,0 +1,362 @@
+//! The API behind one credential: every call to it is admitted by the account, counted, and its end
+//! reported back. All that is held for the credential is held here; two of these know nothing of each other.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use http::StatusCode;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    account::{Account, Admission, Ticket},
+    credential::{CredentialState, Worth},
+    state::{State, View, Wake},
+    write::Requester,
+};
+use crate::{
+    api::DeploymentId,
+    env::Env,
+    fair_queue::Lane,
+    lock::lock,
+    metrics::Metrics,
+    qoder::{ApiError, Client, Deployment, ListQuery, Operation, Page, Verb},
+    times::Times,
+};
+
+/// The API behind one credential.
+pub struct Remote {
+    client: Client,
+    state: Mutex<State>,
+    wake: Wake,
+    metrics: Arc<Metrics>,
+    env: Env,
+    times: Times,
+    /// Something changed for those who wait for admission: a request ended, a token came.
+    freed: watch::Sender<()>,
+    /// A deployment has begun to wait for a permit.
+    permit_wanted: Notify,
+    /// A read is demanded.
+    demanded: Notify,
+    credential: watch::Sender<CredentialState>,
+}
+
+/// One read that was made: what came of it, and when it was on its way.
+pub struct Called<T> {
+    /// The answer.
+    pub result: Result<T, ApiError>,
+    /// When the request started.
+    pub started: Instant,
+    /// With which token.
+    pub epoch: u64,
+}
+
+/// What is counted over all deployments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Those that resources name.
+    pub deployments: usize,
+    /// The age of the oldest observation of those that a poll reads.
+    pub oldest_observation: Duration,
+    /// Those that wait for a permit.
+    pub writes_waiting: usize,
+    /// Whether the breaker is open.
+    pub is_breaker_open: bool,
+}
+
+/// A call that is on its way. Should it be dropped (its task panics), its ticket is let go.
+struct UnderWay<'a> {
+    remote: &'a Remote,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.remote.state().account.let_go(&ticket);
+            self.remote.free();
+        }
+    }
+}
+
+impl Remote {
+    /// The API as `client` speaks it, behind `account`. Calls `wake` for what someone should look at. Reads
+    /// the token.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        account: Account,
+        wake: Wake,
+        (metrics, env, times): (Arc<Metrics>, Env, Times),
+    ) -> Self {
+        let credential = account.credential();
+        let remote = Self {
+            client,
+            state: Mutex::new(State::new(account)),
+            wake,
+            metrics,
+            env,
+            times,
+            freed: watch::Sender::new(()),
+            permit_wanted: Notify::new(),
+            demanded: Notify::new(),
+            credential: watch::Sender::new(credential),
+        };
+        remote.reload_token();
+        remote
+    }
+
+    /// All that is held, for as long as nothing is awaited.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(super) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    pub(super) fn times(&self) -> &Times {
+        &self.times
+    }
+
+    /// Someone should look at this deployment.
+    pub(super) fn wake(&self, id: &DeploymentId, lane: Lane) {
+        (self.wake)(id, lane);
+    }
+
+    /// Returns when a read is demanded. For one caller.
+    pub(super) async fn demanded(&self) {
+        self.demanded.notified().await;
+    }
+
+    /// The demands are to be looked at (again).
+    pub(super) fn plan_again(&self) {
+        self.demanded.notify_one();
+    }
+
+    /// One deployment as it is known now.
+    #[must_use]
+    pub fn view(&self, id: &DeploymentId, now: Instant) -> View {
+        self.state().view(id, now)
+    }
+
+    /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
+    pub fn bind(&self, id: &DeploymentId, last_known: Option<Deployment>) {
+        self.state().cache.bind(id, last_known, Instant::now());
+    }
+
+    /// No resource names the deployment any more.
+    pub fn unbind(&self, id: &DeploymentId) {
+        self.state().unbind(id, Instant::now(), &self.times);
+    }
+
+    /// Forgets what nobody can need any more.
+    pub(super) fn tidy(&self) {
+        let State { cache, ledger, .. } = &mut *self.state();
+        ledger.forget(|id| cache.is_bound(id), Instant::now(), &self.times);
+    }
+
+    /// Asks for a read of this deployment that starts at this time or later.
+    pub fn demand(&self, id: &DeploymentId, newer_than: Instant) {
+        self.state().cache.demand(id, newer_than);
+        self.plan_again();
+    }
+
+    /// What is counted over all deployments.
+    #[must_use]
+    pub fn totals(&self, now: Instant) -> Totals {
+        let state = self.state();
+        let oldest = state.cache.oldest_listed();
+        Totals {
+            deployments: state.cache.count(),
+            oldest_observation: oldest
+                .map(|at| now.saturating_duration_since(at))
+                .unwrap_or_default(),
+            writes_waiting: state.account.waiting(),
+            is_breaker_open: state.account.is_breaker_open(),
+        }
+    }
+
+    /// Tells each change of the credential.
+    #[must_use]
+    pub fn credential_changes(&self) -> watch::Receiver<CredentialState> {
+        self.credential.subscribe()
+    }
+
+    /// Reads the token again and again: a mounted Secret changes without a word.
+    pub async fn watch_token(&self) {
+        loop {
+            tokio::time::sleep(Times::TOKEN_REREAD).await;
+            self.reload_token();
+        }
+    }
+
+    fn reload_token(&self) {
+        let (before, reloaded) = {
+            let mut state = self.state();
+            (state.account.credential(), state.account.reload(Instant::now()))
+        };
+        match reloaded {
+            Ok(true) => tracing::info!("loaded a new token"),
+            Ok(false) => {}
+            Err(error) if before.worth != Worth::Missing => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "there is no usable token");
+            }
+            Err(error) => tracing::debug!(%error, "there is still no usable token"),
+        }
+        self.tell_credential();
+    }
+
+    /// Tells all who care, if the credential has changed.
+    fn tell_credential(&self) {
+        let now = self.state().account.credential();
+        let is_news = self.credential.send_if_modified(|told| std::mem::replace(told, now) != now);
+        if is_news {
+            self.free();
+        }
+    }
+
+    pub(super) fn free(&self) {
+        self.freed.send_replace(());
+    }
+
+    /// Reads one deployment, as soon as the account admits it.
+    pub async fn get(&self, id: &DeploymentId) -> Called<Deployment> {
+        let ticket = self.admitted().await;
+        let token = ticket.token.clone();
+        self.read(Operation::Get, ticket, self.client.get(&token, id)).await
+    }
+
+    /// Reads one page, as soon as the account admits it.
+    pub async fn list(&self, query: &ListQuery) -> Called<Page> {
+        let ticket = self.admitted().await;
+        let token = ticket.token.clone();
+        self.read(Operation::List, ticket, self.client.list(&token, query)).await
+    }
+
+    async fn admitted(&self) -> Ticket {
+        let mut freed = self.freed.subscribe();
+        loop {
+            let admission = self.state().account.admit_read(Instant::now());
+            let at = match admission {
+                Admission::Now(ticket) => return ticket,
+                Admission::At(at) => Some(at),
+                Admission::Closed => None,
+            };
+            tokio::select! {
+                biased;
+                // Cannot fail: the sender is `self`.
+                _ = freed.changed() => {}
+                () = until(at) => {}
+            }
+        }
+    }
+
+    async fn read<T>(
+        &self,
+        operation: Operation,
+        ticket: Ticket,
+        call: impl Future<Output = Result<T, ApiError>>,
+    ) -> Called<T> {
+        let started = Instant::now();
+        let epoch = ticket.epoch;
+        let mut under_way = UnderWay { remote: self, ticket: Some(ticket) };
+        let result = call.await;
+        let error = result.as_ref().err();
+        if let Some(ticket) = under_way.ticket.take() {
+            self.state().account.ended(&ticket, error, Instant::now(), self.env.jitter());
+        }
+        let code = error.map_or("200", ApiError::code);
+        self.after_call(operation, (error.and_then(ApiError::status), code), started);
+        Called { result, started, epoch }
+    }
+
+    /// Counts a call, and tells those who wait for its end.
+    pub(super) fn after_call(
+        &self,
+        operation: Operation,
+        (status, code): (Option<StatusCode>, &'static str),
+        started: Instant,
+    ) {
+        self.metrics.api_call(operation, code, started.elapsed());
+        self.tell_credential();
+        if status == Some(StatusCode::UNAUTHORIZED) {
+            self.reload_token();
+        }
+        self.free();
+    }
+
+    /// Asks for a permit to write to this deployment. `false`: it waits for one, and is woken when its
+    /// turn has come.
+    pub fn permit(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) -> bool {
+        let has = self.state().account.permit(id, lane, namespace, Instant::now());
+        if !has {
+            self.permit_wanted.notify_one();
+        }
+        has
+    }
+
+    /// The deployment has no use for a permit.
+    pub fn give_back(&self, id: &DeploymentId) {
+        let had = self.state().account.give_back(id);
+        if had {
+            self.free();
+        }
+    }
+
+    /// The owner of a deployment has what it asks for.
+    pub fn reached(&self, id: &DeploymentId, owner: &Requester, reconcile_requested: bool) {
+        self.state().ledger.reached(id, owner, reconcile_requested);
+    }
+
+    /// Takes the note that a 409 waits for its meaning.
+    pub fn take_conflict(&self, id: &DeploymentId) -> bool {
+        self.state().ledger.take_conflict(id)
+    }
+
+    /// Grants permits as the budget has them, and wakes their deployments.
+    pub async fn grant_permits(&self) {
+        let mut freed = self.freed.subscribe();
+        loop {
+            let (granted, next) = {
+                let mut state = self.state();
+                let now = Instant::now();
+                let granted = state.account.grant(now);
+                let is_wanted = state.account.waiting() > 0;
+                (granted, if is_wanted { state.account.next_grant(now) } else { None })
+            };
+            if let Some(id) = granted {
+                self.wake(&id, Lane::Spec);
+                continue;
+            }
+            tokio::select! {
+                biased;
+                _ = freed.changed() => {}
+                () = self.permit_wanted.notified() => {}
+                () = until(next) => {}
+            }
+        }
+    }
+
+    pub(super) async fn send(
+        &self,
+        ticket: &Ticket,
+        verb: Verb,
+        id: &DeploymentId,
+    ) -> Result<Deployment, ApiError> {
+        self.client.write(&ticket.token, verb, id).await
+    }
+}
+
+/// Until this time; `None`: for ever.
+pub(super) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,93 @@
+//! A write on its way: it is noted before it leaves, waits a moment for its place, and its end is booked
+//! however it comes.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    account::{Admission, Ticket},
+    remote::Remote,
+    write::{Outcome, Write},
+};
+use crate::{fair_queue::Lane, qoder::Operation, times::Times};
+
+/// A write that is noted, and not ended. Should it be dropped (its task panics), it counts as lost.
+pub struct Sending {
+    remote: Arc<Remote>,
+    write: Option<Write>,
+    ticket: Option<Ticket>,
+}
+
+impl Remote {
+    /// Notes the write: from now on nothing else is sent to the deployment, until it has ended. To be
+    /// called with a permit.
+    #[must_use]
+    pub fn begin_write(self: &Arc<Self>, write: Write) -> Sending {
+        self.state().begin_write(&write, Instant::now());
+        Sending { remote: Arc::clone(self), write: Some(write), ticket: None }
+    }
+}
+
+impl Sending {
+    /// Sends it. `None`: it was not sent, because something has closed since the permit was granted.
+    pub async fn send(mut self) -> Option<(Write, Outcome)> {
+        let write = self.write.clone()?;
+        self.ticket = self.admitted(&write).await;
+        let Some(ticket) = &self.ticket else {
+            self.abandon(Outcome::NotServed);
+            return None;
+        };
+        let started = Instant::now();
+        let result = self.remote.send(ticket, write.verb, &write.id).await;
+        let times = (started, Instant::now());
+
+        // It has ended by itself: there is nothing to abandon.
+        self.write = None;
+        let ticket = self.ticket.take()?;
+        let (status, code) = match &result {
+            Ok(_) => (None, "200"),
+            Err(error) => (error.status(), error.code()),
+        };
+        let remote = &self.remote;
+        let around = (remote.env(), remote.times());
+        let outcome = remote.state().end_write((&write, &ticket), result, times, around);
+        remote.after_call(Operation::Write(write.verb), (status, code), started);
+        Some((write, outcome))
+    }
+
+    /// The permit is some milliseconds old: what has closed meanwhile counts.
+    async fn admitted(&self, write: &Write) -> Option<Ticket> {
+        let latest = Instant::now() + Times::PERMIT;
+        loop {
+            let admission = self.remote.state().account.admit_write(&write.id, Instant::now());
+            match admission {
+                Admission::Now(ticket) => return Some(ticket),
+                Admission::At(at) if at <= latest => sleep_until(at).await,
+                Admission::At(_) | Admission::Closed => return None,
+            }
+        }
+    }
+
+    fn abandon(&mut self, outcome: Outcome) {
+        let Some(write) = self.write.take() else { return };
+        let remote = &self.remote;
+        {
+            let mut state = remote.state();
+            if let Some(ticket) = self.ticket.take() {
+                state.account.let_go(&ticket);
+            }
+            let around = (remote.env(), remote.times());
+            state.abandon_write(&write, outcome, Instant::now(), around);
+        }
+        remote.free();
+        remote.wake(&write.id, Lane::Spec);
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let was_sent = self.ticket.is_some();
+        self.abandon(if was_sent { Outcome::Ambiguous } else { Outcome::NotServed });
+    }
+}

@@ -1,0 +1,134 @@
+//! What is held for one credential, under one lock: so that one look at it is one moment, and what
+//! belongs together changes together. No I/O.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    account::{Account, Ticket},
+    budget::Obstacle,
+    cache::{Cache, Entry},
+    credential::CredentialState,
+    ledger::Ledger,
+    observation::{Answer, Observed},
+    plan::{Lists, Size},
+    write::{Outcome, Write},
+    writes::{End, Writes},
+};
+use crate::{
+    api::DeploymentId,
+    env::Env,
+    fair_queue::Lane,
+    qoder::{ApiError, Deployment},
+    times::Times,
+};
+
+/// The largest page to ask for: what the first generation of the API allows.
+pub const LARGEST_PAGE: usize = 1000;
+
+/// Everything that is held for one credential.
+pub struct State {
+    pub account: Account,
+    pub cache: Cache,
+    pub ledger: Ledger,
+    /// What the next plan depends on.
+    pub size: Size,
+}
+
+/// What is known of one deployment and of the way to it, at one moment.
+#[derive(Clone)]
+pub struct View {
+    /// What was seen of it. `None`: it is not bound.
+    pub entry: Option<Entry>,
+    /// When it was looked at last; before the first look, since when it is bound.
+    pub looked_at: Option<Instant>,
+    /// What is remembered of our writes to it.
+    pub writes: Writes,
+    /// The credential.
+    pub credential: CredentialState,
+    /// Why nothing may be sent for now, if so.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl State {
+    /// Nothing is known.
+    pub fn new(account: Account) -> Self {
+        let size = Size {
+            live: 0,
+            active: 0,
+            paused: 0,
+            page: LARGEST_PAGE,
+            largest_page: LARGEST_PAGE,
+            lists: Lists::Work,
+        };
+        Self { account, cache: Cache::default(), ledger: Ledger::default(), size }
+    }
+
+    /// One deployment as it is known now.
+    pub fn view(&self, id: &DeploymentId, now: Instant) -> View {
+        View {
+            entry: self.cache.get(id).cloned(),
+            looked_at: self.cache.looked_at(id),
+            writes: self.ledger.get(id),
+            credential: self.account.credential(),
+            obstacle: self.account.obstacle(now),
+        }
+    }
+
+    /// No resource names the deployment any more.
+    pub fn unbind(&mut self, id: &DeploymentId, now: Instant, times: &Times) {
+        self.cache.unbind(id);
+        self.account.give_back(id);
+        let Self { ledger, cache, .. } = self;
+        ledger.forget(|id| cache.is_bound(id), now, times);
+    }
+
+    /// A write leaves, or is about to: nothing else is sent to the deployment until it has ended.
+    pub fn begin_write(&mut self, write: &Write, now: Instant) {
+        self.ledger.note(&write.id).begun(write.verb, now);
+    }
+
+    /// A write has ended that was sent: all that follows from it, at once. Its answer is an observation: of
+    /// what was asked for when it started, and newer than any read that started before it ended.
+    pub fn end_write(
+        &mut self,
+        (write, ticket): (&Write, &Ticket),
+        result: Result<Deployment, ApiError>,
+        (started, ended): (Instant, Instant),
+        (env, times): (&Env, &Times),
+    ) -> Outcome {
+        let outcome = Outcome::of(write.verb, &result);
+        self.account.ended(ticket, result.as_ref().err(), ended, env.jitter());
+        let end = End { outcome, at: ended, epoch: ticket.epoch, jitter: env.jitter() };
+        self.ledger.note(&write.id).book(write, end, times);
+        if let Ok(deployment) = result {
+            let observed = Observed {
+                answer: Answer::from(&deployment),
+                started,
+                valid_from: ended,
+                epoch: ticket.epoch,
+                is_written: outcome == Outcome::Done,
+            };
+            self.cache.observe(&write.id, Some(deployment), observed);
+        }
+        outcome
+    }
+
+    /// A write has ended that was not sent, or of which nothing more will be heard.
+    pub fn abandon_write(
+        &mut self,
+        write: &Write,
+        outcome: Outcome,
+        now: Instant,
+        (env, times): (&Env, &Times),
+    ) {
+        let epoch = self.account.credential().epoch;
+        let end = End { outcome, at: now, epoch, jitter: env.jitter() };
+        self.ledger.note(&write.id).book(write, end, times);
+        self.account.give_back(&write.id);
+    }
+}
+
+/// Called with each deployment that someone should look at.
+pub type Wake = Arc<dyn Fn(&DeploymentId, Lane) + Send + Sync>;

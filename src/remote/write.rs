@@ -1,0 +1,152 @@
+//! One write: what is sent for whom, and what may be concluded from how it ended ("Outcomes of a POST").
+
+use std::sync::Arc;
+
+use super::observation::Answer;
+use crate::{
+    api::DeploymentId,
+    qoder::{ApiError, Deployment, Verb},
+};
+
+/// A write to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// What is done to it.
+    pub verb: Verb,
+    /// For whom.
+    pub requester: Requester,
+    /// It undoes what someone else did.
+    pub is_drift: bool,
+}
+
+/// A resource at one generation. Of resources this layer knows no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requester {
+    /// The uid of the resource.
+    pub uid: Arc<str>,
+    /// Its generation.
+    pub generation: i64,
+}
+
+/// What the end of a write lets us conclude.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// 2xx, and the deployment is as asked.
+    Done,
+    /// 2xx, and it is not.
+    NotAsAsked,
+    /// Nothing was done, and the account knows why: 401, 429.
+    NotServed,
+    /// Nothing was sent: connect, DNS or TLS failed.
+    NotSent,
+    /// 409: already reconciled, if a look confirms it.
+    Conflict,
+    /// It may have been done, or be done later: timeout, reset, 5xx, a 2xx that makes no sense.
+    Ambiguous,
+    /// Something between us and the API answered: any other status without the API's own envelope.
+    NotTheApi,
+    /// The API refused: 403 or another 4xx in its own envelope.
+    Refused,
+}
+
+impl Outcome {
+    /// Sorts how a write of this verb ended.
+    #[must_use]
+    pub fn of(verb: Verb, result: &Result<Deployment, ApiError>) -> Self {
+        let error = match result {
+            Ok(deployment) if Answer::from(deployment).is_as_asked(verb) => return Self::Done,
+            Ok(_) => return Self::NotAsAsked,
+            Err(error) => error,
+        };
+        match error.status().map(|status| status.as_u16()) {
+            Some(401 | 429) => Self::NotServed,
+            Some(408 | 500..) => Self::Ambiguous,
+            Some(_) if !error.is_from_api() => Self::NotTheApi,
+            Some(409) => Self::Conflict,
+            // These speak of the way or of the moment, whoever says them.
+            Some(300..=399 | 407 | 423 | 425) => Self::NotTheApi,
+            Some(_) => Self::Refused,
+            None if error.not_sent() => Self::NotSent,
+            None => Self::Ambiguous,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::qoder::{ErrorType, RemoteStatus, SendError};
+
+    fn outcome(error: ApiError) -> Outcome {
+        Outcome::of(Verb::Pause, &Err(error))
+    }
+
+    fn status(code: u16, from_api: Option<ErrorType>) -> Outcome {
+        let status = StatusCode::from_u16(code).unwrap();
+        outcome(ApiError::Status { status, from_api, retry_after: None })
+    }
+
+    #[test]
+    fn each_answer_of_the_api_says_what_may_be_concluded() {
+        for code in [401, 429] {
+            assert_eq!(status(code, Some(ErrorType::Other)), Outcome::NotServed, "{code}");
+        }
+        for code in [408, 500, 502, 503, 504, 529] {
+            assert_eq!(status(code, Some(ErrorType::Other)), Outcome::Ambiguous, "{code}");
+        }
+        for code in [400, 403, 404, 410, 413, 422] {
+            assert_eq!(status(code, Some(ErrorType::Other)), Outcome::Refused, "{code}");
+        }
+        assert_eq!(status(409, Some(ErrorType::Other)), Outcome::Conflict);
+    }
+
+    #[test]
+    fn only_the_apis_own_envelope_refuses() {
+        for code in [300, 301, 307, 400, 402, 403, 404, 405, 407, 409, 413, 422, 423, 425, 451] {
+            assert_eq!(status(code, None), Outcome::NotTheApi, "{code}");
+        }
+        for code in [307, 407, 423, 425] {
+            assert_eq!(status(code, Some(ErrorType::Other)), Outcome::NotTheApi, "{code}");
+        }
+        for code in [408, 500, 502, 503] {
+            assert_eq!(status(code, None), Outcome::Ambiguous, "{code}");
+        }
+    }
+
+    #[test]
+    fn without_an_answer_it_matters_whether_the_request_left() {
+        let lost = || std::io::Error::other("x");
+        assert_eq!(outcome(SendError::NotSent(lost().into()).into()), Outcome::NotSent);
+        for error in [SendError::TimedOut, SendError::Broken(lost().into()), SendError::TooLarge(1)]
+        {
+            assert_eq!(outcome(error.into()), Outcome::Ambiguous);
+        }
+        assert_eq!(outcome(ApiError::Invalid("x")), Outcome::Ambiguous);
+    }
+
+    #[test]
+    fn a_2xx_counts_only_as_what_it_says() {
+        let answer = |status| {
+            Ok(Deployment {
+                status,
+                paused_reason: None,
+                archived_at: None,
+                name: None,
+                schedule: None,
+            })
+        };
+        for (verb, paused, active) in [
+            (Verb::Pause, Outcome::Done, Outcome::NotAsAsked),
+            (Verb::Unpause, Outcome::NotAsAsked, Outcome::Done),
+        ] {
+            assert_eq!(Outcome::of(verb, &answer(RemoteStatus::Paused)), paused);
+            assert_eq!(Outcome::of(verb, &answer(RemoteStatus::Active)), active);
+            let later = RemoteStatus::Other("snoozed".into());
+            assert_eq!(Outcome::of(verb, &answer(later)), Outcome::NotAsAsked);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What is remembered of our writes to one deployment: what is void since, what may still take effect,
+//! who waits and for how long. Pure: time is an argument.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::write::{Outcome, Requester, Write};
+use crate::{qoder::Verb, times::Times};
+
+/// Drift corrections within the window that make a deployment contested.
+const CORRECTIONS: usize = 3;
+
+/// The writes to one deployment.
+#[derive(Debug, Clone, Default)]
+pub struct Writes {
+    /// The one that is on its way, and since when.
+    under_way: Option<(Verb, Instant)>,
+    /// When the last one ended, and for which resource it was.
+    last: Option<(Instant, Arc<str>)>,
+    /// Until when a pause, and an unpause, whose outcome is unknown may still take effect.
+    pause_lands_until: Option<Instant>,
+    unpause_lands_until: Option<Instant>,
+    /// Failures in a row, and until when the next try waits.
+    failures: u32,
+    backoff: Option<For<Backoff>>,
+    /// The last write was answered with 409, and no look has said yet what that meant.
+    conflict: bool,
+    refusal: Option<For<Refusal>>,
+    /// The last drift corrections.
+    corrections: VecDeque<Instant>,
+    /// How often corrections were held in this row, and until when they are now.
+    holds: u32,
+    held_until: Option<Instant>,
+    /// The last correction, or the end of the hold that it started.
+    calm_since: Option<Instant>,
+}
+
+/// A write failed: the next waits.
+#[derive(Debug, Clone, Copy)]
+struct Backoff {
+    until: Instant,
+    outcome: Outcome,
+}
+
+/// The API refused a write: this is believed for a while, with the token that met it.
+#[derive(Debug, Clone, Copy)]
+struct Refusal {
+    at: Instant,
+    until: Instant,
+    epoch: u64,
+}
+
+/// Something that holds for one generation of one resource only.
+#[derive(Debug, Clone)]
+struct For<T> {
+    requester: Requester,
+    value: T,
+}
+
+impl<T> For<T> {
+    fn new(requester: &Requester, value: T) -> Self {
+        Self { requester: requester.clone(), value }
+    }
+
+    fn get(&self, requester: &Requester) -> Option<&T> {
+        (self.requester == *requester).then_some(&self.value)
+    }
+}
+
+/// The end of a write.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// What may be concluded.
+    pub outcome: Outcome,
+    /// When its answer was there, or it was given up.
+    pub at: Instant,
+    /// Which token it was sent with.
+    pub epoch: u64,
+    /// In 0..1.
+    pub jitter: f64,
+}
+
+impl Writes {
+    /// Whether what was learned by a request that started and counted at these times still holds:
+    /// not after a later write of ours, nor past the end of a lost one that it could not see.
+    #[must_use]
+    pub fn is_valid(&self, started: Instant, valid_from: Instant, now: Instant) -> bool {
+        let after_write = self.last.as_ref().is_none_or(|(ended, _)| valid_from >= *ended);
+        let ends = [self.pause_lands_until, self.unpause_lands_until];
+        let after_lost = ends.into_iter().flatten().all(|end| now < end || started >= end);
+        after_write && after_lost
+    }
+
+    /// What a read has to have started after, to count: the last write, and the end of the last
+    /// lost one that can land no more.
+    #[must_use]
+    pub fn valid_since(&self, now: Instant) -> Option<Instant> {
+        let lost = [self.pause_lands_until, self.unpause_lands_until];
+        let over = lost.into_iter().flatten().filter(|end| now >= *end);
+        over.chain(self.last.as_ref().map(|(ended, _)| *ended)).max()
+    }
+
+    /// W and G: a request of this verb is on its way, or was lost and may still take effect.
+    #[must_use]
+    pub fn may_land(&self, verb: Verb, now: Instant) -> bool {
+        let until = match verb {
+            Verb::Pause => self.pause_lands_until,
+            Verb::Unpause => self.unpause_lands_until,
+        };
+        until.is_some_and(|until| now < until)
+            || self.under_way.is_some_and(|(under_way, _)| under_way == verb)
+    }
+
+    /// Since when a write is on its way.
+    #[must_use]
+    pub fn under_way_since(&self) -> Option<Instant> {
+        self.under_way.map(|(_, since)| since)
+    }
+
+    /// The last write was sent for another resource.
+    #[must_use]
+    pub fn is_foreign_to(&self, requester: &Requester) -> bool {
+        self.last.as_ref().is_some_and(|(_, uid)| *uid != requester.uid)
+    }
+
+    /// The next try waits until then.
+    #[must_use]
+    pub fn backoff_end(&self, requester: &Requester) -> Option<Instant> {
+        Some(self.backoff.as_ref()?.get(requester)?.until)
+    }
+
+    /// How the last try ended, if it failed.
+    #[must_use]
+    pub fn last_failure(&self, requester: &Requester) -> Option<Outcome> {
+        Some(self.backoff.as_ref()?.get(requester)?.outcome)
+    }
+
+    /// Writes of this generation with this token are refused until then. A reconcile that was `requested`
+    /// after the refusal is worth one more try.
+    #[must_use]
+    pub fn refused_until(
+        &self,
+        requester: &Requester,
+        epoch: u64,
+        requested: Option<Instant>,
+    ) -> Option<Instant> {
+        let refusal = self.refusal.as_ref()?.get(requester)?;
+        let stands = refusal.epoch == epoch && requested.is_none_or(|at| at < refusal.at);
+        stands.then_some(refusal.until)
+    }
+
+    /// Drift corrections are held until then.
+    #[must_use]
+    pub fn held_until(&self) -> Option<Instant> {
+        self.held_until
+    }
+
+    /// When the first lost request, of those that still may, can take effect no more.
+    #[must_use]
+    pub fn lands_until(&self, now: Instant) -> Option<Instant> {
+        let ends = [self.pause_lands_until, self.unpause_lands_until];
+        ends.into_iter().flatten().filter(|end| now < *end).min()
+    }
+
+    /// Whether any of this can matter to a resource that is still to come: something may take effect, or
+    /// a read may be under way that started before the last write ended.
+    pub(super) fn may_matter(&self, now: Instant, times: &Times) -> bool {
+        let is_recent = |(ended, _): &(Instant, _)| now < *ended + times.request_lifetime();
+        self.under_way.is_some()
+            || self.lands_until(now).is_some()
+            || self.last.as_ref().is_some_and(is_recent)
+    }
+
+    /// A write leaves.
+    pub fn begun(&mut self, verb: Verb, now: Instant) {
+        self.under_way = Some((verb, now));
+    }
+
+    /// A write has ended: the one place that says what follows, for success and for each failure.
+    pub fn book(&mut self, write: &Write, end: End, times: &Times) {
+        self.under_way = None;
+        let Write { verb, requester, .. } = write;
+        if !matches!(end.outcome, Outcome::NotServed | Outcome::NotSent) {
+            // However it ended: reads that started before are void.
+            self.last = Some((end.at, requester.uid.clone()));
+        }
+        match end.outcome {
+            Outcome::Done if write.is_drift => self.corrected(end.at, times),
+            Outcome::Done | Outcome::NotServed => {}
+            Outcome::Refused => {
+                let until = end.at + times.slow_look();
+                let refusal = Refusal { at: end.at, until, epoch: end.epoch };
+                self.refusal = Some(For::new(requester, refusal));
+            }
+            Outcome::Conflict => {
+                self.conflict = true;
+                self.failed(requester, end, times);
+            }
+            Outcome::Ambiguous => {
+                self.lost(*verb, end.at, times);
+                self.failed(requester, end, times);
+            }
+            Outcome::NotAsAsked | Outcome::NotSent | Outcome::NotTheApi => {
+                self.failed(requester, end, times);
+            }
+        }
+    }
+
+    fn failed(&mut self, requester: &Requester, end: End, times: &Times) {
+        let until = end.at + times.backoff(self.failures, end.jitter);
+        self.failures = self.failures.saturating_add(1);
+        self.backoff = Some(For::new(requester, Backoff { until, outcome: end.outcome }));
+    }
+
+    fn lost(&mut self, verb: Verb, now: Instant, times: &Times) {
+        let until = Some(now + times.request_lifetime());
+        match verb {
+            Verb::Pause => self.pause_lands_until = until,
+            Verb::Unpause => self.unpause_lands_until = until,
+        }
+    }
+
+    /// The third correction within the window starts a hold.
+    fn corrected(&mut self, now: Instant, times: &Times) {
+        if self.calm_since.is_some_and(|since| now >= since + times.hold_memory()) {
+            self.holds = 0;
+        }
+        self.calm_since = Some(now);
+        self.corrections.push_back(now);
+        self.corrections.retain(|at| now - *at < times.contested_window());
+        if self.corrections.len() >= CORRECTIONS {
+            let end = now + times.hold(self.holds);
+            self.corrections.clear();
+            self.holds = self.holds.saturating_add(1);
+            self.held_until = Some(end);
+            self.calm_since = Some(end);
+        }
+    }
+
+    pub(super) fn take_conflict(&mut self) -> bool {
+        std::mem::take(&mut self.conflict)
+    }
+
+    /// The owner has what it asks for: failures are forgotten, and it is this resource's state now.
+    pub(super) fn reached(&mut self, owner: &Requester, reconcile_requested: bool) {
+        self.failures = 0;
+        self.backoff = None;
+        self.refusal = None;
+        if let Some((_, uid)) = &mut self.last {
+            *uid = owner.uid.clone();
+        }
+        if reconcile_requested {
+            self.held_until = None;
+            self.corrections.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "writes_tests.rs"]
+mod tests;

@@ -1,0 +1,238 @@
+//! The index: one compact record for each resource, and which resources name which deployment. One policy
+//! for each place that a copy can come from. No I/O.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    memory::Memory,
+    resource::{Resource, ResourceKey},
+};
+use crate::{api::DeploymentId, fair_queue::Lane};
+
+/// Where a copy of a resource came from. Copies come in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A list that began at this time: how things were then. It may go back behind what is held, after etcd was
+    /// restored, but not behind what was taken in since it began.
+    List(Instant),
+    /// A watch event: inserts, and replaces what is older.
+    Watch,
+    /// A read: replaces what is older, and inserts nothing. Its answer may come after the watch has told of
+    /// the deletion.
+    Read,
+    /// The answer of our own status apply: as a read, and its status is our own.
+    Apply,
+}
+
+/// What a copy of a resource changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: an older copy, or one that says what is known.
+    None,
+    /// There is something to do.
+    Work,
+}
+
+/// All resources of the watched namespaces.
+#[derive(Default)]
+pub struct Index {
+    /// Behind pointers: tables have room to grow, and these need not be what it is made of.
+    resources: BTreeMap<ResourceKey, Arc<Resource>>,
+    /// The resources that name each deployment.
+    bound: BTreeMap<DeploymentId, Vec<ResourceKey>>,
+    /// The names of namespaces, each kept once: thousands of resources share them.
+    namespaces: BTreeSet<Arc<str>>,
+}
+
+impl Index {
+    /// Takes a copy in, as the policy of its source says.
+    pub fn apply(&mut self, mut resource: Resource, source: Source) -> Change {
+        if let Source::List(list) = source {
+            resource.listed = Some(list);
+        }
+        let Some(held) = self.resources.get(&resource.key) else {
+            if matches!(source, Source::Read | Source::Apply) {
+                return Change::None;
+            }
+            self.insert(resource);
+            return Change::Work;
+        };
+        let is_newer = match source {
+            Source::List(list) => resource.version > held.version || held.taken_in < list,
+            Source::Watch | Source::Read | Source::Apply => resource.version > held.version,
+        };
+        if !is_newer {
+            if let Source::List(list) = source {
+                self.mark(&resource.key, list);
+            }
+            return Change::None;
+        }
+        if held.uid != resource.uid {
+            // The name came back as another object, and maybe for another deployment.
+            let key = resource.key.clone();
+            self.remove(&key);
+            self.insert(resource);
+            return Change::Work;
+        }
+        let mut resource = resource.after(held);
+        let is_same = if source == Source::Apply {
+            // Whoever has made this status has remembered what it says.
+            resource.memory = held.memory.clone();
+            resource.unconfirmed = None;
+            resource.asks_the_same(held)
+        } else {
+            resource.is_same_work(held)
+        };
+        self.resources.insert(resource.key.clone(), Arc::new(resource));
+        if is_same { Change::None } else { Change::Work }
+    }
+
+    fn insert(&mut self, mut resource: Resource) {
+        let namespace = &mut resource.key.namespace;
+        if let Some(known) = self.namespaces.get(namespace) {
+            *namespace = known.clone();
+        } else {
+            self.namespaces.insert(namespace.clone());
+        }
+        // Nearly always the only one.
+        let bound =
+            self.bound.entry(resource.deployment.clone()).or_insert_with(|| Vec::with_capacity(1));
+        bound.push(resource.key.clone());
+        self.resources.insert(resource.key.clone(), Arc::new(resource));
+    }
+
+    /// The list that began then has brought this object, though not in a form that can be read: what is held
+    /// stands.
+    pub fn mark(&mut self, key: &ResourceKey, list: Instant) {
+        if let Some(held) = self.resources.get_mut(key) {
+            Arc::make_mut(held).listed = Some(list);
+        }
+    }
+
+    fn remove(&mut self, key: &ResourceKey) -> Option<DeploymentId> {
+        let resource = self.resources.remove(key)?;
+        let id = resource.deployment.clone();
+        if let Some(bound) = self.bound.get_mut(&id) {
+            bound.retain(|other| other != key);
+            if bound.is_empty() {
+                self.bound.remove(&id);
+            }
+        }
+        let namespace = resource.key.namespace.clone();
+        let first_key = ResourceKey { namespace: namespace.clone(), name: "".into() };
+        let next = self.resources.range(first_key..).next();
+        if next.is_none_or(|(key, _)| key.namespace != namespace) {
+            self.namespaces.remove(&namespace);
+        }
+        Some(id)
+    }
+
+    /// Forgets the object of this uid, if the key still holds it. Returns the deployment that it named.
+    pub fn remove_uid(&mut self, key: &ResourceKey, uid: &str) -> Option<DeploymentId> {
+        let same = self.resources.get(key).is_some_and(|held| &*held.uid == uid);
+        if same { self.remove(key) } else { None }
+    }
+
+    /// Forgets what the list of one watch (of one namespace, or of all) did not bring that began at
+    /// this time. Returns the deployments that were named.
+    pub fn sweep(&mut self, namespace: Option<&str>, list: Instant) -> Vec<DeploymentId> {
+        let gone: Vec<_> = self
+            .resources
+            .values()
+            .filter(|held| namespace.is_none_or(|namespace| *held.key.namespace == *namespace))
+            .filter(|held| held.listed != Some(list))
+            .map(|held| held.key.clone())
+            .collect();
+        gone.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Changes what is remembered for this uid.
+    pub fn remember(
+        &mut self,
+        key: &ResourceKey,
+        uid: &str,
+        change: impl FnOnce(&Resource) -> Memory,
+    ) {
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
+        if let Some(held) = held {
+            let memory = change(held);
+            if held.memory != memory {
+                Arc::make_mut(held).memory = memory;
+            }
+        }
+    }
+
+    /// A status of this digest is on its way for this uid.
+    pub fn sent(&mut self, key: &ResourceKey, uid: &str, digest: u64) {
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
+        if let Some(held) = held {
+            let sent = Arc::make_mut(held).unconfirmed.get_or_insert_default();
+            sent.retain(|other| *other != digest);
+            sent.push(digest);
+            let too_many = sent.len().saturating_sub(MOST_UNCONFIRMED);
+            sent.drain(..too_many);
+        }
+    }
+
+    /// The resources that name a deployment, oldest first.
+    #[must_use]
+    pub fn bound(&self, id: &DeploymentId) -> Vec<Arc<Resource>> {
+        let keys = self.bound.get(id).map_or(&[][..], Vec::as_slice);
+        let mut bound: Vec<_> =
+            keys.iter().filter_map(|key| self.resources.get(key)).cloned().collect();
+        bound.sort_unstable_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
+        bound
+    }
+
+    /// The deployment that the resource at this key names.
+    #[must_use]
+    pub fn deployment_of(&self, key: &ResourceKey) -> Option<DeploymentId> {
+        self.resources.get(key).map(|held| held.deployment.clone())
+    }
+
+    /// Whether any resource names this deployment.
+    #[must_use]
+    pub fn is_bound(&self, id: &DeploymentId) -> bool {
+        self.bound.contains_key(id)
+    }
+
+    /// All deployments that are named.
+    #[must_use]
+    pub fn deployments(&self) -> Vec<DeploymentId> {
+        self.bound.keys().cloned().collect()
+    }
+
+    /// All resources.
+    pub fn iter(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values().map(Arc::as_ref)
+    }
+
+    /// In which namespace's turn the deployment is worked on, and in which lane: the first while a resource
+    /// waits for an answer to a changed spec, else the given one.
+    #[must_use]
+    pub fn turn_of(&self, id: &DeploymentId, lane: Lane) -> Option<(Arc<str>, Lane)> {
+        let bound = self.bound(id);
+        let first = owner(&bound).or(bound.first())?;
+        let is_waiting = bound.iter().any(|resource| !resource.is_answered());
+        let lane = if is_waiting { Lane::Spec } else { lane };
+        Some((first.key.namespace.clone(), lane))
+    }
+}
+
+/// Statuses of one resource that nothing has confirmed, at most so many.
+const MOST_UNCONFIRMED: usize = 8;
+
+/// Who owns a deployment: the oldest of those that compete for it. `bound` is sorted, oldest first.
+#[must_use]
+pub fn owner(bound: &[Arc<Resource>]) -> Option<&Arc<Resource>> {
+    bound.iter().find(|resource| resource.wants_to_own())
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

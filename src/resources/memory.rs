@@ -1,0 +1,89 @@
+//! What a status remembers for the next decision, and how it comes from a status, and goes on from one
+//! settlement to the next. Pure.
+
+use std::sync::Arc;
+
+use super::resource::{Request, Resource};
+use crate::api::{LastReached, NEVER_OBSERVED, QoderDeploymentStatus};
+
+/// What a status remembers; held here too, where it may be ahead of a status whose publication
+/// failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// A status of ours was published for this uid.
+    pub has_status: bool,
+    /// The last wish that was reached.
+    pub last_reached: Option<LastReached>,
+    /// The last value of `resume-requested-at` that was handled.
+    pub resume_handled: Option<Arc<str>>,
+    /// The last value of `reconcile-requested-at` that was handled.
+    pub reconcile_handled: Option<Arc<str>>,
+}
+
+/// What a settlement, or a write that succeeded, adds to the memory of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What becomes of `lastReached`.
+    pub reached: ReachedChange,
+    /// The present value of `resume-requested-at` is handled.
+    pub resume_handled: bool,
+    /// The present value of `reconcile-requested-at` is handled.
+    pub reconcile_handled: bool,
+    /// A status says so.
+    pub is_told: bool,
+}
+
+/// What becomes of `lastReached`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReachedChange {
+    /// It stays.
+    Keep,
+    /// This generation's wish is reached.
+    Set,
+    /// Another resource decides now.
+    Clear,
+}
+
+impl Memory {
+    /// What a status remembers.
+    #[must_use]
+    pub fn of(status: &QoderDeploymentStatus) -> Self {
+        Self {
+            has_status: status.observed_generation != NEVER_OBSERVED
+                && !status.conditions.is_empty(),
+            last_reached: status.last_reached,
+            resume_handled: status.last_handled_resume_request.as_deref().map(Into::into),
+            reconcile_handled: status.last_handled_reconcile_request.as_deref().map(Into::into),
+        }
+    }
+
+    /// What is remembered after some progress of this resource.
+    #[must_use]
+    pub fn after(&self, progress: Progress, resource: &Resource) -> Self {
+        let mut memory = self.clone();
+        match progress.reached {
+            ReachedChange::Keep => {}
+            ReachedChange::Set => {
+                memory.last_reached =
+                    Some(LastReached { wish: resource.wish, generation: resource.generation });
+            }
+            ReachedChange::Clear => memory.last_reached = None,
+        }
+        // Whatever the first status of a uid finds counts as handled: a restored backup asks for
+        // nothing.
+        let is_first = progress.is_told && !memory.has_status;
+        // Taking the annotation away forgets nothing: the same value put back is no new request.
+        if let Some(Request { value, .. }) = resource.resume_request.as_deref()
+            && (progress.resume_handled || is_first)
+        {
+            memory.resume_handled = Some(value.clone());
+        }
+        if let Some(Request { value, .. }) = resource.reconcile_request.as_deref()
+            && progress.reconcile_handled
+        {
+            memory.reconcile_handled = Some(value.clone());
+        }
+        memory.has_status |= progress.is_told;
+        memory
+    }
+}

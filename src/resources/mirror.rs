@@ -1,0 +1,49 @@
+//! What a status mirrors of the remote, to and fro. Mirrored strings are cut to the bounds of the CRD, so that
+//! no remote value can make a status invalid. Pure.
+
+use crate::{
+    api::{self, MAX_NAME, MAX_TEXT, QoderDeploymentStatus},
+    qoder::{Deployment, PausedReason, RemoteStatus, Schedule},
+};
+
+/// Writes what is known of a deployment into a status.
+pub fn mirror(known: &Deployment, status: &mut QoderDeploymentStatus) {
+    status.status = Some(cut(known.status.as_str(), MAX_TEXT));
+    status.paused_reason = known.paused_reason.as_ref().map(|reason| api::PausedReason {
+        kind: cut(&reason.kind, MAX_TEXT),
+        error: reason
+            .error
+            .as_deref()
+            .map(|kind| api::PausedReasonError { kind: cut(kind, MAX_TEXT) }),
+    });
+    status.name = known.name.as_deref().map(|name| cut(name, MAX_NAME));
+    status.schedule = known.schedule.as_ref().map(|schedule| api::Schedule {
+        expression: cut(&schedule.expression, MAX_TEXT),
+        timezone: schedule.timezone.as_deref().map(|zone| cut(zone, MAX_TEXT)),
+    });
+    status.archived_time = known.archived_at.map(|at| at.to_string());
+}
+
+/// What a status says of the remote: the last that is known until this process has looked.
+#[must_use]
+pub fn last_known(status: &QoderDeploymentStatus) -> Option<Deployment> {
+    Some(Deployment {
+        status: RemoteStatus::from(status.status.clone()?),
+        paused_reason: status.paused_reason.as_ref().map(|reason| PausedReason {
+            kind: reason.kind.clone(),
+            error: reason.error.as_ref().map(|error| error.kind.clone()),
+        }),
+        archived_at: status.archived_time.as_deref().and_then(|time| time.parse().ok()),
+        name: status.name.clone(),
+        schedule: status.schedule.as_ref().map(|schedule| Schedule {
+            expression: schedule.expression.clone(),
+            timezone: schedule.timezone.clone(),
+        }),
+    })
+}
+
+/// At most `max` characters, as the schema counts them.
+fn cut(text: &str, max: usize) -> String {
+    let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default().to_owned()
+}

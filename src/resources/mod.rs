@@ -1,0 +1,14 @@
+//! What we know of the resources: one resource, its memory, the index of all, and how copies come in from
+//! lists, watches and reads.
+
+pub mod index;
+pub mod memory;
+pub mod mirror;
+pub mod resource;
+#[allow(clippy::module_inception, reason = "it is what the folder is about")]
+mod resources;
+
+pub use index::{Index, Source, owner};
+pub use memory::{Memory, Progress, ReachedChange};
+pub use resource::{Resource, ResourceKey};
+pub use resources::Resources;

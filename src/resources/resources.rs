@@ -1,0 +1,118 @@
+//! The resources as the operator knows them: copies come in, from lists, watches and reads, and go; what
+//! they bind follows, and what they uncover is woken.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::time::Instant;
+
+use super::{
+    index::{Change, Index, Source},
+    memory::{Memory, Progress},
+    mirror,
+    resource::{Resource, ResourceKey},
+};
+use crate::{
+    api::{DeploymentId, QoderDeployment},
+    fair_queue::Lane,
+    lock::lock,
+    remote::{Remote, Wake},
+};
+
+/// The resources, and the remote that they bind.
+pub struct Resources {
+    index: Arc<Mutex<Index>>,
+    remote: Arc<Remote>,
+    wake: Wake,
+}
+
+impl Resources {
+    /// The resources of `index`, bound in `remote`. Calls `wake` for what someone should look at.
+    #[must_use]
+    pub fn new(index: Arc<Mutex<Index>>, remote: Arc<Remote>, wake: Wake) -> Self {
+        Self { index, remote, wake }
+    }
+
+    /// The index, for as long as nothing is awaited.
+    pub fn index(&self) -> MutexGuard<'_, Index> {
+        lock(&self.index)
+    }
+
+    /// Takes a copy of a resource in. Whatever work that uncovers is woken here: nobody can drop it.
+    pub fn take_in(&self, object: &QoderDeployment, source: Source) {
+        let resource = match Resource::new(object, Instant::now()) {
+            Ok(resource) => resource,
+            Err(error) => {
+                // The CRD refuses such an object; it can only come from before the CRD.
+                let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
+                tracing::error!(namespace, name, %error, "ignored a resource");
+                if let Source::List(list) = source {
+                    self.index().mark(&ResourceKey::of(&object.metadata), list);
+                }
+                return;
+            }
+        };
+        let key = resource.key.clone();
+        let known = object.status.as_ref().and_then(mirror::last_known);
+        let (before, change, now) = {
+            let mut index = self.index();
+            let before = index.deployment_of(&key);
+            let change = index.apply(resource, source);
+            (before, change, index.deployment_of(&key))
+        };
+        if let Some(id) = &now {
+            self.remote.bind(id, known);
+        }
+        if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
+            self.release(&before);
+        }
+        if let Some(id) = now.filter(|_| change == Change::Work) {
+            (self.wake)(&id, Lane::Report);
+        }
+    }
+
+    /// The list that began then has brought an object that cannot be read: what is held of it stands.
+    pub fn keep(&self, key: &ResourceKey, list: Instant) {
+        self.index().mark(key, list);
+    }
+
+    /// A watch says that the object of this uid is gone.
+    pub fn delete(&self, key: &ResourceKey, uid: &str) {
+        let removed = self.index().remove_uid(key, uid);
+        if let Some(id) = removed {
+            self.release(&id);
+        }
+    }
+
+    /// The list of one watch (of one namespace, or of all) that began at this time is complete.
+    pub fn sweep(&self, namespace: Option<&str>, list: Instant) {
+        let gone = self.index().sweep(namespace, list);
+        for id in &gone {
+            self.release(id);
+        }
+    }
+
+    /// A resource of this deployment is gone: another one may own it now, or nobody.
+    fn release(&self, id: &DeploymentId) {
+        let is_bound = self.index().is_bound(id);
+        if !is_bound {
+            self.remote.unbind(id);
+        }
+        (self.wake)(id, Lane::Spec);
+    }
+
+    /// Remembers the progress that was made for a resource, as far as it is still the same object.
+    pub fn remember(&self, resource: &Resource, progress: Progress) {
+        self.index()
+            .remember(&resource.key, &resource.uid, |held| held.memory.after(progress, resource));
+    }
+
+    /// Takes the memory that a status in the API server has: another instance may have written it.
+    pub fn adopt(&self, resource: &Resource, memory: Memory) {
+        self.index().remember(&resource.key, &resource.uid, |_| memory);
+    }
+
+    /// A status of this digest is on its way.
+    pub fn sent(&self, resource: &Resource, digest: u64) {
+        self.index().sent(&resource.key, &resource.uid, digest);
+    }
+}
