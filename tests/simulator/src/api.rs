@@ -1,70 +1,26 @@
 //! The API itself: one request in, one answer out, no I/O. Faults and connections are not its business.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use jiff::Timestamp;
+use http::{Response, StatusCode};
 use serde_json::Value;
 
 use crate::access::{self, Limiter, Replays, Token};
+use crate::call::{Answer, Call, Now};
 use crate::deployment::Deployment;
 use crate::input;
 use crate::list::{self, Filter, View};
 use crate::page::{Paging, Query};
-use crate::route::{Operation, Route};
+use crate::route::Operation;
 use crate::runs::{RunFilter, Runs};
 use crate::seed;
 use crate::settings::Settings;
-use crate::store::{Freshness, Store};
+use crate::store::{Freshness, Store, Writer};
 use crate::wire::{self, ApiError, Dialect};
 
 /// The header value without which a search is refused.
 const SEARCH_BETA: &str = "search-2026-08-31";
-
-/// A request, taken apart.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) route: Route,
-    pub(crate) query: String,
-    pub(crate) headers: HeaderMap,
-    /// The caller's `x-request-id`, or ours.
-    pub(crate) request_id: HeaderValue,
-    pub(crate) body: Bytes,
-    pub(crate) freshness: Freshness,
-}
-
-impl Call {
-    fn is_write(&self) -> bool {
-        use Operation as Op;
-        matches!(
-            self.route.operation,
-            Op::Create | Op::Update | Op::Pause | Op::Unpause | Op::Archive | Op::Run
-        )
-    }
-}
-
-/// The times at which a request is looked at: on the calendar, and since the start.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) date: Timestamp,
-    pub(crate) elapsed: Duration,
-}
-
-/// An answer, and whether the state changed.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) response: Response<Bytes>,
-    pub(crate) effect: bool,
-}
-
-impl Answer {
-    /// An answer to a request that changed nothing.
-    pub(crate) fn without_effect(response: Response<Bytes>) -> Self {
-        Self { response, effect: false }
-    }
-}
 
 /// Everything that the API knows.
 #[derive(Debug)]
@@ -94,7 +50,7 @@ impl Api {
     /// Answers a request: path, token, rate, idempotency key, rights, then the operation.
     pub(crate) fn answer(&mut self, call: &Call, now: Now) -> Answer {
         let done = if call.route.operation == Operation::Other {
-            self.operate(call, now.date).map(Answer::without_effect)
+            self.operate(call, now).map(Answer::without_effect)
         } else {
             self.checked(call, now)
         };
@@ -124,7 +80,7 @@ impl Api {
         }
         let done = token
             .allow(call.is_write(), call.route.id.as_deref())
-            .and_then(|()| self.operate(call, now.date));
+            .and_then(|()| self.operate(call, now));
         let answer = match done {
             Ok(response) => Answer { response, effect: call.is_write() },
             Err(error) => Answer::without_effect(self.refuse(call, &error)),
@@ -136,7 +92,7 @@ impl Api {
         Ok(answer)
     }
 
-    fn operate(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+    fn operate(&mut self, call: &Call, now: Now) -> Result<Response<Bytes>, ApiError> {
         use Operation as Op;
 
         let quirks = self.settings.quirks;
@@ -144,11 +100,11 @@ impl Api {
         self.check_id(call)?;
         match call.route.operation {
             Op::Create => self.create(&call.body, now),
-            Op::Get => self.get(id, call.freshness, now),
+            Op::Get => self.get(id, self.view(call, now)),
             Op::Update => self.update(id, &call.body, now),
-            Op::Pause => self.write(id, now, |deployment| deployment.pause(&quirks, now)),
-            Op::Unpause => self.write(id, now, |deployment| deployment.unpause(&quirks, now)),
-            Op::Archive => self.write(id, now, |deployment| deployment.archive(now)),
+            Op::Pause => self.write(id, now, |deployment| deployment.pause(&quirks, now.date)),
+            Op::Unpause => self.write(id, now, |deployment| deployment.unpause(&quirks, now.date)),
+            Op::Archive => self.write(id, now, |deployment| deployment.archive(now.date)),
             Op::Run => self.run(id, now),
             Op::List => self.list(call, now),
             Op::Search => self.search(call, now),
@@ -162,8 +118,17 @@ impl Api {
         self.settings.dialect
     }
 
-    fn view(&self, call: &Call, now: Timestamp) -> View {
-        View { dialect: self.dialect(), now, freshness: call.freshness }
+    /// A read by the API lags, by nothing if so set. A fault may ask for a staler one.
+    fn view(&self, call: &Call, now: Now) -> View {
+        let freshness = match call.freshness {
+            Freshness::Fresh => Freshness::Lagging { now: now.elapsed, by: self.settings.read_lag },
+            asked => asked,
+        };
+        View { dialect: self.dialect(), now: now.date, freshness }
+    }
+
+    fn writer(&self, now: Now) -> Writer {
+        Writer::Api { at: now.elapsed, read_lag: self.settings.read_lag }
     }
 
     fn check_id(&self, call: &Call) -> Result<(), ApiError> {
@@ -175,56 +140,46 @@ impl Api {
         }
     }
 
-    fn get(
-        &mut self,
-        id: &str,
-        freshness: Freshness,
-        now: Timestamp,
-    ) -> Result<Response<Bytes>, ApiError> {
-        let (dialect, quirks) = (self.dialect(), self.settings.quirks);
-        let deployment = self.store.get(id, freshness).ok_or_else(no_deployment)?;
+    fn get(&mut self, id: &str, view: View) -> Result<Response<Bytes>, ApiError> {
+        let quirks = self.settings.quirks;
+        let deployment = self.store.get(id, view.freshness).ok_or_else(no_deployment)?;
         if deployment.archived && quirks.archived_get_status == 404 {
             return Err(no_deployment());
         }
-        Ok(wire::json_response(StatusCode::OK, &*deployment.show(dialect, now)))
+        Ok(wire::json_response(StatusCode::OK, &*deployment.show(view.dialect, view.now)))
     }
 
     fn write(
         &mut self,
         id: &str,
-        now: Timestamp,
+        now: Now,
         change: impl FnOnce(&mut Deployment) -> Result<(), ApiError>,
     ) -> Result<Response<Bytes>, ApiError> {
         let dialect = self.dialect();
-        let shown = self.store.write(id, |deployment| {
+        let shown = self.store.write(id, self.writer(now), |deployment| {
             change(deployment)?;
-            Ok(deployment.show(dialect, now))
+            Ok(deployment.show(dialect, now.date))
         });
         let shown = shown.ok_or_else(no_deployment)??;
         Ok(wire::json_response(StatusCode::OK, &*shown))
     }
 
-    fn create(&mut self, body: &Bytes, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+    fn create(&mut self, body: &Bytes, now: Now) -> Result<Response<Bytes>, ApiError> {
         let fields = input::create(body)?;
         self.check_name(fields.get("name"), None)?;
-        let mut deployment = Deployment::create(&self.store.next_id(now), fields, now);
-        let shown = deployment.show(self.dialect(), now);
-        self.store.insert(deployment, now);
+        let mut deployment = Deployment::create(&self.store.next_id(now.date), fields, now.date);
+        let shown = deployment.show(self.dialect(), now.date);
+        self.store.insert(deployment, now.date, self.writer(now));
         let status =
             StatusCode::from_u16(self.settings.quirks.create_status).unwrap_or(StatusCode::OK);
         Ok(wire::json_response(status, &*shown))
     }
 
-    fn update(
-        &mut self,
-        id: &str,
-        body: &Bytes,
-        now: Timestamp,
-    ) -> Result<Response<Bytes>, ApiError> {
+    fn update(&mut self, id: &str, body: &Bytes, now: Now) -> Result<Response<Bytes>, ApiError> {
         let quirks = self.settings.quirks;
         let fields = input::update(body)?;
         self.check_name(fields.get("name"), Some(id))?;
-        self.write(id, now, |deployment| deployment.update(fields, &quirks, now))
+        self.write(id, now, |deployment| deployment.update(fields, &quirks, now.date))
     }
 
     fn check_name(&self, name: Option<&Value>, except: Option<&str>) -> Result<(), ApiError> {
@@ -238,13 +193,13 @@ impl Api {
         }
     }
 
-    fn run(&mut self, id: &str, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
-        let ran = self.store.write(id, |deployment| {
-            deployment.run(now)?;
+    fn run(&mut self, id: &str, now: Now) -> Result<Response<Bytes>, ApiError> {
+        let ran = self.store.write(id, self.writer(now), |deployment| {
+            deployment.run(now.date)?;
             Ok(deployment.document().get("agent").cloned())
         });
         let agent = ran.ok_or_else(no_deployment)??.unwrap_or_default();
-        let run = self.runs.add(id, agent, self.dialect(), now);
+        let run = self.runs.add(id, agent, self.dialect(), now.date);
         Ok(wire::json_response(StatusCode::OK, &run))
     }
 
@@ -253,7 +208,7 @@ impl Api {
         token.map(|token| token.forbidden().clone()).unwrap_or_default()
     }
 
-    fn list(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+    fn list(&mut self, call: &Call, now: Now) -> Result<Response<Bytes>, ApiError> {
         let view = self.view(call, now);
         let query = Query::parse(&call.query);
         let filter = Filter::of_list(&query, view.dialect)?.hiding(self.hidden_from(call));
@@ -262,7 +217,7 @@ impl Api {
         Ok(wire::json_response(StatusCode::OK, &page.envelope()))
     }
 
-    fn search(&mut self, call: &Call, now: Timestamp) -> Result<Response<Bytes>, ApiError> {
+    fn search(&mut self, call: &Call, now: Now) -> Result<Response<Bytes>, ApiError> {
         let betas = call.headers.get("x-qoder-beta").and_then(|betas| betas.to_str().ok());
         if !betas.is_some_and(|betas| betas.split(',').any(|beta| beta.trim() == SEARCH_BETA)) {
             let message = format!("Search needs the header x-qoder-beta: {SEARCH_BETA}.");

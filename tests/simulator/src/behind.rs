@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::deployment::Deployment;
 use crate::exchange::Core;
 use crate::seed::SeedError;
-use crate::store::Freshness;
+use crate::store::{Freshness, Writer};
 
 /// `None` means that there is no such deployment.
 impl Core {
@@ -62,7 +62,7 @@ impl Core {
 
     fn edit(&self, id: &str, change: impl FnOnce(&mut Deployment, Timestamp)) -> Option<()> {
         let now = self.now().date;
-        let done = self.api().store.write(id, |deployment| {
+        let done = self.api().store.write(id, Writer::Hand, |deployment| {
             change(deployment, now);
             Ok::<_, Infallible>(())
         });

@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::access;
-use crate::api::{Answer, Api, Call, Now};
+use crate::api::Api;
+use crate::call::{Answer, Call, Now};
 use crate::fault::{Action, Respond};
 use crate::journal::{Entry, Journal, Ticket};
 use crate::route::{Operation, Route};

@@ -13,6 +13,8 @@
 mod access;
 mod api;
 mod behind;
+mod call;
+mod config;
 mod control;
 mod cron;
 mod deployment;
@@ -36,15 +38,15 @@ use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use access::Token;
+pub use config::{Config, DEFAULT_TOKEN};
 pub use exchange::ConnectionCut;
 pub use fault::{Action, Fault, Respond};
 pub use journal::Entry;
@@ -56,56 +58,6 @@ pub use wire::Dialect;
 
 use api::Api;
 use exchange::Core;
-
-/// The token that is accepted unless another one is configured.
-pub const DEFAULT_TOKEN: &str = "pt-simulator";
-
-/// How a simulator begins.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// The one token that is accepted, with all rights; [`Simulator::accept_tokens`] replaces it.
-    pub token: String,
-    /// Deployments to begin with, the oldest first: each a JSON object with the fields that differ from the template.
-    pub deployments: Vec<Value>,
-    /// The wire shape.
-    pub dialect: Dialect,
-    /// How long every request takes.
-    pub latency: Duration,
-    /// GETs answered in any window of one second; 0 is no limit.
-    pub reads_per_second: u32,
-    /// POSTs answered in any window of one second; 0 is no limit.
-    pub writes_per_second: u32,
-    /// Serve https with this; [`tls`] reads it from files.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Answers that the documentation leaves open.
-    pub quirks: Quirks,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            token: DEFAULT_TOKEN.to_owned(),
-            deployments: Vec::new(),
-            dialect: Dialect::default(),
-            latency: Duration::ZERO,
-            reads_per_second: 0,
-            writes_per_second: 0,
-            tls: None,
-            quirks: Quirks::default(),
-        }
-    }
-}
-
-impl Config {
-    /// The default with that many active deployments.
-    #[must_use]
-    pub fn with_deployments(count: usize) -> Self {
-        Self { deployments: vec![json!({}); count], ..Self::default() }
-    }
-}
 
 /// A running simulator. Clones are handles to the same one; it stops with [`Simulator::shutdown`] or with its last handle.
 #[derive(Clone, Debug)]
@@ -123,13 +75,7 @@ impl Simulator {
     /// If it cannot listen there, or if a deployment cannot be used.
     pub async fn start(config: Config) -> io::Result<Self> {
         config.quirks.check().map_err(invalid_input)?;
-        let settings = Settings {
-            dialect: config.dialect,
-            latency: config.latency,
-            reads_per_second: config.reads_per_second,
-            writes_per_second: config.writes_per_second,
-            quirks: config.quirks,
-        };
+        let settings = config.settings();
         let core = Core::new(Api::new(settings, vec![Token::new(config.token)]));
         let now = core.now().date;
         core.api().store.seed(&config.deployments, now).map_err(invalid_input)?;

@@ -37,6 +37,9 @@ struct Args {
     /// How long every request takes, like 50ms or 1s.
     #[arg(long, env = "SIMULATOR_LATENCY", default_value = "0ms", value_parser = duration)]
     latency: Duration,
+    /// How long GET and LIST still show the state before a write, like 2s. The write's own answer shows the new one.
+    #[arg(long, env = "SIMULATOR_READ_LAG", default_value = "0ms", value_parser = duration)]
+    read_lag: Duration,
     /// GETs answered in any window of one second; 0 is no limit.
     #[arg(long, env = "SIMULATOR_READS_PER_SECOND", default_value_t = 0)]
     reads_per_second: u32,
@@ -96,6 +99,7 @@ impl Args {
             deployments: seeds.unwrap_or(config.deployments),
             dialect: self.dialect,
             latency: self.latency,
+            read_lag: self.read_lag,
             reads_per_second: self.reads_per_second,
             writes_per_second: self.writes_per_second,
             tls,

@@ -15,6 +15,9 @@ pub struct Settings {
     /// How long every request takes before it is looked at.
     #[serde(rename = "latency_ms", with = "millis")]
     pub latency: Duration,
+    /// How long GET, LIST and search do not see a write by the API; zero: they see it at once.
+    #[serde(rename = "read_lag_ms", with = "millis")]
+    pub read_lag: Duration,
     /// GETs answered in any window of one second; 0 is no limit.
     pub reads_per_second: u32,
     /// POSTs answered in any window of one second; 0 is no limit.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
@@ -20,12 +21,69 @@ pub(crate) enum Freshness {
     Fresh,
     /// That of a replica which has not seen the last write: in a GET the last one to this deployment, in a list the last of all.
     Stale,
+    /// That of replicas which see a write by the API so long after it; `now` is the time of the read since the start.
+    Lagging { now: Duration, by: Duration },
+}
+
+/// Who writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Writer {
+    /// A client of the API, at a time since the start. Reads may lag behind it.
+    Api { at: Duration, read_lag: Duration },
+    /// Someone behind the client's back. Reads see it at once, and what they had not seen before it with it.
+    Hand,
 }
 
 #[derive(Debug)]
 struct Record {
     now: Deployment,
     before_last_write: Option<Deployment>,
+    /// The writes by the API that no read can have seen, the oldest first.
+    recent: Vec<Recent>,
+}
+
+/// When a write was, and what a deployment was before it; `None`: it was not there.
+#[derive(Debug)]
+struct Recent {
+    at: Duration,
+    before: Option<Deployment>,
+}
+
+impl Record {
+    /// Keeps what was before a write, for the reads that will not have seen it.
+    fn keep(&mut self, before: Option<Deployment>, writer: Writer) {
+        match writer {
+            Writer::Hand => self.recent.clear(),
+            Writer::Api { at, read_lag } => {
+                self.forget_seen(at, read_lag);
+                if !read_lag.is_zero() {
+                    self.recent.push(Recent { at, before });
+                }
+            }
+        }
+    }
+
+    /// What a read sees; `None`: it is not there yet.
+    fn seen(&mut self, freshness: Freshness) -> Option<&mut Deployment> {
+        match freshness {
+            Freshness::Fresh => Some(&mut self.now),
+            Freshness::Stale => Some(self.before_last_write.as_mut().unwrap_or(&mut self.now)),
+            Freshness::Lagging { now, by } => {
+                self.forget_seen(now, by);
+                match self.recent.first_mut() {
+                    Some(unseen) => unseen.before.as_mut(),
+                    None => Some(&mut self.now),
+                }
+            }
+        }
+    }
+
+    /// A write that can be seen is seen for ever, and so are those before it, whatever the lag becomes.
+    fn forget_seen(&mut self, now: Duration, lag: Duration) {
+        let is_seen = |recent: &Recent| recent.at.saturating_add(lag) <= now;
+        let count = self.recent.iter().rposition(is_seen).map_or(0, |last| last + 1);
+        self.recent.drain(..count);
+    }
 }
 
 /// The deployments by place and by id.
@@ -57,17 +115,18 @@ impl Store {
             return Err(SeedError::duplicate(deployment.name(), deployment.id()));
         }
         let id = deployment.id().to_owned();
-        self.insert(deployment, created);
+        self.insert(deployment, created, Writer::Hand);
         Ok(id)
     }
 
     /// Adds a new deployment.
-    pub(crate) fn insert(&mut self, deployment: Deployment, created: Timestamp) {
+    pub(crate) fn insert(&mut self, deployment: Deployment, created: Timestamp, writer: Writer) {
         let created = created_at(&deployment).unwrap_or(created);
         let place = Place(created, self.inserted);
         self.inserted += 1;
         self.places.insert(deployment.id().to_owned(), place);
-        let record = Record { now: deployment, before_last_write: None };
+        let mut record = Record { now: deployment, before_last_write: None, recent: Vec::new() };
+        record.keep(None, writer);
         self.records.insert(place, record);
     }
 
@@ -83,17 +142,14 @@ impl Store {
 
     /// One deployment.
     pub(crate) fn get(&mut self, id: &str, freshness: Freshness) -> Option<&mut Deployment> {
-        let record = self.records.get_mut(&self.place(id)?)?;
-        Some(match (freshness, &mut record.before_last_write) {
-            (Freshness::Stale, Some(before)) => before,
-            _ => &mut record.now,
-        })
+        self.records.get_mut(&self.place(id)?)?.seen(freshness)
     }
 
     /// Changes a deployment, and keeps what it was before if the change succeeds. `None`: there is no such deployment.
     pub(crate) fn write<T, E>(
         &mut self,
         id: &str,
+        writer: Writer,
         change: impl FnOnce(&mut Deployment) -> Result<T, E>,
     ) -> Option<Result<T, E>> {
         let place = self.place(id)?;
@@ -101,7 +157,9 @@ impl Store {
         let mut changed = record.now.clone();
         let result = change(&mut changed);
         if result.is_ok() {
-            record.before_last_write = Some(std::mem::replace(&mut record.now, changed));
+            let before = std::mem::replace(&mut record.now, changed);
+            record.keep(Some(before.clone()), writer);
+            record.before_last_write = Some(before);
             self.last_written = Some(place);
         }
         Some(result)
@@ -148,12 +206,11 @@ impl Store {
         range: (Bound<Place>, Bound<Place>),
         freshness: Freshness,
     ) -> impl DoubleEndedIterator<Item = &mut Deployment> {
-        let hidden = self.last_written.filter(|_| freshness == Freshness::Stale);
-        self.records.range_mut(range).map(move |(place, record)| {
-            match &mut record.before_last_write {
-                Some(before) if hidden == Some(*place) => before,
-                _ => &mut record.now,
-            }
+        let last_written = self.last_written;
+        self.records.range_mut(range).filter_map(move |(place, record)| {
+            // A stale list lacks the last write of all, and no other.
+            let is_seen = freshness == Freshness::Stale && last_written != Some(*place);
+            record.seen(if is_seen { Freshness::Fresh } else { freshness })
         })
     }
 }

@@ -112,7 +112,12 @@ fn bad_input_is_named_and_nothing_is_printed() -> Outcome {
         assert!(!output.status.success() && output.stdout.is_empty());
         assert!(error.contains(reason), "{error}");
     }
-    for args in [["--create-status", "418"], ["--latency", "soon"], ["--tls-cert", "only.pem"]] {
+    for args in [
+        ["--create-status", "418"],
+        ["--latency", "soon"],
+        ["--read-lag", "2"],
+        ["--tls-cert", "only.pem"],
+    ] {
         let (output, error) = refused(&args)?;
         assert!(!output.status.success() && error.contains(args[0]), "{error}");
     }
@@ -126,5 +131,14 @@ async fn a_seed_file_is_read_and_the_control_api_needs_no_token() -> Outcome {
     let (_child, base_url) = start(&["--seed", &seed.display().to_string()]).await?;
     let ids = reqwest::get(format!("{}/deployments", control(&base_url)?)).await?;
     assert_eq!(ids.json::<Value>().await?, json!({"ids": ["dep_1", "dep_2"]}));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_flags_of_the_pace_are_the_settings() -> Outcome {
+    let (_child, base_url) = start(&["--latency", "5ms", "--read-lag", "2s"]).await?;
+    let settings = reqwest::get(format!("{}/settings", control(&base_url)?)).await?;
+    let settings: Value = settings.json().await?;
+    assert_eq!((&settings["latency_ms"], &settings["read_lag_ms"]), (&json!(5), &json!(2000)));
     Ok(())
 }
