@@ -1,10 +1,13 @@
-//! The command line. Every flag has an environment twin.
+//! The command line. Every flag has an environment twin, and an empty variable is an unset one.
 
 #![allow(clippy::doc_markdown, reason = "--help shows these texts as they are")]
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, ffi::OsStr, net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    ValueEnum,
+};
 use http::HeaderValue;
 use k8s_openapi::jiff::SignedDuration;
 
@@ -61,7 +64,7 @@ pub struct RunArgs {
     pub token_file: Option<PathBuf>,
 
     /// The workspace, as the header qoder-workspace-id of every call.
-    #[arg(long, env = "QODER_WORKSPACE_ID", value_name = "ID")]
+    #[arg(long, env = "QODER_WORKSPACE_ID", value_parser = workspace_id, value_name = "ID")]
     pub workspace_id: Option<HeaderValue>,
 
     /// A namespace to watch; repeatable, or separated by commas. Without it: all namespaces.
@@ -69,9 +72,10 @@ pub struct RunArgs {
         long = "namespace",
         env = "QODER_NAMESPACES",
         value_delimiter = ',',
+        value_parser = namespace,
         value_name = "NAMESPACE"
     )]
-    pub namespaces: Vec<String>,
+    namespaces: Vec<String>,
 
     /// How often the remote deployments are read: 1s to 1h.
     #[arg(long, env = "QODER_POLL_INTERVAL", default_value = "30s", value_parser = poll_interval, value_name = "DURATION")]
@@ -109,7 +113,38 @@ pub enum LogFormat {
     Text,
 }
 
+impl Cli {
+    /// The command line of this process and its environment. Ends the process when they are wrong,
+    /// or ask for help.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Manifests set variables to nothing where there is nothing to say. clap would take that as a value.
+fn without_empty_variables(command: ClapCommand) -> ClapCommand {
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(is_unset) { arg.env(None) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
+/// Whether this variable is not in the environment, or has nothing but white space in it.
+pub fn is_unset(variable: impl AsRef<OsStr>) -> bool {
+    let value = std::env::var_os(variable).unwrap_or_default();
+    value.to_str().is_some_and(|text| text.trim().is_empty())
+}
+
 impl RunArgs {
+    /// The namespaces to watch, each once: two watches of one would sweep each other's objects.
+    /// None: all.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        let once: BTreeSet<_> = self.namespaces.iter().cloned().collect();
+        once.into_iter().collect()
+    }
+
     /// The two times that all others follow from.
     #[must_use]
     pub fn times(&self) -> Times {
@@ -138,6 +173,30 @@ impl RunArgs {
         }
         let text = std::env::var("QODER_PAT").unwrap_or_default();
         TokenSource::Environment(Token::parse(text.as_bytes()))
+    }
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() {
+        return Err("a name is empty: remove the comma too many, or leave the flag out for all \
+                    namespaces"
+            .to_owned());
+    }
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.len() > 63 || !name.chars().all(inner) || name.starts_with('-') || name.ends_with('-') {
+        return Err(format!(
+            "{name:?} is not the name of a namespace: expected up to 63 lower-case letters, digits \
+             and hyphens, without a hyphen at an end"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+fn workspace_id(text: &str) -> Result<HeaderValue, String> {
+    match HeaderValue::from_str(text.trim()) {
+        Ok(id) if !id.is_empty() => Ok(id),
+        _ => Err("expected an id, or leave the flag out".to_owned()),
     }
 }
 
@@ -180,6 +239,50 @@ mod tests {
         {
             assert!(arg.get_env().is_some(), "--{} has none", arg.get_id());
         }
+    }
+
+    #[test]
+    fn namespaces_are_trimmed_and_each_is_there_once() {
+        let none: [&str; 0] = [];
+        assert_eq!(parse(&[]).unwrap().namespaces(), none);
+        let args = parse(&["--namespace=b, a", "--namespace", "a,b ", "--namespace=0-9"]).unwrap();
+        assert_eq!(args.namespaces(), ["0-9", "a", "b"]);
+        let longest = "n".repeat(63);
+        assert_eq!(parse(&["--namespace", &longest]).unwrap().namespaces(), [longest]);
+    }
+
+    #[test]
+    fn what_cannot_be_a_namespace_is_refused() {
+        for (bad, says) in [
+            ("", "leave the flag out"),
+            (" ", "leave the flag out"),
+            ("a,", "remove the comma"),
+            (",a", "remove the comma"),
+            ("a,,b", "remove the comma"),
+            ("Agents", "\"Agents\" is not the name of a namespace"),
+            ("a b", "not the name"),
+            ("a.b", "not the name"),
+            ("a_b", "not the name"),
+            ("a/b", "not the name"),
+            ("*", "not the name"),
+            ("-a", "not the name"),
+            ("a-", "not the name"),
+            ("ä", "not the name"),
+            (&"n".repeat(64), "not the name"),
+        ] {
+            let error = parse(&[&format!("--namespace={bad}")]).err().expect(bad);
+            assert!(error.contains(says), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_flag_without_a_value_is_refused() {
+        for flag in ["--workspace-id=", "--workspace-id= ", "--token-file=", "--listen="] {
+            let error = parse(&[flag]).err().expect(flag);
+            assert!(error.contains(flag.trim_end_matches([' ', '='])), "{flag}: {error}");
+        }
+        let error = parse(&["--base-url="]).unwrap().checked_base_url().unwrap_err();
+        assert!(error.to_string().contains("base URL"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc};
 
-use clap::Parser as _;
 use qoder_operator::{
     api,
     check::{Report, check_kubernetes, check_remote},
@@ -21,7 +20,7 @@ use tokio::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let result = match cli.command {
         Some(Command::Crd) => api::crd_yaml().map(|yaml| print!("{yaml}")),
         Some(Command::Check(args)) => start(&args, check),
@@ -59,7 +58,7 @@ fn start(
 async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut report = Report::default();
     check_remote(&mut report, &args.token_source(), &qoder(args, &Env::real())?).await;
-    check_kubernetes(&mut report, &kubernetes().await?, &args.namespaces).await;
+    check_kubernetes(&mut report, &kubernetes().await?, &args.namespaces()).await;
     println!("{}", report.text());
     if report.is_good() { Ok(()) } else { Err("the operator could not work here".into()) }
 }
@@ -75,7 +74,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let (metrics, env) = (Arc::new(Metrics::default()), Env::real());
     let account = Account::new(args.token_source(), args.rates(), times);
     let remote = (qoder(args, &env)?, account);
-    let settings = Settings { namespaces: args.namespaces.clone(), times };
+    let settings = Settings { namespaces: args.namespaces(), times };
     let around = (Arc::clone(&metrics), env);
     let controller = Controller::new(kubernetes().await?, remote, around, settings);
     let server = Server::bind(args.listen, controller.view(), metrics).await?;

@@ -4,12 +4,15 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::LogFormat;
+use crate::config::{LogFormat, is_unset};
 
 /// Starts logging to stderr. `RUST_LOG` says what; by default everything of ours from `info`.
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,qoder_operator=info,kube_runtime=error"));
+        .ok()
+        // What an empty one stands for is "error".
+        .filter(|_| !is_unset(EnvFilter::DEFAULT_ENV))
+        .unwrap_or_else(|| EnvFilter::new("warn,qoder_operator=info,kube_runtime=error"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),

@@ -265,7 +265,7 @@ fn the_overlays_flags_are_the_binarys() {
     let mut line = args(container(&operator()));
     line.extend(appended(&serde_yaml_ng::from_str(patch).unwrap()));
     let role = object("namespaced/rbac.yaml", "Role");
-    assert_eq!(parse(&line).namespaces, [role["metadata"]["namespace"].as_str().unwrap()]);
+    assert_eq!(parse(&line).namespaces(), [role["metadata"]["namespace"].as_str().unwrap()]);
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Flags that come as environment variables, and lists in them.
+
+use crate::{Check, listener::Listener};
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let api = Listener::start();
+    let mut check = Check::named("empty-variables")
+        .arg(&format!("--base-url={}", api.url("127.0.0.1")))
+        .env("RUST_LOG", "");
+    for variable in [
+        "QODER_ALLOW_INSECURE_HTTP",
+        "QODER_TOKEN_FILE",
+        "QODER_WORKSPACE_ID",
+        "QODER_NAMESPACES",
+        "QODER_POLL_INTERVAL",
+        "QODER_REQUEST_TIMEOUT",
+        "QODER_READS_PER_SECOND",
+        "QODER_WRITES_PER_SECOND",
+        "QODER_LISTEN",
+        "QODER_LOG_FORMAT",
+    ] {
+        check = check.env(variable, if variable.len() % 2 == 0 { "" } else { " \n" });
+    }
+    let checked = check.run();
+    assert!(checked.out.contains("ok    token"), "{}{}", checked.out, checked.errors);
+    assert!(checked.out.contains("in all namespaces"), "{}", checked.out);
+    assert_eq!(api.requests(), ["GET /deployments?limit=1 HTTP/1.1"]);
+    let warned = checked.errors.contains("\"level\":\"WARN\"");
+    assert!(warned, "an empty RUST_LOG is the default: {}", checked.errors);
+}
+
+#[test]
+fn an_empty_base_url_is_the_default() {
+    let proxy = Listener::start();
+    let mut check = Check::named("empty-base-url")
+        .env("QODER_BASE_URL", "")
+        .env("HTTPS_PROXY", &proxy.url("127.0.0.1"));
+    let checked = check.run();
+    assert_eq!(
+        proxy.requests(),
+        ["CONNECT api.qoder.com:443 HTTP/1.1"],
+        "{}{}",
+        checked.out,
+        checked.errors
+    );
+}
+
+#[test]
+fn each_namespace_of_a_variable_is_looked_at_once() {
+    let api = Listener::start();
+    let mut check = Check::named("namespaces")
+        .arg(&format!("--base-url={}", api.url("127.0.0.1")))
+        .env("QODER_NAMESPACES", "agents, default,agents");
+    let checked = check.run();
+    for namespace in ["agents", "default"] {
+        let line = format!("right to list qoderdeployments in {namespace}:");
+        let lines = checked.out.matches(&line).count();
+        assert_eq!(lines, 1, "{namespace}: {}{}", checked.out, checked.errors);
+    }
+}
+
+#[test]
+fn a_variable_with_an_empty_name_in_a_list_is_refused() {
+    for list in ["agents,", ",agents", "agents,,default", ","] {
+        let mut check = Check::named("empty-name").env("QODER_NAMESPACES", list);
+        let checked = check.run();
+        assert_eq!(checked.out, "", "{list}");
+        assert!(checked.errors.contains("remove the comma"), "{list}: {}", checked.errors);
+        assert_eq!(check.cluster.requests(), [""; 0], "{list}");
+    }
+}
