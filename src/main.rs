@@ -8,6 +8,7 @@ use qoder_operator::{
     config::{Cli, Command, RunArgs},
     controller::{Controller, Settings},
     env::Env,
+    kubernetes,
     metrics::Metrics,
     qoder::{Client, HttpTransport},
     remote::Account,
@@ -58,14 +59,14 @@ fn start(
 async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut report = Report::default();
     check_remote(&mut report, &args.token_source(), &qoder(args, &Env::real())?).await;
-    check_kubernetes(&mut report, &kubernetes().await?, &args.namespaces()).await;
+    check_kubernetes(&mut report, &kubernetes::infer().await?, &args.namespaces()).await;
     println!("{}", report.text());
     if report.is_good() { Ok(()) } else { Err("the operator could not work here".into()) }
 }
 
 fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
-    let transport = Arc::new(HttpTransport::new(args.request_timeout)?);
     let base_url = args.checked_base_url()?;
+    let transport = Arc::new(HttpTransport::new(args.request_timeout, &base_url)?);
     Ok(Client::new(transport, base_url, args.workspace_id.clone(), env.clone()))
 }
 
@@ -76,7 +77,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let remote = (qoder(args, &env)?, account);
     let settings = Settings { namespaces: args.namespaces(), times };
     let around = (Arc::clone(&metrics), env);
-    let controller = Controller::new(kubernetes().await?, remote, around, settings);
+    let controller = Controller::new(kubernetes::infer().await?, remote, around, settings);
     let server = Server::bind(args.listen, controller.view(), metrics).await?;
 
     let (stopper, stop) = watch::channel(false);
@@ -96,14 +97,6 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-}
-
-/// `KUBECONFIG` or the in-cluster configuration. kube's own retry is off: it would repeat what
-/// the caller has reasons not to repeat, and the caller bounds each call in time.
-async fn kubernetes() -> Result<kube::Client, Box<dyn Error>> {
-    let mut config = kube::Config::infer().await?;
-    config.default_retry = false;
-    Ok(kube::Client::try_from(config)?)
 }
 
 async fn stop_signal() -> std::io::Result<&'static str> {

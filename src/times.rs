@@ -27,6 +27,18 @@ impl Times {
     pub const PAGE_SPACING: Duration = Duration::from_millis(100);
     /// How long one call to the Kubernetes API may take.
     pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
+    /// How long an answer of the Kubernetes API may say nothing, a watch included.
+    pub const KUBERNETES_SILENCE: Duration = Duration::from_secs(60);
+    /// How long it may take to connect, to either API.
+    pub const CONNECT: Duration = Duration::from_secs(5);
+    /// How long a connection is silent until TCP asks whether the other side is still there, and
+    /// how long it waits for each answer.
+    pub const KEEPALIVE: Duration = Duration::from_secs(15);
+    /// How often TCP asks until the connection is given up.
+    pub const KEEPALIVE_RETRIES: u32 = 3;
+    /// How long an unused connection is kept: over a default poll, and less than the minute after
+    /// which many load balancers drop one.
+    pub const CONNECTION_IDLE: Duration = Duration::from_secs(45);
     /// How long a rate that a 429 has lowered is kept before more is tried.
     pub const RATE_CAUTION: Duration = Duration::from_secs(23);
     /// One poll in so many reads everything; those between may read the rarer half only.

@@ -9,7 +9,7 @@ use super::{
     ApiError, Cursor, Deployment, ErrorType, MaxBody, Page, Token, Transport, page,
     retry_after::retry_after, wire,
 };
-use crate::{api::DeploymentId, env::Env};
+use crate::{api::DeploymentId, env::Env, loopback::is_loopback};
 
 /// Largest answer about one deployment, in bytes.
 const MAX_OBJECT: MaxBody = MaxBody(1 << 20);
@@ -73,7 +73,10 @@ pub struct ListQuery {
 
 /// The origin and path of the API, checked: nothing but it is ever called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl(String);
+pub struct BaseUrl {
+    url: String,
+    loopback: bool,
+}
 
 /// Why a text is no base URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -105,21 +108,26 @@ impl BaseUrl {
         if extras || url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidBaseUrl::Extras);
         }
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        let loopback = is_loopback(host);
         match url.scheme() {
             "https" => {}
             "http" if loopback || allow_insecure_http => {}
             "http" => return Err(InvalidBaseUrl::Insecure),
             _ => return Err(InvalidBaseUrl::NotAUrl),
         }
-        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        Ok(Self { url: url.as_str().trim_end_matches('/').to_owned(), loopback })
     }
 
     /// The URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.url
+    }
+
+    /// Whether it is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
     }
 }
 

@@ -7,6 +7,9 @@ use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 
+use super::BaseUrl;
+use crate::times::Times;
+
 /// Sends one request. Everything above this trait is the shipped code, in simulations too.
 pub trait Transport: Send + Sync {
     /// Sends the request and reads the whole answer, at most [`MaxBody`] (an extension of the
@@ -39,18 +42,24 @@ pub enum SendError {
 pub struct HttpTransport(reqwest::Client);
 
 impl HttpTransport {
-    /// `request_timeout` bounds the whole exchange; connecting may take 5 seconds of it.
+    /// `request_timeout` bounds the whole exchange, and connecting is bounded by itself. Requests
+    /// go through the proxy that the environment names for this base URL, never to loopback: the
+    /// token would leave the machine in clear.
     ///
     /// # Errors
     /// The TLS configuration cannot be built.
-    pub fn new(request_timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(request_timeout: Duration, base_url: &BaseUrl) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("qoder-operator/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(request_timeout.min(Duration::from_secs(5)))
+            .connect_timeout(request_timeout.min(Times::CONNECT))
             .timeout(request_timeout)
-            .build()?;
-        Ok(Self(client))
+            .tcp_keepalive(Times::KEEPALIVE)
+            .tcp_keepalive_interval(Times::KEEPALIVE)
+            .tcp_keepalive_retries(Times::KEEPALIVE_RETRIES)
+            .pool_idle_timeout(Times::CONNECTION_IDLE);
+        let client = if base_url.is_loopback() { client.no_proxy() } else { client };
+        Ok(Self(client.build()?))
     }
 }
 

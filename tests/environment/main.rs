@@ -12,6 +12,7 @@
 
 mod flags;
 mod listener;
+mod proxies;
 
 use std::{path::PathBuf, process::Command};
 

@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let base_url = BaseUrl::parse(&arguments.base_url, false)?;
     let token = TokenSource::File(arguments.token_file).load().context("there is no token")?;
-    let transport = Arc::new(HttpTransport::new(REQUEST_TIMEOUT)?);
+    let transport = Arc::new(HttpTransport::new(REQUEST_TIMEOUT, &base_url)?);
     let client = Client::try_default().await?;
     let context = Context {
         client: client.clone(),
