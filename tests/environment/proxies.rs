@@ -1,5 +1,12 @@
 //! What goes through a proxy, and what never does.
 
+use std::{
+    io::Read as _,
+    net::TcpListener,
+    sync::mpsc::{Receiver, channel},
+    time::Duration,
+};
+
 use crate::{Check, listener::Listener};
 
 const NONE: [&str; 0] = [];
@@ -97,6 +104,34 @@ fn the_proxy_of_the_kubeconfig_comes_before_the_environments() {
         assert!(proxy.requests().contains(&request), "{}{}", checked.out, checked.errors);
     }
     assert_eq!(other.requests(), NONE);
+}
+
+/// The first bytes that come to it: a SOCKS5 client says 5, and how many ways it has to sign in.
+fn greeting(proxy: TcpListener) -> Receiver<[u8; 2]> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 2];
+        proxy.accept().unwrap().0.read_exact(&mut bytes).unwrap();
+        sender.send(bytes).unwrap();
+    });
+    receiver
+}
+
+#[test]
+fn a_socks_proxy_is_spoken_to_in_its_language() {
+    let proxies = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [api, cluster] =
+        proxies.each_ref().map(|proxy| format!("socks5h://{}", proxy.local_addr().unwrap()));
+    let greetings = proxies.map(greeting);
+    let mut check = Check::named("socks")
+        .arg("--base-url=https://qoder.invalid/api")
+        .env("ALL_PROXY", &api)
+        .cluster_entry(&format!("server: 'https://kubernetes.invalid', proxy-url: '{cluster}'"));
+    let checked = check.run();
+    for greeting in greetings {
+        let greeting = greeting.recv_timeout(Duration::from_secs(1));
+        assert_eq!(greeting, Ok([5, 1]), "{}{}", checked.out, checked.errors);
+    }
 }
 
 #[test]
