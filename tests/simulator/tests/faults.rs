@@ -30,6 +30,7 @@ impl Scene {
             simulator,
             client: reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
                 .build()?,
         })
     }

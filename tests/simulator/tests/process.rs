@@ -28,6 +28,11 @@ async fn start(args: &[&str]) -> Result<(Child, String), Box<dyn Error>> {
     Ok((child, first.ok_or("it said nothing")?))
 }
 
+/// A client for loopback; no proxy of the environment is to see it.
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().no_proxy().build()
+}
+
 /// Where the control API is.
 fn control(base_url: &str) -> Result<String, Box<dyn Error>> {
     let root = base_url.strip_suffix("/api/v1/cloud");
@@ -49,8 +54,7 @@ async fn the_first_line_is_a_usable_base_url_even_on_all_interfaces() -> Outcome
     let (_child, base_url) = start(&["--listen", "0.0.0.0:0", "--deployments", "3"]).await?;
     assert!(base_url.starts_with("http://127.0.0.1:"), "{base_url}");
     assert!(base_url.ends_with("/api/v1/cloud"), "{base_url}");
-    let list =
-        reqwest::Client::new().get(format!("{base_url}/deployments")).bearer_auth("pt-simulator");
+    let list = client()?.get(format!("{base_url}/deployments")).bearer_auth("pt-simulator");
     let page: Value = list.send().await?.json().await?;
     assert_eq!(page["data"].as_array().map(Vec::len), Some(3));
     Ok(())
@@ -59,7 +63,7 @@ async fn the_first_line_is_a_usable_base_url_even_on_all_interfaces() -> Outcome
 #[tokio::test]
 async fn it_stops_at_once_even_when_requests_hang() -> Outcome {
     let (mut child, base_url) = start(&["--deployments", "1", "--latency", "3600s"]).await?;
-    let client = reqwest::Client::new();
+    let client = client()?;
     let hanging = client.get(format!("{base_url}/deployments")).bearer_auth("pt-simulator").send();
     let hanging = tokio::spawn(hanging);
     let journal = format!("{}/journal", control(&base_url)?);
@@ -85,7 +89,7 @@ async fn https_is_served_with_the_given_certificate() -> Outcome {
     let (_child, base_url) = start(&["--tls-cert", &paths[0], "--tls-key", &paths[1]]).await?;
     assert!(base_url.starts_with("https://"), "{base_url}");
     let trusted = reqwest::Certificate::from_pem(issued.cert.pem().as_bytes())?;
-    let client = reqwest::Client::builder().tls_certs_only([trusted]).build()?;
+    let client = reqwest::Client::builder().tls_certs_only([trusted]).no_proxy().build()?;
     let list = client.get(format!("{base_url}/deployments")).bearer_auth("pt-simulator");
     assert_eq!(list.send().await?.status(), 200);
     Ok(())

@@ -62,5 +62,8 @@ pub async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
     // Whoever comes first installs the provider; that there is one already is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Ok(Client::try_from(config.context("failed to use the kubeconfig")?)?)
+    let mut config = config.context("failed to use the kubeconfig")?;
+    // The control plane is on this machine; no proxy of the environment is to see it.
+    config.proxy_url = None;
+    Ok(Client::try_from(config)?)
 }

@@ -17,7 +17,7 @@ use clap::Parser;
 use futures::StreamExt;
 use kube::runtime::controller::Controller;
 use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::{Api, Client, Config};
 use qoder_operator::api::QoderDeployment;
 use qoder_operator::qoder::{BaseUrl, Client as Qoder, HttpTransport, TokenSource};
 use tracing::{debug, warn};
@@ -49,7 +49,10 @@ async fn main() -> anyhow::Result<()> {
     let base_url = BaseUrl::parse(&arguments.base_url, false)?;
     let token = TokenSource::File(arguments.token_file).load().context("there is no token")?;
     let transport = Arc::new(HttpTransport::new(REQUEST_TIMEOUT, &base_url)?);
-    let client = Client::try_default().await?;
+    let mut config = Config::infer().await?;
+    // The control plane is on this machine; no proxy of the environment is to see it.
+    config.proxy_url = None;
+    let client = Client::try_from(config)?;
     let context = Context {
         client: client.clone(),
         qoder: Qoder::new(transport, base_url, None),
