@@ -19,6 +19,7 @@ use kube::runtime::controller::Controller;
 use kube::runtime::watcher;
 use kube::{Api, Client, Config};
 use qoder_operator::api::QoderDeployment;
+use qoder_operator::env::Env;
 use qoder_operator::qoder::{BaseUrl, Client as Qoder, HttpTransport, TokenSource};
 use tracing::{debug, warn};
 
@@ -55,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
     let client = Client::try_from(config)?;
     let context = Context {
         client: client.clone(),
-        qoder: Qoder::new(transport, base_url, None),
+        qoder: Qoder::new(transport, base_url, None, Env::real()),
         token,
         pace: Pace::new(),
         failures: std::sync::Mutex::default(),

@@ -95,7 +95,7 @@ pub fn error_policy(
 
 /// The call that makes the deployment as wished, if one does.
 fn needed(resource: &QoderDeployment, deployment: &Deployment) -> Option<Verb> {
-    if deployment.archived {
+    if deployment.archived_at.is_some() {
         return None;
     }
     match (resource.spec.paused?, &deployment.status) {

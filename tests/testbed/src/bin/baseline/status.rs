@@ -2,14 +2,17 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use qoder_operator::api::{Condition, QoderDeployment, QoderDeploymentStatus, Wish};
+use qoder_operator::api::{
+    Condition, PausedReason, PausedReasonError, QoderDeployment, QoderDeploymentStatus, Schedule,
+    Wish,
+};
 use qoder_operator::qoder::{Deployment, RemoteStatus};
 
 /// Times of conditions that did not change are kept, so that the same is seen to be the same.
 pub fn of(resource: &QoderDeployment, deployment: &Deployment) -> QoderDeploymentStatus {
     let paused = deployment.status == RemoteStatus::Paused;
     let as_wished = resource.spec.paused.is_none_or(|wish| wish == paused);
-    let ready = match (deployment.archived, as_wished) {
+    let ready = match (deployment.archived_at.is_some(), as_wished) {
         (true, _) => ("False", "RemoteArchived", "the deployment is archived"),
         (false, true) => ("True", "InSync", "the deployment is as wished"),
         (false, false) => ("False", "OutOfSync", "the deployment is not as wished"),
@@ -23,10 +26,16 @@ pub fn of(resource: &QoderDeployment, deployment: &Deployment) -> QoderDeploymen
         observed_generation: resource.metadata.generation.unwrap_or_default(),
         desired: Some(Wish::from(resource.spec.paused)),
         status: Some(deployment.status.as_str().to_owned()),
-        paused_reason: deployment.paused_reason.clone(),
+        paused_reason: deployment.paused_reason.clone().map(|reason| PausedReason {
+            kind: reason.kind,
+            error: reason.error.map(|kind| PausedReasonError { kind }),
+        }),
         name: deployment.name.clone(),
-        schedule: deployment.schedule.clone(),
-        archived_time: deployment.archived_time.clone(),
+        schedule: deployment.schedule.clone().map(|schedule| Schedule {
+            expression: schedule.expression,
+            timezone: schedule.timezone,
+        }),
+        archived_time: deployment.archived_at.map(|time| time.to_string()),
         conditions: vec![
             condition(resource, "Ready", ready),
             condition(resource, "Paused", is_paused),
