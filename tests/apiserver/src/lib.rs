@@ -1,0 +1,42 @@
+//! A Kubernetes API server in memory, below `kube::Client`, for driver tests of the operator on
+//! tokio's paused clock.
+//!
+//! There is `kube-fake-client`, which answers single requests. It has no watches, no streaming
+//! lists and no virtual time, and it cannot hold back or lose an answer after its effect, which is
+//! what a driver test is about; so this is our own.
+//!
+//! It must not lie: `tests/differential.rs` sends the same requests to it and to a real
+//! kube-apiserver, and compares the answers.
+//!
+//! - [`ApiServer`] is what a test holds: clients, faults, rights, the journal;
+//! - [`Objects`] are the objects as users see and change them;
+//! - [`Match`], [`On`] and [`Rule`] hold, lose, delay or refuse requests;
+//! - [`Watch`] does the same to the events of a watch.
+
+mod failure;
+mod feed;
+mod fields;
+mod journal;
+mod kind;
+mod managers;
+mod merge;
+mod meta;
+mod objects;
+mod read;
+mod request;
+mod rule;
+mod schema;
+mod server;
+mod service;
+mod store;
+mod times;
+mod watches;
+mod write;
+
+pub use failure::Failure;
+pub use journal::Entry;
+pub use objects::Objects;
+pub use request::Verb;
+pub use rule::{Match, On, Rule};
+pub use server::ApiServer;
+pub use watches::Watch;

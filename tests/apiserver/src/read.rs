@@ -1,0 +1,210 @@
+//! Reads: one object, and lists with pages.
+
+use serde_json::{Value, json};
+
+use crate::{
+    failure::{Cause, Failure},
+    request::Request,
+    store::{Key, Store},
+    write::Reply,
+};
+
+pub(crate) fn get(store: &Store, request: &Request) -> Result<Reply, Failure> {
+    let namespace = request.namespace.clone().unwrap_or_default();
+    let key = Key { plural: request.kind.plural, namespace, name: request.name.clone() };
+    match store.get(&key) {
+        Some(object) => Ok(Reply::ok(object.clone())),
+        None => Err(Failure::not_found(request.kind, &request.name)),
+    }
+}
+
+/// Which version of a list is asked for.
+enum At {
+    Now,
+    Exactly(u64),
+}
+
+pub(crate) fn list(store: &Store, request: &Request) -> Result<Reply, Failure> {
+    check_options(request, true)?;
+    let filter = Filter::read(request)?;
+    let kind = request.kind;
+    let limit = request.query("limit").parse::<usize>().unwrap_or_default();
+    let (at, after) = match request.query("continue") {
+        "" => (asked_version(store, request)?, None),
+        token => {
+            let (version, after) = read_token(token)?;
+            if version < store.compacted() {
+                return Err(too_old_to_continue(store, &after));
+            }
+            (At::Exactly(version), Some(after))
+        }
+    };
+    let version = match at {
+        At::Now => store.revision(),
+        At::Exactly(version) => version,
+    };
+    let objects = store.list_at(kind, request.namespace.as_deref(), version).into_iter();
+    let rest: Vec<_> = objects
+        .filter(|(key, _)| after.as_ref().is_none_or(|after| (&key.namespace, &key.name) > (&after.0, &after.1)))
+        .filter(|(key, _)| filter.takes(key))
+        .collect();
+    let taken = if limit == 0 { rest.len() } else { limit.min(rest.len()) };
+    let mut metadata = json!({"resourceVersion": version.to_string()});
+    if !kind.built_in {
+        metadata["continue"] = json!("");
+    }
+    if taken < rest.len() {
+        let last = rest.get(taken.saturating_sub(1));
+        let last = last.map(|(key, _)| (key.namespace.clone(), key.name.clone()));
+        metadata["continue"] = json!(write_token(version, &last.unwrap_or_default()));
+        if filter.takes_all() {
+            metadata["remainingItemCount"] = json!(rest.len() - taken);
+        }
+    }
+    let items = rest.into_iter().take(taken).map(|(_, mut object)| {
+        if let (true, Some(fields)) = (kind.built_in, object.as_object_mut()) {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        object
+    });
+    Ok(Reply::ok(json!({
+        "apiVersion": kind.api_version(),
+        "kind": format!("{}List", kind.kind),
+        "metadata": metadata,
+        "items": items.collect::<Vec<_>>(),
+    })))
+}
+
+fn asked_version(store: &Store, request: &Request) -> Result<At, Failure> {
+    let (asked, rule) = (request.query("resourceVersion"), request.query("resourceVersionMatch"));
+    if asked.is_empty() || asked == "0" {
+        return Ok(At::Now);
+    }
+    let version = parse_version(asked)?;
+    if version > store.revision() {
+        return Err(too_large(version, store.revision()));
+    }
+    let is_paged = !request.query("limit").is_empty();
+    if rule == "Exact" || (rule.is_empty() && is_paged) {
+        if version < store.compacted() {
+            let message = "The resourceVersion for the provided list is too old.";
+            return Err(Failure::new(410, "Expired", message));
+        }
+        return Ok(At::Exactly(version));
+    }
+    Ok(At::Now)
+}
+
+pub(crate) fn parse_version(text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| {
+        let cause = Cause::invalid("resourceVersion", &json!(text), &format!("strconv.ParseUint: parsing {text:?}: invalid syntax"));
+        Failure::invalid_as("meta.k8s.io", "ListOptions", "", &[cause])
+    })
+}
+
+fn too_large(version: u64, current: u64) -> Failure {
+    let message = format!("Timeout: Too large resource version: {version}, current: {current}");
+    let causes = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
+    Failure::new(504, "Timeout", message).with(json!({"causes": causes, "retryAfterSeconds": 1}))
+}
+
+/// Opaque for clients.
+fn write_token(version: u64, after: &(String, String)) -> String {
+    format!("{version}~{}~{}", after.0, after.1)
+}
+
+fn read_token(token: &str) -> Result<(u64, (String, String)), Failure> {
+    let mut parts = token.split('~');
+    let version = parts.next().and_then(|version| version.parse().ok());
+    match (version, parts.next(), parts.next()) {
+        (Some(version), Some(namespace), Some(name)) => {
+            Ok((version, (namespace.to_owned(), name.to_owned())))
+        }
+        _ => Err(Failure::bad_request("continue key is not valid: illegal base64 data")),
+    }
+}
+
+fn too_old_to_continue(store: &Store, after: &(String, String)) -> Failure {
+    const MESSAGE: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+    let mut failure = Failure::new(410, "Expired", MESSAGE);
+    failure.continue_token = Some(write_token(store.revision(), after));
+    failure
+}
+
+/// What a selector takes. Only `metadata.name` is understood.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter(Option<String>);
+
+impl Filter {
+    pub fn read(request: &Request) -> Result<Self, Failure> {
+        let unknown = |what: &str| {
+            Failure::new(501, "NotImplemented", format!("this server does not know {what}"))
+        };
+        if !request.query("labelSelector").is_empty() {
+            return Err(unknown("label selectors"));
+        }
+        match request.query("fieldSelector") {
+            "" => Ok(Self(None)),
+            selector => match selector.strip_prefix("metadata.name=") {
+                Some(name) => Ok(Self(Some(name.to_owned()))),
+                None => Err(unknown("this field selector")),
+            },
+        }
+    }
+
+    pub fn takes(&self, key: &Key) -> bool {
+        self.0.as_ref().is_none_or(|name| *name == key.name)
+    }
+
+    fn takes_all(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// Refuses options that contradict each other; `streams`: whether the server streams lists.
+pub(crate) fn check_options(request: &Request, streams: bool) -> Result<(), Failure> {
+    let (rule, initial) = (request.query("resourceVersionMatch"), request.query("sendInitialEvents"));
+    let is_watch = request.verb == crate::Verb::Watch;
+    let mut causes = Vec::new();
+    let mut refuse = |field: &str, why: &str| causes.push(Cause::forbidden(field, why));
+    if is_watch && !initial.is_empty() {
+        if rule != "NotOlderThan" {
+            refuse("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        }
+        if !streams {
+            refuse("sendInitialEvents", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
+        }
+    }
+    if !rule.is_empty() {
+        if is_watch && initial.is_empty() {
+            refuse("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        }
+        if !is_watch && request.query("resourceVersion").is_empty() {
+            refuse("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+        }
+        if !request.query("continue").is_empty() {
+            refuse("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
+        }
+    }
+    if !is_watch && !initial.is_empty() {
+        refuse("sendInitialEvents", "sendInitialEvents is forbidden for list");
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::invalid_as("meta.k8s.io", "ListOptions", "", &causes))
+}
+
+/// The object as a watch shows it when nothing but a version is to be said.
+pub(crate) fn bookmark(request_kind: &crate::kind::Kind, version: u64, ends_list: bool) -> Value {
+    let mut object = json!({
+        "apiVersion": request_kind.api_version(),
+        "kind": request_kind.kind,
+        "metadata": {"resourceVersion": version.to_string()},
+    });
+    if ends_list {
+        object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    }
+    object
+}

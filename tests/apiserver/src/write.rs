@@ -1,0 +1,317 @@
+//! Writes: create, update, patch and delete, with everything that the real server does on the way.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    failure::{Cause, Failure},
+    kind::Kind,
+    managers::{Manager, Write, are_timeless_equal, bare, not_written},
+    meta,
+    request::Request,
+    schema,
+    store::{Key, Store},
+};
+
+/// An answer that is not an error.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub code: u16,
+    pub body: Value,
+    pub warnings: Vec<String>,
+}
+
+impl Reply {
+    pub fn ok(body: Value) -> Self {
+        Self { code: 200, body, warnings: Vec::new() }
+    }
+
+    fn with(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+}
+
+/// One write on its way.
+struct Writing<'a> {
+    store: &'a mut Store,
+    kind: &'static Kind,
+    key: Key,
+    manager: Manager,
+    validation: String,
+}
+
+/// Does what a request asks.
+pub(crate) fn write(store: &mut Store, request: &Request) -> Result<Reply, Failure> {
+    let kind = request.kind;
+    let namespace = request.namespace.clone().unwrap_or_default();
+    let key = Key { plural: kind.plural, namespace, name: request.name.clone() };
+    let validation = match request.query("fieldValidation") {
+        "" => "Warn".to_owned(),
+        other => other.to_owned(),
+    };
+    let mut writing = Writing { store, kind, key, manager: request.manager(), validation };
+    match request.verb {
+        crate::Verb::Create => writing.create(request.body.clone()),
+        crate::Verb::Update => writing.update(request.body.clone()),
+        crate::Verb::Patch if request.is_apply() => writing.apply(request),
+        crate::Verb::Patch => writing.patch(request),
+        _ => writing.delete(&request.body),
+    }
+}
+
+impl Writing<'_> {
+    /// Drops unknown fields and sets defaults; unknown fields are an error, a warning or nothing.
+    fn decode(&self, object: &mut Value) -> Result<Vec<String>, Failure> {
+        let unknown = schema::prune(object, &self.kind.schema, "");
+        schema::default(object, &self.kind.schema);
+        let unknown: Vec<_> =
+            unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+        match (unknown.as_slice(), self.validation.as_str()) {
+            ([], _) | (_, "Ignore") => Ok(Vec::new()),
+            (_, "Strict") => {
+                Err(Failure::bad_request(format!("strict decoding error: {}", unknown.join(", "))))
+            }
+            _ => Ok(unknown),
+        }
+    }
+
+    fn create(&mut self, mut object: Value) -> Result<Reply, Failure> {
+        meta::check_type(self.kind, &object)?;
+        let warnings = self.decode(&mut object).map_err(|failure| {
+            let Kind { kind, version, .. } = self.kind;
+            let prefix =
+                format!("{kind} in version {version:?} cannot be handled as a {kind}: ");
+            Failure { message: prefix + &failure.message, ..failure }
+        })?;
+        if !meta::text(&object, "resourceVersion").is_empty() {
+            let message = "resourceVersion should not be set on objects to be created";
+            return Err(Failure::new(500, "", message));
+        }
+        let created = self.insert(object, None)?;
+        Ok(Reply { code: 201, ..Reply::ok(created) }.with(warnings))
+    }
+
+    /// Stores an object that was not there; `managed`: with its managers already.
+    fn insert(&mut self, mut object: Value, managed: Option<Value>) -> Result<Value, Failure> {
+        let generated = meta::text(&object, "generateName").to_owned();
+        if meta::text(&object, "name").is_empty() && !generated.is_empty() {
+            object["metadata"]["name"] = json!(generated + &self.store.fresh_suffix());
+        }
+        meta::check_namespace(&object, &self.key.namespace)?;
+        self.key.name = meta::text(&object, "name").to_owned();
+        meta::begin(&mut object, self.kind, &self.key, self.store);
+        if let (true, Some(fields)) = (self.kind.has_status, object.as_object_mut()) {
+            fields.remove("status");
+        }
+        let causes = self.validate(&object, None);
+        if !causes.is_empty() {
+            return Err(Failure::invalid(self.kind, &self.key.name, &causes));
+        }
+        if self.store.get(&self.key).is_some() {
+            return Err(Failure::already_exists(self.kind, &self.key.name));
+        }
+        match managed {
+            Some(managed) => object["metadata"]["managedFields"] = managed,
+            None => self.writer().update(&json!({}), &mut object),
+        }
+        schema::default(&mut object, &self.kind.schema);
+        Ok(self.store.put(self.key.clone(), object))
+    }
+
+    fn update(&mut self, mut object: Value) -> Result<Reply, Failure> {
+        meta::check_type(self.kind, &object)?;
+        meta::check_name(&object, &self.key)?;
+        let warnings = self.decode(&mut object)?;
+        let Some(old) = self.store.get(&self.key).cloned() else {
+            if self.kind.create_on_update && self.manager.subresource.is_empty() {
+                return Ok(Reply { code: 201, ..Reply::ok(self.insert(object, None)?) });
+            }
+            return Err(Failure::not_found(self.kind, &self.key.name));
+        };
+        let (given, uid) = (meta::text(&object, "uid"), meta::text(&old, "uid"));
+        if !given.is_empty() && given != uid {
+            let why = format!(
+                "Precondition failed: UID in precondition: {given}, UID in object meta: {uid}"
+            );
+            return Err(Failure::conflict(self.kind, &self.key.name, &why));
+        }
+        self.keep_unwritten(&old, &mut object);
+        self.writer().update(&old, &mut object);
+        Ok(Reply::ok(self.save(&old, object)?).with(warnings))
+    }
+
+    fn patch(&mut self, request: &Request) -> Result<Reply, Failure> {
+        let Some(old) = self.store.get(&self.key).cloned() else {
+            return Err(Failure::not_found(self.kind, &self.key.name));
+        };
+        if !request.query("force").is_empty() {
+            let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+            return Err(Failure::invalid_as("meta.k8s.io", "PatchOptions", "", &[cause]));
+        }
+        let mut object = old.clone();
+        match request.content_type.as_str() {
+            "application/merge-patch+json" => json_patch::merge(&mut object, &request.body),
+            "application/json-patch+json" => {
+                let patch: json_patch::Patch = serde_json::from_value(request.body.clone())
+                    .map_err(|error| Failure::bad_request(error.to_string()))?;
+                json_patch::patch(&mut object, &patch)
+                    .map_err(|error| Failure::new(422, "Invalid", error.to_string()))?;
+            }
+            other => return Err(meta::unsupported_media_type(other)),
+        }
+        meta::check_name(&object, &self.key)?;
+        let warnings = self.decode(&mut object)?;
+        self.keep_unwritten(&old, &mut object);
+        self.writer().update(&old, &mut object);
+        Ok(Reply::ok(self.save(&old, object)?).with(warnings))
+    }
+
+    fn apply(&mut self, request: &Request) -> Result<Reply, Failure> {
+        let invalid = |cause| Failure::invalid_as("meta.k8s.io", "PatchOptions", "", &[cause]);
+        if request.query("fieldManager").is_empty() {
+            return Err(invalid(Cause::required("fieldManager", "is required for apply patch")));
+        }
+        let old = self.store.get(&self.key).cloned();
+        if old.is_none() && !self.manager.subresource.is_empty() {
+            return Err(Failure::not_found(self.kind, &self.key.name));
+        }
+        let mut applied = request.body.clone();
+        meta::check_applied(self.kind, &applied, &self.key)?;
+        if let Some(fields) = applied.as_object_mut() {
+            let metadata = fields.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+            metadata["namespace"] = json!(self.key.namespace);
+        }
+        let errors = schema::untyped(&applied, &self.kind.schema, "");
+        if !errors.is_empty() {
+            return Err(meta::untyped(self.kind, &self.key, &errors));
+        }
+        let force = request.query("force") == "true";
+        let nothing = json!({
+            "apiVersion": self.kind.api_version(), "kind": self.kind.kind,
+            "metadata": {"name": self.key.name, "namespace": self.key.namespace},
+        });
+        let live = old.as_ref().unwrap_or(&nothing);
+        let mut object = self.writer().apply(live, &applied, force)?;
+        schema::default(&mut object, &self.kind.schema);
+        let Some(old) = old else {
+            if !meta::text(&object, "uid").is_empty() {
+                let why = format!(
+                    "uid mismatch: the provided object specified uid {}, and no existing object was found",
+                    meta::text(&object, "uid")
+                );
+                return Err(Failure::conflict(self.kind, &self.key.name, &why));
+            }
+            let managed = object.pointer("/metadata/managedFields").cloned();
+            let created = self.insert(object, managed)?;
+            return Ok(Reply { code: 201, ..Reply::ok(created) });
+        };
+        self.keep_unwritten(&old, &mut object);
+        Ok(Reply::ok(self.save(&old, object)?))
+    }
+
+    /// Puts back what a write of this resource, or of this subresource, does not change.
+    fn keep_unwritten(&self, old: &Value, object: &mut Value) {
+        let is_status = !self.manager.subresource.is_empty();
+        let version = meta::text(object, "resourceVersion").to_owned();
+        let managed = object.pointer("/metadata/managedFields").cloned();
+        for place in not_written(self.kind, &self.manager.subresource) {
+            let name = place.trim_start_matches("f:");
+            match old.get(name) {
+                Some(kept) => object[name] = kept.clone(),
+                None => drop(object.as_object_mut().and_then(|object| object.remove(name))),
+            }
+        }
+        if is_status {
+            object["metadata"]["resourceVersion"] = json!(version);
+            object["metadata"]["managedFields"] = managed.unwrap_or_default();
+        }
+    }
+
+    /// Stores the next state of an object, if it is allowed and if it differs.
+    fn save(&mut self, old: &Value, mut object: Value) -> Result<Value, Failure> {
+        let (kind, name) = (self.kind, self.key.name.clone());
+        match meta::text(&object, "resourceVersion") {
+            "" if kind.unconditional_update => {
+                object["metadata"]["resourceVersion"] = json!(meta::text(old, "resourceVersion"));
+            }
+            "" => {
+                let why = "must be specified for an update";
+                let cause = Cause::invalid("metadata.resourceVersion", &json!(0), why);
+                return Err(Failure::invalid(kind, &name, &[cause]));
+            }
+            version if version == meta::text(old, "resourceVersion") => {}
+            _ => return Err(Failure::modified(kind, &name)),
+        }
+        meta::check_namespace(&object, &self.key.namespace)?;
+        meta::keep(old, &mut object);
+        let is_changed = |object: &Value, other: &Value| {
+            let rest = |object: &Value| {
+                let mut rest = object.clone();
+                if let Some(fields) = rest.as_object_mut() {
+                    fields.remove("metadata");
+                    fields.remove("status");
+                }
+                rest
+            };
+            rest(object) != rest(other)
+        };
+        if kind.has_status && is_changed(&object, old) {
+            let generation = old.pointer("/metadata/generation").and_then(Value::as_i64);
+            object["metadata"]["generation"] = json!(generation.unwrap_or_default() + 1);
+        }
+        let mut causes = meta::check_update(old, &object);
+        causes.extend(self.validate(&object, Some(old)));
+        if !causes.is_empty() {
+            return Err(Failure::invalid(kind, &name, &causes));
+        }
+        if meta::is_deleted(&object) && meta::finalizers(&object).is_empty() {
+            self.store.delete(&self.key);
+            return Ok(object);
+        }
+        if bare(old) == bare(&object) && are_timeless_equal(old, &object) {
+            return Ok(old.clone());
+        }
+        Ok(self.store.put(self.key.clone(), object))
+    }
+
+    fn delete(&mut self, options: &Value) -> Result<Reply, Failure> {
+        let (kind, name) = (self.kind, self.key.name.clone());
+        let Some(old) = self.store.get(&self.key).cloned() else {
+            return Err(Failure::not_found(kind, &name));
+        };
+        meta::check_preconditions(kind, &name, options, &old)?;
+        if meta::finalizers(&old).is_empty() {
+            self.store.delete(&self.key);
+            let mut details = kind.details(&name);
+            details["uid"] = json!(meta::text(&old, "uid"));
+            return Ok(Reply::ok(json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                "details": details,
+            })));
+        }
+        if meta::is_deleted(&old) {
+            return Ok(Reply::ok(old));
+        }
+        let mut object = old;
+        let now = self.store.clock.timestamp();
+        let metadata = &mut object["metadata"];
+        metadata["deletionTimestamp"] = json!(now);
+        metadata["deletionGracePeriodSeconds"] = json!(0);
+        if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
+            metadata["generation"] = json!(generation + 1);
+        }
+        Ok(Reply::ok(self.store.put(self.key.clone(), object)))
+    }
+
+    fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let mut causes = schema::validate(object, old, &self.kind.schema, "");
+        if causes.is_empty() {
+            causes = meta::check_names(object);
+        }
+        causes
+    }
+
+    fn writer(&self) -> Write<'_> {
+        Write { kind: self.kind, manager: &self.manager, time: self.store.clock.timestamp() }
+    }
+}
