@@ -52,7 +52,8 @@ impl Failure {
     /// 429, as from a server with too much to do.
     #[must_use]
     pub fn too_many_requests() -> Self {
-        let message = "The server has received too many requests and has asked us to try again later";
+        let message =
+            "The server has received too many requests and has asked us to try again later";
         Self::new(429, "TooManyRequests", message).with(json!({"retryAfterSeconds": 1}))
     }
 
@@ -97,16 +98,26 @@ impl Failure {
     }
 
     pub(crate) fn invalid_as(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
-        let list: Vec<_> =
-            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let mut list = Vec::new();
+        for cause in causes {
+            let line = format!("{}: {}", cause.field, cause.message);
+            if !list.contains(&line) {
+                list.push(line);
+            }
+        }
         let list = match list.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let message = format!("{kind}.{group} {name:?} is invalid: {list}");
-        let mut details = json!({"group": group, "kind": kind, "causes": causes.iter().map(Cause::body).collect::<Vec<_>>()});
-        if !name.is_empty() {
-            details["name"] = json!(name);
+        let full_kind = [kind, group].join(".");
+        let full_kind = full_kind.trim_matches('.');
+        let message = format!("{full_kind} {name:?} is invalid: {list}");
+        let causes: Vec<_> = causes.iter().map(Cause::body).collect();
+        let mut details = json!({"causes": causes});
+        for (field, value) in [("group", group), ("kind", kind), ("name", name)] {
+            if !value.is_empty() {
+                details.set(field, json!(value));
+            }
         }
         Self::new(422, "Invalid", message).with(details)
     }
@@ -127,10 +138,10 @@ impl Failure {
             "code": self.code,
         });
         if let Some(details) = &self.details {
-            body["details"] = details.clone();
+            body.set("details", details.clone());
         }
         if let Some(token) = &self.continue_token {
-            body["metadata"] = json!({"continue": token});
+            body.set("metadata", json!({"continue": token}));
         }
         if self.reason.is_empty()
             && let Some(fields) = body.as_object_mut()
@@ -147,23 +158,40 @@ pub(crate) struct Cause {
     pub reason: &'static str,
     pub field: String,
     pub message: String,
+    /// Whether a rule of the schema says so, and not the schema itself.
+    pub is_rule: bool,
 }
 
 impl Cause {
+    /// What comes after the other causes when they kept the rules from being asked.
+    pub fn unchecked_rules() -> Self {
+        const WHY: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        Self::invalid("<nil>", &Value::Null, WHY)
+    }
+
     pub fn invalid(field: &str, value: &Value, why: &str) -> Self {
         let message = format!("Invalid value: {value}: {why}");
-        Self { reason: "FieldValueInvalid", field: field.to_owned(), message }
+        Self { reason: "FieldValueInvalid", field: field.to_owned(), message, is_rule: false }
     }
 
     pub fn required(field: &str, why: &str) -> Self {
-        let message =
-            if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
-        Self { reason: "FieldValueRequired", field: field.to_owned(), message }
+        let message = if why.is_empty() {
+            "Required value".to_owned()
+        } else {
+            format!("Required value: {why}")
+        };
+        Self { reason: "FieldValueRequired", field: field.to_owned(), message, is_rule: false }
     }
 
     pub fn forbidden(field: &str, why: &str) -> Self {
         let message = format!("Forbidden: {why}");
-        Self { reason: "FieldValueForbidden", field: field.to_owned(), message }
+        Self { reason: "FieldValueForbidden", field: field.to_owned(), message, is_rule: false }
+    }
+
+    /// Whether the rules of the schema are not asked because of it.
+    pub fn stops_rules(&self) -> bool {
+        let reasons = ["NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"];
+        reasons.iter().any(|reason| self.reason.ends_with(reason))
     }
 
     fn body(&self) -> Value {

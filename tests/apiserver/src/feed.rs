@@ -51,6 +51,8 @@ pub(crate) struct Feed {
     /// How many events may pass although it is held.
     pub passes: usize,
     pub is_silent: bool,
+    /// It ends with what waits, and is told nothing more.
+    pub is_over: bool,
     bookmarks: bool,
     timeout: Duration,
     changed: Arc<Notify>,
@@ -76,11 +78,13 @@ impl Feed {
             is_held: false,
             passes: 0,
             is_silent: false,
+            is_over: false,
             bookmarks: matches!(request.query("allowWatchBookmarks"), "true" | "1"),
             timeout: seconds.map_or(LONGEST, Duration::from_secs),
             changed: Arc::default(),
         };
-        let (asked, initial) = (request.query("resourceVersion"), request.query("sendInitialEvents"));
+        let (asked, initial) =
+            (request.query("resourceVersion"), request.query("sendInitialEvents"));
         let from_start = matches!(asked, "" | "0");
         if initial == "true" || (initial.is_empty() && from_start) {
             for (key, object) in store.list(feed.kind, feed.namespace.as_deref()) {
@@ -122,8 +126,10 @@ impl Feed {
     }
 
     fn push(&mut self, item: Item) {
-        self.queue.push_back(item);
-        self.changed.notify_one();
+        if !self.is_over {
+            self.queue.push_back(item);
+            self.changed.notify_one();
+        }
     }
 
     /// Tells the version, if the client wants to know.
@@ -136,7 +142,7 @@ impl Feed {
     /// Ends it now with an `ERROR` event.
     pub fn fail(&mut self, failure: &Failure) {
         self.finish(line("ERROR", &failure.body()));
-        self.push(Item::End);
+        self.queue.push_back(Item::End);
     }
 
     /// Ends it now, whatever waits.
@@ -153,7 +159,9 @@ impl Feed {
         self.queue.clear();
         self.is_held = false;
         self.is_silent = false;
+        self.is_over = false;
         self.push(item);
+        self.is_over = true;
     }
 
     /// Whether something waits that a client has not been told.
@@ -232,6 +240,7 @@ impl Reader {
                 let mut state = lock(&self.state);
                 if let Some(feed) = state.feed(self.id) {
                     feed.push(Item::End);
+                    feed.is_over = true;
                 }
             }
             () = sleep_until(self.bookmark) => {

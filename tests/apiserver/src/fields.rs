@@ -177,7 +177,7 @@ impl FieldSet {
 
 fn node<'a>(mut at: &'a mut Value, path: &Path) -> &'a mut Map<String, Value> {
     for element in path {
-        at = &mut at[element.as_str()];
+        at = at.at(element);
     }
     if !at.is_object() {
         *at = json!({});
@@ -231,13 +231,20 @@ impl Comparison {
         }
     }
 
-    fn compare(&mut self, old: Option<&Value>, new: Option<&Value>, schema: &Value, path: &[String]) {
-        let is_container = [old, new]
-            .into_iter()
-            .flatten()
-            .all(|value| (value.is_object() || value.is_array()) && !is_atomic(schema, value));
+    fn compare(
+        &mut self,
+        old: Option<&Value>,
+        new: Option<&Value>,
+        schema: &Value,
+        path: &[String],
+    ) {
+        let mut sides = [old, new].into_iter().flatten().filter(|side| !side.is_null()).peekable();
+        // A null is an empty container where the other side is one.
+        let is_container = sides.peek().is_some()
+            && sides.all(|side| (side.is_object() || side.is_array()) && !is_atomic(schema, side));
         let is_empty = [old, new].into_iter().flatten().all(|value| {
-            value.as_object().is_none_or(Map::is_empty) && value.as_array().is_none_or(Vec::is_empty)
+            value.as_object().is_none_or(Map::is_empty)
+                && value.as_array().is_none_or(Vec::is_empty)
         });
         if is_container && !is_empty {
             self.compare_inside(old, new, schema, path);
@@ -271,9 +278,8 @@ impl Comparison {
             let path = below(path, format!("f:{name}"));
             self.compare(field(old).as_ref(), field(new).as_ref(), child(schema, name).0, &path);
         }
-        let list = |value: Option<&Value>| {
-            value.and_then(Value::as_array).cloned().unwrap_or_default()
-        };
+        let list =
+            |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
         let (old, new, kind) = (list(old), list(new), list_of(schema));
         let elements = |list: &[Value]| -> Vec<String> {
             list.iter().map(|item| kind.element(item)).collect()

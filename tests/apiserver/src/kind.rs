@@ -83,12 +83,9 @@ fn built_in(
 
 impl Kind {
     pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Self> {
-        kinds().iter().find(|kind| (kind.group, kind.version, kind.plural) == (group, version, plural))
-    }
-
-    pub fn of(object: &Value) -> Option<&'static Self> {
-        let (version, name) = (object.get("apiVersion")?, object.get("kind")?);
-        kinds().iter().find(|kind| *version == kind.api_version() && *name == kind.kind)
+        kinds()
+            .iter()
+            .find(|kind| (kind.group, kind.version, kind.plural) == (group, version, plural))
     }
 
     pub fn api_version(&self) -> String {
@@ -112,9 +109,8 @@ impl Kind {
 /// The shipped CRD's. A CRD that cannot be made gives a schema that takes nothing.
 fn shipped() -> Value {
     let crd = qoder_operator::api::crd().ok().and_then(|crd| serde_json::to_value(crd).ok());
-    let schema = crd.as_ref().and_then(|crd| {
-        crd.pointer("/spec/versions/0/schema/openAPIV3Schema")
-    });
+    let schema =
+        crd.as_ref().and_then(|crd| crd.pointer("/spec/versions/0/schema/openAPIV3Schema"));
     schema.cloned().unwrap_or_default()
 }
 
@@ -126,9 +122,9 @@ fn object(properties: Value) -> Value {
 fn with_metadata(mut schema: Value) -> Value {
     let text = json!({"type": "string"});
     let texts = json!({"type": "object", "additionalProperties": text});
-    schema["properties"]["apiVersion"] = text.clone();
-    schema["properties"]["kind"] = text.clone();
-    schema["properties"]["metadata"] = object(json!({
+    schema.at("properties").set("apiVersion", text.clone());
+    schema.at("properties").set("kind", text.clone());
+    schema.at("properties").set("metadata", object(json!({
         "name": text, "generateName": text, "namespace": text, "selfLink": text, "uid": text,
         "resourceVersion": text, "creationTimestamp": text, "deletionTimestamp": text,
         "generation": {"type": "integer"}, "deletionGracePeriodSeconds": {"type": "integer"},
@@ -145,7 +141,7 @@ fn with_metadata(mut schema: Value) -> Value {
             },
         },
         "managedFields": {"type": "array", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-    }));
+    })));
     schema
 }
 
@@ -160,7 +156,7 @@ fn event() -> Value {
         },
     });
     let mut regarding = reference.clone();
-    regarding["default"] = json!({});
+    regarding.set("default", json!({}));
     object(json!({
         "action": text, "reason": text, "note": text, "type": text,
         "eventTime": {"type": "string", "x-time": "micro"},
@@ -170,8 +166,8 @@ fn event() -> Value {
             "count": int, "lastObservedTime": {"type": "string", "x-time": "micro"},
         })),
         "deprecatedCount": int,
-        "deprecatedFirstTimestamp": {"type": "string", "default": null},
-        "deprecatedLastTimestamp": {"type": "string", "default": null},
+        "deprecatedFirstTimestamp": {"type": "string", "nullable": true, "default": null},
+        "deprecatedLastTimestamp": {"type": "string", "nullable": true, "default": null},
         "deprecatedSource": {
             "type": "object", "default": {}, "properties": {"component": text, "host": text},
         },
@@ -185,6 +181,6 @@ fn lease() -> Value {
         "holderIdentity": text, "leaseDurationSeconds": int, "acquireTime": time,
         "renewTime": time, "leaseTransitions": int, "strategy": text, "preferredHolder": text,
     }));
-    spec["default"] = json!({});
+    spec.set("default", json!({}));
     object(json!({"spec": spec}))
 }

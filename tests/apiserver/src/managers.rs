@@ -93,7 +93,8 @@ impl Write<'_> {
 
         let last = entries.0.remove(self.manager);
         let fields = FieldSet::of(applied, schema).outside(self.not_written());
-        let everybody = entries.0.values().fold(fields.clone(), |all, entry| all.union(&entry.fields));
+        let everybody =
+            entries.0.values().fold(fields.clone(), |all, entry| all.union(&entry.fields));
         if let Some(last) = &last {
             let gone = last.fields.with_parents().without(&everybody.with_parents());
             remove(&mut new, &gone, schema);
@@ -108,7 +109,8 @@ impl Write<'_> {
         entries.take_away(&compared.removed);
 
         let is_unchanged = old == new;
-        let time = if is_unchanged { last.and_then(|last| last.time) } else { Some(self.time.clone()) };
+        let time =
+            if is_unchanged { last.and_then(|last| last.time) } else { Some(self.time.clone()) };
         let fields = fields.without(&nobodys());
         entries.0.insert(self.manager.clone(), Entry { time, fields });
         entries.write(&mut new, self.kind);
@@ -148,9 +150,8 @@ impl Entries {
     fn read(object: &Value) -> Self {
         let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
         let read = |entry: &Value| {
-            let text = |name: &str| {
-                entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-            };
+            let text =
+                |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let manager = Manager {
                 operation: text("operation"),
                 name: text("manager"),
@@ -179,14 +180,19 @@ impl Entries {
                 "fieldsV1": entry.fields.to_v1(),
             });
             if let Some(time) = entry.time {
-                shown["time"] = json!(time);
+                shown.set("time", json!(time));
             }
             if !manager.subresource.is_empty() {
-                shown["subresource"] = json!(manager.subresource);
+                shown.set("subresource", json!(manager.subresource));
             }
             shown
         });
-        object["metadata"]["managedFields"] = entries.collect();
+        let entries: Vec<_> = entries.collect();
+        if !entries.is_empty() {
+            object.at("metadata").set("managedFields", json!(entries));
+        } else if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+        }
     }
 
     fn take_away(&mut self, fields: &FieldSet) {

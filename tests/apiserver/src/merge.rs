@@ -1,10 +1,10 @@
 //! Merges what somebody applies into an object, and takes out what they apply no more.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::fields::{FieldSet, List, child, is_atomic, items, list_of};
+use crate::fields::{FieldSet, List, Path, child, is_atomic, items, list_of};
 
 /// `old` with what `applied` says; `None` is absent.
 pub(crate) fn merge(old: Option<&Value>, applied: Option<&Value>, schema: &Value) -> Option<Value> {
@@ -32,9 +32,8 @@ pub(crate) fn merge(old: Option<&Value>, applied: Option<&Value>, schema: &Value
 
 /// In the order of the applied list, with items that only the old one has where they were.
 fn merge_lists(old: &[Value], new: &[Value], kind: &List<'_>, schema: &Value) -> Vec<Value> {
-    let index = |list: &[Value]| -> Vec<String> {
-        list.iter().map(|item| kind.element(item)).collect()
-    };
+    let index =
+        |list: &[Value]| -> Vec<String> { list.iter().map(|item| kind.element(item)).collect() };
     let (of_old, of_new) = (index(old), index(new));
     let find = |elements: &[String], list: &[Value], element: &String| {
         elements.iter().position(|it| it == element).and_then(|at| list.get(at).cloned())
@@ -87,10 +86,12 @@ fn merge_lists(old: &[Value], new: &[Value], kind: &List<'_>, schema: &Value) ->
 }
 
 /// Removes the fields of `gone`; an object or list among them only when nothing is left in it, an
-/// item of a list with all that it has.
+/// item of a list with all that it has. What is left empty is null.
 pub(crate) fn remove(object: &mut Value, gone: &FieldSet, schema: &Value) {
+    let is_item = |path: &Path| path.last().is_some_and(|last| !last.starts_with("f:"));
+    // Items first, as long as they have the fields that tell them apart; then from the leaves up.
     let mut paths: Vec<_> = gone.0.iter().collect();
-    paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
+    paths.sort_by_key(|path| (!is_item(path), Reverse(path.len())));
     for path in paths {
         remove_one(object, path, schema);
     }
@@ -102,7 +103,11 @@ fn remove_one(at: &mut Value, path: &[String], schema: &Value) {
         let Some(field) = fields.get_mut(name) else { return };
         let schema = child(schema, name).0;
         if !rest.is_empty() {
+            let had_some = !is_empty(field);
             remove_one(field, rest, schema);
+            if had_some && is_empty(field) {
+                *field = Value::Null;
+            }
         } else if is_atomic(schema, field) || is_empty(field) {
             fields.remove(name);
         }

@@ -27,17 +27,19 @@ pub(crate) fn is_deleted(object: &Value) -> bool {
 pub(crate) fn begin(object: &mut Value, kind: &Kind, key: &Key, store: &mut Store) {
     let uid = store.fresh_uid();
     let time = store.clock.timestamp();
-    let metadata = &mut object["metadata"];
+    let metadata = object.at("metadata");
     if let Some(metadata) = metadata.as_object_mut() {
-        for gone in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
+        for gone in
+            ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"]
+        {
             metadata.remove(gone);
         }
     }
-    metadata["namespace"] = json!(key.namespace);
-    metadata["uid"] = json!(uid);
-    metadata["creationTimestamp"] = json!(time);
+    metadata.set("namespace", json!(key.namespace));
+    metadata.set("uid", json!(uid));
+    metadata.set("creationTimestamp", json!(time));
     if kind.has_status {
-        metadata["generation"] = json!(1);
+        metadata.set("generation", json!(1));
     }
 }
 
@@ -45,8 +47,9 @@ pub(crate) fn begin(object: &mut Value, kind: &Kind, key: &Key, store: &mut Stor
 pub(crate) fn keep(old: &Value, object: &mut Value) {
     let before = |name: &str| old.pointer(&format!("/metadata/{name}")).cloned();
     let (uid, namespace) = (text(object, "uid").to_owned(), text(object, "namespace").to_owned());
-    let kept = ["creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
-    let metadata = &mut object["metadata"];
+    let kept =
+        ["creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
+    let metadata = object.at("metadata");
     for name in kept {
         match (before(name), metadata.as_object_mut()) {
             (Some(value), Some(metadata)) => drop(metadata.insert(name.to_owned(), value)),
@@ -55,22 +58,27 @@ pub(crate) fn keep(old: &Value, object: &mut Value) {
         }
     }
     if uid.is_empty() {
-        metadata["uid"] = before("uid").unwrap_or_default();
+        metadata.set("uid", before("uid").unwrap_or_default());
     }
     if namespace.is_empty() {
-        metadata["namespace"] = before("namespace").unwrap_or_default();
+        metadata.set("namespace", before("namespace").unwrap_or_default());
     }
 }
 
 pub(crate) fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
-    let given = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let given =
+        |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (version, name) = (given("apiVersion"), given("kind"));
-    if name != kind.kind || version != kind.api_version() {
+    if version != kind.api_version() {
+        let expected = kind.api_version();
         return Err(Failure::bad_request(format!(
-            "the API version in the data ({version}, Kind={name}) does not match the expected API version ({}, Kind={})",
-            kind.api_version(),
-            kind.kind
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
         )));
+    }
+    if name != kind.kind {
+        let why = format!("must be {}", kind.kind);
+        let cause = Cause { field: "kind".to_owned(), ..Cause::invalid("", &json!(name), &why) };
+        return Err(Failure::invalid_as(kind.group, &name, text(object, "name"), &[cause]));
     }
     Ok(())
 }
@@ -80,7 +88,8 @@ pub(crate) fn check_namespace(object: &Value, namespace: &str) -> Result<(), Fai
     if given.is_empty() || given == namespace {
         return Ok(());
     }
-    let message = "the namespace of the provided object does not match the namespace sent on the request";
+    let message =
+        "the namespace of the provided object does not match the namespace sent on the request";
     Err(Failure::bad_request(message))
 }
 
@@ -104,8 +113,8 @@ pub(crate) fn check_applied(kind: &Kind, applied: &Value, key: &Key) -> Result<(
     if text(applied, "name").is_empty() { Ok(()) } else { check_name(applied, key) }
 }
 
-pub(crate) fn untyped(kind: &Kind, key: &Key, errors: &[String]) -> Failure {
-    let Key { namespace, name, .. } = key;
+pub(crate) fn untyped(kind: &Kind, applied: &Value, errors: &[String]) -> Failure {
+    let (namespace, name) = (text(applied, "namespace"), text(applied, "name"));
     let list = match errors {
         [one] => one.clone(),
         many => {
@@ -136,7 +145,9 @@ pub(crate) fn check_update(old: &Value, object: &Value) -> Vec<Cause> {
     for name in ["uid"] {
         if text(old, name) != text(object, name) {
             let value = json!(text(object, name));
-            causes.push(Cause::invalid(&format!("metadata.{name}"), &value, "field is immutable"));
+            let cause = Cause::invalid(&format!("metadata.{name}"), &value, "field is immutable");
+            // The real server checks the metadata twice.
+            causes.extend([cause.clone(), cause]);
         }
     }
     if is_deleted(old) {
@@ -148,7 +159,8 @@ pub(crate) fn check_update(old: &Value, object: &Value) -> Vec<Cause> {
                 "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
                 added.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
             );
-            causes.push(Cause::forbidden("metadata.finalizers", &why));
+            let cause = Cause::forbidden("metadata.finalizers", &why);
+            causes.extend([cause.clone(), cause]);
         }
     }
     causes
@@ -179,7 +191,9 @@ pub(crate) fn check_preconditions(
     options: &Value,
     object: &Value,
 ) -> Result<(), Failure> {
-    for (field, of, shown) in [("uid", "uid", "UID"), ("resourceVersion", "resourceVersion", "ResourceVersion")] {
+    for (field, of, shown) in
+        [("uid", "uid", "UID"), ("resourceVersion", "resourceVersion", "ResourceVersion")]
+    {
         let wanted = options.pointer(&format!("/preconditions/{field}")).and_then(Value::as_str);
         let actual = text(object, of);
         if let Some(wanted) = wanted.filter(|wanted| *wanted != actual) {

@@ -81,7 +81,7 @@ impl Objects {
     ) -> Result<Value, Failure> {
         let object = self.get(namespace, name);
         let mut object = object.ok_or_else(|| Failure::not_found(self.kind, name))?;
-        change(&mut object["status"]);
+        change(object.at("status"));
         let mut request = self.request(Verb::Update, object, &[("fieldManager", "kubectl-edit")]);
         "status".clone_into(&mut request.subresource);
         self.serve(&request)
@@ -99,7 +99,7 @@ impl Objects {
         value: &str,
     ) -> Result<Value, Failure> {
         self.edit(namespace, name, |object| {
-            object["metadata"]["annotations"][key] = json!(value);
+            object.at("metadata").at("annotations").set(key, json!(value));
         })
     }
 
@@ -118,8 +118,8 @@ impl Objects {
     pub fn smuggle(&self, mut object: Value) -> Value {
         let mut state = self.server.state();
         let key = self.key(meta::text(&object, "namespace"), meta::text(&object, "name"));
-        object["apiVersion"] = json!(self.kind.api_version());
-        object["kind"] = json!(self.kind.kind);
+        object.set("apiVersion", json!(self.kind.api_version()));
+        object.set("kind", json!(self.kind.kind));
         meta::begin(&mut object, self.kind, &key, &mut state.store);
         let stored = state.store.put(key, object);
         state.tell();
@@ -143,8 +143,8 @@ impl Objects {
     }
 
     fn request(&self, verb: Verb, mut object: Value, query: &[(&str, &str)]) -> Request {
-        object["apiVersion"] = json!(self.kind.api_version());
-        object["kind"] = json!(self.kind.kind);
+        object.set("apiVersion", json!(self.kind.api_version()));
+        object.set("kind", json!(self.kind.kind));
         let pairs = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Request {
             verb,

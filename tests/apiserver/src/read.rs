@@ -45,20 +45,22 @@ pub(crate) fn list(store: &Store, request: &Request) -> Result<Reply, Failure> {
     };
     let objects = store.list_at(kind, request.namespace.as_deref(), version).into_iter();
     let rest: Vec<_> = objects
-        .filter(|(key, _)| after.as_ref().is_none_or(|after| (&key.namespace, &key.name) > (&after.0, &after.1)))
+        .filter(|(key, _)| {
+            after.as_ref().is_none_or(|after| (&key.namespace, &key.name) > (&after.0, &after.1))
+        })
         .filter(|(key, _)| filter.takes(key))
         .collect();
     let taken = if limit == 0 { rest.len() } else { limit.min(rest.len()) };
     let mut metadata = json!({"resourceVersion": version.to_string()});
     if !kind.built_in {
-        metadata["continue"] = json!("");
+        metadata.set("continue", json!(""));
     }
     if taken < rest.len() {
         let last = rest.get(taken.saturating_sub(1));
         let last = last.map(|(key, _)| (key.namespace.clone(), key.name.clone()));
-        metadata["continue"] = json!(write_token(version, &last.unwrap_or_default()));
+        metadata.set("continue", json!(write_token(version, &last.unwrap_or_default())));
         if filter.takes_all() {
-            metadata["remainingItemCount"] = json!(rest.len() - taken);
+            metadata.set("remainingItemCount", json!(rest.len() - taken));
         }
     }
     let items = rest.into_iter().take(taken).map(|(_, mut object)| {
@@ -81,7 +83,9 @@ fn asked_version(store: &Store, request: &Request) -> Result<At, Failure> {
     if asked.is_empty() || asked == "0" {
         return Ok(At::Now);
     }
-    let version = parse_version(asked)?;
+    let version = parse_version(asked).map_err(|failure| {
+        Failure::bad_request(format!("invalid resource version: {}", failure.message))
+    })?;
     if version > store.revision() {
         return Err(too_large(version, store.revision()));
     }
@@ -98,14 +102,17 @@ fn asked_version(store: &Store, request: &Request) -> Result<At, Failure> {
 
 pub(crate) fn parse_version(text: &str) -> Result<u64, Failure> {
     text.parse().map_err(|_| {
-        let cause = Cause::invalid("resourceVersion", &json!(text), &format!("strconv.ParseUint: parsing {text:?}: invalid syntax"));
-        Failure::invalid_as("meta.k8s.io", "ListOptions", "", &[cause])
+        let text = format!("{text:?}");
+        Failure::new(500, "", format!(
+            "resourceVersion: Invalid value: {text}: strconv.ParseUint: parsing {text}: invalid syntax"
+        ))
     })
 }
 
 fn too_large(version: u64, current: u64) -> Failure {
     let message = format!("Timeout: Too large resource version: {version}, current: {current}");
-    let causes = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
+    let causes =
+        json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
     Failure::new(504, "Timeout", message).with(json!({"causes": causes, "retryAfterSeconds": 1}))
 }
 
@@ -121,7 +128,9 @@ fn read_token(token: &str) -> Result<(u64, (String, String)), Failure> {
         (Some(version), Some(namespace), Some(name)) => {
             Ok((version, (namespace.to_owned(), name.to_owned())))
         }
-        _ => Err(Failure::bad_request("continue key is not valid: illegal base64 data")),
+        _ => Err(Failure::bad_request(
+            "invalid continue token: continue key is not valid: not a token of this server",
+        )),
     }
 }
 
@@ -164,27 +173,43 @@ impl Filter {
 
 /// Refuses options that contradict each other; `streams`: whether the server streams lists.
 pub(crate) fn check_options(request: &Request, streams: bool) -> Result<(), Failure> {
-    let (rule, initial) = (request.query("resourceVersionMatch"), request.query("sendInitialEvents"));
+    let (rule, initial) =
+        (request.query("resourceVersionMatch"), request.query("sendInitialEvents"));
     let is_watch = request.verb == crate::Verb::Watch;
     let mut causes = Vec::new();
     let mut refuse = |field: &str, why: &str| causes.push(Cause::forbidden(field, why));
     if is_watch && !initial.is_empty() {
         if rule != "NotOlderThan" {
-            refuse("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+            refuse(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            );
         }
         if !streams {
-            refuse("sendInitialEvents", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
+            refuse(
+                "sendInitialEvents",
+                "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+            );
         }
     }
     if !rule.is_empty() {
         if is_watch && initial.is_empty() {
-            refuse("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+            refuse(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            );
         }
         if !is_watch && request.query("resourceVersion").is_empty() {
-            refuse("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided");
+            refuse(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden unless resourceVersion is provided",
+            );
         }
         if !request.query("continue").is_empty() {
-            refuse("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
+            refuse(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden when continue is provided",
+            );
         }
     }
     if !is_watch && !initial.is_empty() {
@@ -204,7 +229,7 @@ pub(crate) fn bookmark(request_kind: &crate::kind::Kind, version: u64, ends_list
         "metadata": {"resourceVersion": version.to_string()},
     });
     if ends_list {
-        object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        object.at("metadata").set("annotations", json!({"k8s.io/initial-events-end": "true"}));
     }
     object
 }

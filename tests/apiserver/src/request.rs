@@ -86,7 +86,7 @@ impl Request {
         };
         let Some(kind) = Kind::find(group, version, plural) else { return Ok(None) };
         if !subresource.is_empty() && !(subresource == "status" && kind.has_status) {
-            return Ok(None);
+            return Err(Failure::not_found(kind, name));
         }
         let query = http.uri().query().unwrap_or_default().as_bytes();
         let query: BTreeMap<_, _> = form_urlencoded::parse(query).into_owned().collect();

@@ -193,7 +193,9 @@ impl ApiServer {
     /// The open watches, oldest first.
     #[must_use]
     pub fn watches(&self) -> Vec<Watch> {
-        let ids: Vec<_> = self.state().feeds.iter().map(|feed| feed.id).collect();
+        let state = self.state();
+        let open = state.feeds.iter().filter(|feed| !feed.is_over);
+        let ids: Vec<_> = open.map(|feed| feed.id).collect();
         ids.into_iter().map(|id| Watch { server: self.clone(), id }).collect()
     }
 

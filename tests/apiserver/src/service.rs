@@ -13,10 +13,7 @@ use futures::future::BoxFuture;
 use http::{Request as HttpRequest, Response, header};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use kube::client::Body;
-use tokio::{
-    sync::oneshot,
-    time::sleep,
-};
+use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
     failure::Failure,

@@ -1,6 +1,9 @@
 //! Objects and their history, as etcd keeps them: one counter of revisions for all.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use serde_json::{Value, json};
 
@@ -44,13 +47,22 @@ pub(crate) struct Store {
     /// Changes up to this one are forgotten.
     compacted: u64,
     names: u64,
+    /// What is stored without the defaults that readers see: the next write stores them.
+    undefaulted: BTreeSet<Key>,
     pub clock: Clock,
 }
 
 impl Store {
     pub fn new() -> Self {
-        let (objects, history) = (BTreeMap::new(), Vec::new());
-        Self { objects, history, revision: FIRST, compacted: FIRST, names: 0, clock: Clock::start() }
+        Self {
+            objects: BTreeMap::new(),
+            history: Vec::new(),
+            revision: FIRST,
+            compacted: FIRST,
+            names: 0,
+            undefaulted: BTreeSet::new(),
+            clock: Clock::start(),
+        }
     }
 
     pub fn revision(&self) -> u64 {
@@ -108,11 +120,21 @@ impl Store {
     /// Writes an object: it gets the next version.
     pub fn put(&mut self, key: Key, mut object: Value) -> Value {
         self.revision += 1;
-        object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        self.undefaulted.remove(&key);
+        object.at("metadata").set("resourceVersion", json!(self.revision.to_string()));
         let before = self.objects.insert(key.clone(), object.clone());
         let kind = if before.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         self.remember(key, kind, object.clone(), before);
         object
+    }
+
+    /// Remembers that an object has defaults that are not stored.
+    pub fn mark_undefaulted(&mut self, key: Key) {
+        self.undefaulted.insert(key);
+    }
+
+    pub fn is_undefaulted(&self, key: &Key) -> bool {
+        self.undefaulted.contains(key)
     }
 
     /// Deletes an object, and returns what it was.
@@ -120,7 +142,7 @@ impl Store {
         let before = self.objects.remove(key)?;
         self.revision += 1;
         let mut last = before.clone();
-        last["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        last.at("metadata").set("resourceVersion", json!(self.revision.to_string()));
         self.remember(key.clone(), ChangeKind::Deleted, last.clone(), Some(before));
         Some(last)
     }

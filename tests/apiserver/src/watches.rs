@@ -17,7 +17,7 @@ impl Watch {
     /// Whether it is still open.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.with(|_| true)
+        self.with(|feed| !feed.is_over)
     }
 
     /// For example `qoderdeployments`.

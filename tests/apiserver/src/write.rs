@@ -63,6 +63,7 @@ impl Writing<'_> {
     /// Drops unknown fields and sets defaults; unknown fields are an error, a warning or nothing.
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, Failure> {
         let unknown = schema::prune(object, &self.kind.schema, "");
+        schema::drop_nulls(object, &self.kind.schema);
         schema::default(object, &self.kind.schema);
         let unknown: Vec<_> =
             unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
@@ -79,8 +80,7 @@ impl Writing<'_> {
         meta::check_type(self.kind, &object)?;
         let warnings = self.decode(&mut object).map_err(|failure| {
             let Kind { kind, version, .. } = self.kind;
-            let prefix =
-                format!("{kind} in version {version:?} cannot be handled as a {kind}: ");
+            let prefix = format!("{kind} in version {version:?} cannot be handled as a {kind}: ");
             Failure { message: prefix + &failure.message, ..failure }
         })?;
         if !meta::text(&object, "resourceVersion").is_empty() {
@@ -95,7 +95,7 @@ impl Writing<'_> {
     fn insert(&mut self, mut object: Value, managed: Option<Value>) -> Result<Value, Failure> {
         let generated = meta::text(&object, "generateName").to_owned();
         if meta::text(&object, "name").is_empty() && !generated.is_empty() {
-            object["metadata"]["name"] = json!(generated + &self.store.fresh_suffix());
+            object.at("metadata").set("name", json!(generated + &self.store.fresh_suffix()));
         }
         meta::check_namespace(&object, &self.key.namespace)?;
         self.key.name = meta::text(&object, "name").to_owned();
@@ -107,15 +107,32 @@ impl Writing<'_> {
         if !causes.is_empty() {
             return Err(Failure::invalid(self.kind, &self.key.name, &causes));
         }
-        if self.store.get(&self.key).is_some() {
-            return Err(Failure::already_exists(self.kind, &self.key.name));
+        if let Some(old) = self.store.get(&self.key) {
+            let mut failure = Failure::already_exists(self.kind, &self.key.name);
+            if meta::is_deleted(old) {
+                failure.message.insert_str(0, "object is being deleted: ");
+            }
+            return Err(failure);
         }
         match managed {
             Some(managed) => object["metadata"]["managedFields"] = managed,
-            None => self.writer().update(&json!({}), &mut object),
+            None => {
+                let mut nothing = json!({});
+                if self.kind.built_in {
+                    // A Go type begins with what it always writes.
+                    schema::default(&mut nothing, &self.kind.schema);
+                }
+                self.writer().update(&nothing, &mut object);
+            }
         }
+        let bare = object.clone();
         schema::default(&mut object, &self.kind.schema);
-        Ok(self.store.put(self.key.clone(), object))
+        let has_defaults = object != bare;
+        let stored = self.store.put(self.key.clone(), object);
+        if has_defaults {
+            self.store.mark_undefaulted(self.key.clone());
+        }
+        Ok(stored)
     }
 
     fn update(&mut self, mut object: Value) -> Result<Reply, Failure> {
@@ -131,7 +148,8 @@ impl Writing<'_> {
         let (given, uid) = (meta::text(&object, "uid"), meta::text(&old, "uid"));
         if !given.is_empty() && given != uid {
             let why = format!(
-                "Precondition failed: UID in precondition: {given}, UID in object meta: {uid}"
+                "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {uid}",
+                self.kind.group, self.kind.plural, self.key.namespace, self.key.name
             );
             return Err(Failure::conflict(self.kind, &self.key.name, &why));
         }
@@ -160,7 +178,11 @@ impl Writing<'_> {
             other => return Err(meta::unsupported_media_type(other)),
         }
         meta::check_name(&object, &self.key)?;
-        let warnings = self.decode(&mut object)?;
+        let patched = object.to_string();
+        let warnings = self.decode(&mut object).map_err(|failure| {
+            let cause = Cause::invalid("patch", &json!(patched), &failure.message);
+            Failure::invalid_as("", "", "", &[cause])
+        })?;
         self.keep_unwritten(&old, &mut object);
         self.writer().update(&old, &mut object);
         Ok(Reply::ok(self.save(&old, object)?).with(warnings))
@@ -177,18 +199,16 @@ impl Writing<'_> {
         }
         let mut applied = request.body.clone();
         meta::check_applied(self.kind, &applied, &self.key)?;
-        if let Some(fields) = applied.as_object_mut() {
-            let metadata = fields.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-            metadata["namespace"] = json!(self.key.namespace);
-        }
         let errors = schema::untyped(&applied, &self.kind.schema, "");
         if !errors.is_empty() {
-            return Err(meta::untyped(self.kind, &self.key, &errors));
+            return Err(meta::untyped(self.kind, &applied, &errors));
+        }
+        if let Some(fields) = applied.as_object_mut() {
+            fields.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
         }
         let force = request.query("force") == "true";
         let nothing = json!({
-            "apiVersion": self.kind.api_version(), "kind": self.kind.kind,
-            "metadata": {"name": self.key.name, "namespace": self.key.namespace},
+            "apiVersion": self.kind.api_version(), "kind": self.kind.kind, "metadata": {},
         });
         let live = old.as_ref().unwrap_or(&nothing);
         let mut object = self.writer().apply(live, &applied, force)?;
@@ -200,6 +220,12 @@ impl Writing<'_> {
                     meta::text(&object, "uid")
                 );
                 return Err(Failure::conflict(self.kind, &self.key.name, &why));
+            }
+            if meta::text(&object, "name").is_empty() {
+                return Err(Failure::bad_request(format!(
+                    "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                    self.key.name
+                )));
             }
             let managed = object.pointer("/metadata/managedFields").cloned();
             let created = self.insert(object, managed)?;
@@ -222,8 +248,14 @@ impl Writing<'_> {
             }
         }
         if is_status {
-            object["metadata"]["resourceVersion"] = json!(version);
-            object["metadata"]["managedFields"] = managed.unwrap_or_default();
+            object.at("metadata").set("resourceVersion", json!(version));
+            match (managed, object.get_mut("metadata").and_then(Value::as_object_mut)) {
+                (Some(managed), Some(metadata)) => {
+                    metadata.insert("managedFields".to_owned(), managed);
+                }
+                (None, Some(metadata)) => drop(metadata.remove("managedFields")),
+                (_, None) => {}
+            }
         }
     }
 
@@ -232,12 +264,16 @@ impl Writing<'_> {
         let (kind, name) = (self.kind, self.key.name.clone());
         match meta::text(&object, "resourceVersion") {
             "" if kind.unconditional_update => {
-                object["metadata"]["resourceVersion"] = json!(meta::text(old, "resourceVersion"));
+                object.at("metadata").set("resourceVersion", json!(meta::text(old, "resourceVersion")));
             }
             "" => {
                 let why = "must be specified for an update";
                 let cause = Cause::invalid("metadata.resourceVersion", &json!(0), why);
-                return Err(Failure::invalid(kind, &name, &[cause]));
+                return Err(Failure::invalid_as(kind.group, kind.plural, &name, &[cause]));
+            }
+            version if version.parse::<u64>().is_err() => {
+                let why = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+                return Err(Failure::new(500, "", why));
             }
             version if version == meta::text(old, "resourceVersion") => {}
             _ => return Err(Failure::modified(kind, &name)),
@@ -257,7 +293,7 @@ impl Writing<'_> {
         };
         if kind.has_status && is_changed(&object, old) {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64);
-            object["metadata"]["generation"] = json!(generation.unwrap_or_default() + 1);
+            object.at("metadata").set("generation", json!(generation.unwrap_or_default() + 1));
         }
         let mut causes = meta::check_update(old, &object);
         causes.extend(self.validate(&object, Some(old)));
@@ -268,7 +304,8 @@ impl Writing<'_> {
             self.store.delete(&self.key);
             return Ok(object);
         }
-        if bare(old) == bare(&object) && are_timeless_equal(old, &object) {
+        let is_stored = !self.store.is_undefaulted(&self.key);
+        if is_stored && bare(old) == bare(&object) && are_timeless_equal(old, &object) {
             return Ok(old.clone());
         }
         Ok(self.store.put(self.key.clone(), object))
@@ -283,7 +320,7 @@ impl Writing<'_> {
         if meta::finalizers(&old).is_empty() {
             self.store.delete(&self.key);
             let mut details = kind.details(&name);
-            details["uid"] = json!(meta::text(&old, "uid"));
+            details.set("uid", json!(meta::text(&old, "uid")));
             return Ok(Reply::ok(json!({
                 "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
                 "details": details,
@@ -294,19 +331,23 @@ impl Writing<'_> {
         }
         let mut object = old;
         let now = self.store.clock.timestamp();
-        let metadata = &mut object["metadata"];
-        metadata["deletionTimestamp"] = json!(now);
-        metadata["deletionGracePeriodSeconds"] = json!(0);
+        let metadata = object.at("metadata");
+        metadata.set("deletionTimestamp", json!(now));
+        metadata.set("deletionGracePeriodSeconds", json!(0));
         if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
-            metadata["generation"] = json!(generation + 1);
+            metadata.set("generation", json!(generation + 1));
         }
         Ok(Reply::ok(self.store.put(self.key.clone(), object)))
     }
 
     fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-        let mut causes = schema::validate(object, old, &self.kind.schema, "");
-        if causes.is_empty() {
-            causes = meta::check_names(object);
+        let mut causes = meta::check_names(object);
+        // A write of the status is validated below it.
+        let place = if self.manager.subresource.is_empty() { "" } else { "status" };
+        causes.extend(schema::validate(object, old, &self.kind.schema, place));
+        if !self.kind.built_in && causes.iter().any(Cause::stops_rules) {
+            causes.retain(|cause| !cause.is_rule);
+            causes.push(Cause::unchecked_rules());
         }
         causes
     }

@@ -1,0 +1,111 @@
+//! Makes the answers of both sides comparable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::run::Answer;
+
+/// What must differ becomes what can be compared.
+pub fn make(answers: &mut [Answer], namespaces: &[String; 2]) {
+    let mut seen = Seen::default();
+    for answer in answers.iter_mut() {
+        seen.look(&answer.body);
+    }
+    let uids: BTreeMap<_, _> =
+        seen.uids.iter().enumerate().map(|(at, uid)| (uid.clone(), format!("uid-{at}"))).collect();
+    for answer in answers {
+        change(&mut answer.body, "", &seen.versions);
+        let mut text = answer.body.to_string();
+        for (uid, shown) in &uids {
+            text = text.replace(uid, shown);
+        }
+        for (namespace, shown) in namespaces.iter().zip(["NAMESPACE-1", "NAMESPACE-2"]) {
+            for (left, right) in
+                [("\"", "\""), ("\\\"", "\\\""), ("(", "/"), (":", ":"), ("/", "/")]
+            {
+                let quote = |name: &str| format!("{left}{name}{right}");
+                text = text.replace(&quote(namespace), &quote(shown));
+            }
+        }
+        answer.body = serde_json::from_str(&text).unwrap();
+    }
+}
+
+/// What is in all answers.
+#[derive(Default)]
+struct Seen {
+    uids: Vec<String>,
+    /// Of objects: those of lists and bookmarks depend on what else a server writes.
+    versions: BTreeSet<u64>,
+}
+
+impl Seen {
+    fn look(&mut self, value: &Value) {
+        if let Some(uid) = value.get("uid").and_then(Value::as_str)
+            && !self.uids.iter().any(|seen| seen == uid)
+        {
+            self.uids.push(uid.to_owned());
+        }
+        let metadata = value.get("metadata");
+        let version = metadata.and_then(|it| it.get("resourceVersion")).and_then(Value::as_str);
+        if let (Some(version), true) = (version, metadata.is_some_and(|it| it.get("uid").is_some()))
+        {
+            self.versions.insert(version.parse().unwrap());
+        }
+        match value {
+            Value::Object(fields) => fields.values().for_each(|field| self.look(field)),
+            Value::Array(list) => list.iter().for_each(|item| self.look(item)),
+            _ => {}
+        }
+    }
+}
+
+const TIMES: [&str; 3] = ["creationTimestamp", "deletionTimestamp", "time"];
+
+fn change(value: &mut Value, name: &str, versions: &BTreeSet<u64>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(name, field)| change(field, name, versions))
+        }
+        Value::Array(list) => {
+            list.iter_mut().for_each(|item| change(item, "", versions));
+            if name == "managedFields" {
+                list.sort_by_key(|entry| {
+                    ["operation", "manager", "subresource"].map(|name| entry[name].to_string())
+                });
+            }
+        }
+        Value::String(text) => {
+            if name == "resourceVersion" {
+                let version: u64 = text.parse().unwrap_or_default();
+                *value = json!(format!("rank {}", versions.range(..=version).count()));
+            } else if TIMES.contains(&name) {
+                *value = json!("a time");
+            } else if name == "continue" && !text.is_empty() {
+                *value = json!("a token");
+            } else if let (true, Some((head, _))) =
+                (name == "message", text.split_once("continue key is not valid"))
+            {
+                // What follows is how the token could not be read.
+                *value = json!(head);
+            } else if let (true, Some((head, rest))) =
+                (name == "message", text.split_once("Invalid value: \"{"))
+            {
+                // The whole object as JSON, with its times and versions.
+                let (_, tail) = rest.rsplit_once("}\": ").unwrap();
+                *value = json!(format!("{head}the object: {tail}"));
+            } else if let (true, Some((head, rest))) =
+                (name == "message", text.split_once("ResourceVersion in record ("))
+            {
+                let (_, tail) = rest.split_once(')').unwrap();
+                *value = json!(format!("{head}a version{tail}"));
+            } else if name == "message" && text.contains("too old resource version") {
+                *value = json!("too old resource version");
+            } else if name == "name" && text.starts_with("generated-") {
+                *value = json!("generated-");
+            }
+        }
+        _ => {}
+    }
+}
