@@ -9,6 +9,9 @@ use std::{
     time::Duration,
 };
 
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 pub struct Listener {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -22,9 +25,11 @@ impl Listener {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         thread::spawn(move || {
-            for connection in listener.incoming() {
-                if let Some(line) = connection.ok().and_then(refuse) {
+            for connection in listener.incoming().filter_map(Result::ok) {
+                if let Some(line) = first_line(&connection) {
+                    // Before the answer: whoever has it may look.
                     seen.lock().unwrap().push(line);
+                    let _ = (&connection).write_all(REFUSAL);
                 }
             }
         });
@@ -42,13 +47,10 @@ impl Listener {
     }
 }
 
-fn refuse(connection: TcpStream) -> Option<String> {
+/// Reads the whole head, so that closing does not reset the connection before it is answered.
+fn first_line(connection: &TcpStream) -> Option<String> {
     connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let mut lines = BufReader::new(&connection).lines();
-    let first = lines.next()?.ok()?;
-    // The rest of the head, so that closing does not reset the connection before it is answered.
-    let head_ends = lines.map_while(Result::ok).any(|line| line.is_empty());
-    let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let _ = (&connection).write_all(answer);
-    head_ends.then_some(first)
+    let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
+    let first = lines.next()?;
+    lines.any(|line| line.is_empty()).then_some(first)
 }
