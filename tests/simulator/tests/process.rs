@@ -133,7 +133,7 @@ async fn a_seed_file_is_read_and_the_control_api_needs_no_token() -> Outcome {
     let seed = temporary("seed.json");
     std::fs::write(&seed, r#"[{"id": "dep_1", "name": "nightly"}, {"id": "dep_2"}]"#)?;
     let (_child, base_url) = start(&["--seed", &seed.display().to_string()]).await?;
-    let ids = reqwest::get(format!("{}/deployments", control(&base_url)?)).await?;
+    let ids = client()?.get(format!("{}/deployments", control(&base_url)?)).send().await?;
     assert_eq!(ids.json::<Value>().await?, json!({"ids": ["dep_1", "dep_2"]}));
     Ok(())
 }
