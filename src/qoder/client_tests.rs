@@ -136,6 +136,53 @@ async fn the_names_of_requests_come_from_the_env_alone() {
     assert_eq!(names().await, names().await);
 }
 
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_logged_once_with_its_request_and_without_remote_text() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let id = DeploymentId::try_from("dep_1").unwrap();
+    // A test beside this one may just be registering the place where the log is written, for
+    // nobody. That is mended when all such places are asked again.
+    while log.0.lock().unwrap().is_empty() {
+        tracing::callsite::rebuild_interest_cache();
+        client(403, "").0.get(&token(), &id).await.unwrap_err();
+    }
+    log.0.lock().unwrap().clear();
+    let envelope =
+        r#"{"type":"error","error":{"type":"REMOTE","message":"REMOTE"},"request_id":"REMOTE"}"#;
+    for (status, body) in
+        [(403, envelope), (503, "REMOTE"), (200, "REMOTE"), (200, r#"{"id":"REMOTE"}"#)]
+    {
+        let (client, canned) = client(status, body);
+        client.get(&token(), &id).await.unwrap_err();
+        let name = canned.sent.lock().unwrap()[0].headers()["x-request-id"].clone();
+        let text = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(name.to_str().unwrap()) && text.contains("dep_1"), "{text}");
+        for secret in ["REMOTE", "pt-obviously-fake", "127.0.0.1"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+    client(200, OK).0.get(&token(), &id).await.unwrap();
+    assert!(log.0.lock().unwrap().is_empty(), "a success is not logged");
+}
+
 #[test]
 fn a_base_url_is_https_or_loopback_and_nothing_more() {
     let parse = |text| BaseUrl::parse(text, false);

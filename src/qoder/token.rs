@@ -126,4 +126,23 @@ mod tests {
         let error = Token::parse(b"pt-fake secret").err().unwrap();
         assert!(!format!("{error} {error:?}").contains("secret"));
     }
+
+    #[test]
+    fn a_file_is_read_each_time_and_never_further_than_a_token_can_be_long() {
+        let file = std::env::temp_dir().join(format!("qoder-token-{}", std::process::id()));
+        let source = TokenSource::File(file.clone());
+        let longest = "a".repeat(Token::MAX_LENGTH) + "\r\n";
+        for (text, header) in
+            [("pt-fake-1\n", "Bearer pt-fake-1"), ("pt-fake-2", "Bearer pt-fake-2")]
+        {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(source.load().ok().unwrap().authorization(), header);
+        }
+        std::fs::write(&file, longest).unwrap();
+        assert!(source.load().is_ok());
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(source.load(), Err(TokenError::Read(_))));
+        let endless = TokenSource::File("/dev/zero".into()).load();
+        assert!(matches!(endless, Err(TokenError::Invalid(InvalidToken::TooLong))));
+    }
 }
