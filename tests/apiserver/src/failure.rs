@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::json::Fields as _;
 use crate::kind::Kind;
 
 /// An answer that is an error: a `Status` with `status: Failure`.
@@ -94,7 +95,7 @@ impl Failure {
     }
 
     pub(crate) fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        Self::invalid_as(kind.group, kind.kind, name, causes)
+        Self::invalid_as(kind.group, kind.name, name, causes)
     }
 
     pub(crate) fn invalid_as(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
@@ -143,10 +144,8 @@ impl Failure {
         if let Some(token) = &self.continue_token {
             body.set("metadata", json!({"continue": token}));
         }
-        if self.reason.is_empty()
-            && let Some(fields) = body.as_object_mut()
-        {
-            fields.remove("reason");
+        if self.reason.is_empty() {
+            body.unset("reason");
         }
         body
     }

@@ -38,6 +38,14 @@ enum Item {
     Broken,
 }
 
+/// Whether what waits is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Open,
+    Held,
+    Silent,
+}
+
 /// One open watch.
 pub(crate) struct Feed {
     pub id: u64,
@@ -47,10 +55,9 @@ pub(crate) struct Feed {
     /// Changes up to this revision are none of its business.
     from: u64,
     queue: VecDeque<Item>,
-    pub is_held: bool,
+    pub delivery: Delivery,
     /// How many events may pass although it is held.
     pub passes: usize,
-    pub is_silent: bool,
     /// It ends with what waits, and is told nothing more.
     pub is_over: bool,
     bookmarks: bool,
@@ -75,9 +82,8 @@ impl Feed {
             filter,
             from: store.revision(),
             queue: VecDeque::new(),
-            is_held: false,
+            delivery: Delivery::Open,
             passes: 0,
-            is_silent: false,
             is_over: false,
             bookmarks: matches!(request.query("allowWatchBookmarks"), "true" | "1"),
             timeout: seconds.map_or(LONGEST, Duration::from_secs),
@@ -157,8 +163,7 @@ impl Feed {
 
     fn finish(&mut self, item: Item) {
         self.queue.clear();
-        self.is_held = false;
-        self.is_silent = false;
+        self.delivery = Delivery::Open;
         self.is_over = false;
         self.push(item);
         self.is_over = true;
@@ -175,10 +180,11 @@ impl Feed {
     }
 
     fn next(&mut self) -> Option<Item> {
-        if self.is_silent || (self.is_held && self.passes == 0) || self.queue.is_empty() {
-            return None;
+        match self.delivery {
+            Delivery::Open => {}
+            Delivery::Held if self.passes > 0 && !self.queue.is_empty() => self.passes -= 1,
+            Delivery::Held | Delivery::Silent => return None,
         }
-        self.passes = self.passes.saturating_sub(1);
         self.queue.pop_front()
     }
 }

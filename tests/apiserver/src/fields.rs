@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use serde_json::{Map, Value, json};
 
+use crate::json::Fields as _;
+
 /// From the root to a field; each element as in `fieldsV1`: `f:name`, `k:{"key":"value"}`, `v:value`.
 pub(crate) type Path = Vec<String>;
 
@@ -179,13 +181,7 @@ fn node<'a>(mut at: &'a mut Value, path: &Path) -> &'a mut Map<String, Value> {
     for element in path {
         at = at.at(element);
     }
-    if !at.is_object() {
-        *at = json!({});
-    }
-    match at {
-        Value::Object(node) => node,
-        _ => unreachable!("it has just become an object"),
-    }
+    at.fields()
 }
 
 /// As messages show a path: `.status.conditions[type="Ready"].reason`.

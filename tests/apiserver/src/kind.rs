@@ -4,29 +4,26 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use crate::json::Fields as _;
+
 /// A kind, and what the server must know of it.
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub group: &'static str,
     pub version: &'static str,
-    pub kind: &'static str,
+    /// As in `kind`.
+    pub name: &'static str,
     pub plural: &'static str,
-    /// Built into Kubernetes, so with the habits of its own types; else a custom resource.
+    /// Built into Kubernetes: a Go type, which a `PUT` creates when it is not there. Else a custom
+    /// resource.
     pub built_in: bool,
     /// It has the subresource `status`, and a generation.
     pub has_status: bool,
-    /// A `PUT` of what is not there creates it.
-    pub create_on_update: bool,
     /// A `PUT` without a version overwrites whatever is there.
     pub unconditional_update: bool,
     /// A structural schema.
     pub schema: Value,
 }
-
-/// In the order of the table below.
-pub(crate) const DEPLOYMENTS: usize = 0;
-pub(crate) const EVENTS: usize = 1;
-pub(crate) const LEASES: usize = 2;
 
 /// Another kind is one more line.
 static KINDS: LazyLock<[Kind; 3]> = LazyLock::new(|| {
@@ -37,25 +34,25 @@ static KINDS: LazyLock<[Kind; 3]> = LazyLock::new(|| {
     ]
 });
 
-pub(crate) fn kinds() -> &'static [Kind] {
-    &*KINDS
+/// In the order of the table.
+pub(crate) fn kinds() -> &'static [Kind; 3] {
+    &KINDS
 }
 
 fn custom(
     group: &'static str,
     version: &'static str,
-    kind: &'static str,
+    name: &'static str,
     plural: &'static str,
     schema: Value,
 ) -> Kind {
     Kind {
         group,
         version,
-        kind,
+        name,
         plural,
         built_in: false,
         has_status: true,
-        create_on_update: false,
         unconditional_update: false,
         schema: with_metadata(schema),
     }
@@ -64,18 +61,17 @@ fn custom(
 fn built_in(
     group: &'static str,
     version: &'static str,
-    kind: &'static str,
+    name: &'static str,
     plural: &'static str,
     schema: Value,
 ) -> Kind {
     Kind {
         group,
         version,
-        kind,
+        name,
         plural,
         built_in: true,
         has_status: false,
-        create_on_update: true,
         unconditional_update: plural == "events",
         schema: with_metadata(schema),
     }
@@ -114,7 +110,7 @@ fn shipped() -> Value {
     schema.cloned().unwrap_or_default()
 }
 
-fn object(properties: Value) -> Value {
+fn object(properties: &Value) -> Value {
     json!({"type": "object", "properties": properties})
 }
 
@@ -124,7 +120,7 @@ fn with_metadata(mut schema: Value) -> Value {
     let texts = json!({"type": "object", "additionalProperties": text});
     schema.at("properties").set("apiVersion", text.clone());
     schema.at("properties").set("kind", text.clone());
-    schema.at("properties").set("metadata", object(json!({
+    schema.at("properties").set("metadata", object(&json!({
         "name": text, "generateName": text, "namespace": text, "selfLink": text, "uid": text,
         "resourceVersion": text, "creationTimestamp": text, "deletionTimestamp": text,
         "generation": {"type": "integer"}, "deletionGracePeriodSeconds": {"type": "integer"},
@@ -157,12 +153,12 @@ fn event() -> Value {
     });
     let mut regarding = reference.clone();
     regarding.set("default", json!({}));
-    object(json!({
+    object(&json!({
         "action": text, "reason": text, "note": text, "type": text,
         "eventTime": {"type": "string", "x-time": "micro"},
         "reportingController": text, "reportingInstance": text,
         "regarding": regarding, "related": reference,
-        "series": object(json!({
+        "series": object(&json!({
             "count": int, "lastObservedTime": {"type": "string", "x-time": "micro"},
         })),
         "deprecatedCount": int,
@@ -177,10 +173,10 @@ fn event() -> Value {
 fn lease() -> Value {
     let (text, int) = (json!({"type": "string"}), json!({"type": "integer"}));
     let time = json!({"type": "string", "x-time": "micro"});
-    let mut spec = object(json!({
+    let mut spec = object(&json!({
         "holderIdentity": text, "leaseDurationSeconds": int, "acquireTime": time,
         "renewTime": time, "leaseTransitions": int, "strategy": text, "preferredHolder": text,
     }));
     spec.set("default", json!({}));
-    object(json!({"spec": spec}))
+    object(&json!({"spec": spec}))
 }

@@ -17,6 +17,7 @@ mod failure;
 mod feed;
 mod fields;
 mod journal;
+mod json;
 mod kind;
 mod managers;
 mod merge;

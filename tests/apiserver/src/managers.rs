@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     failure::Failure,
     fields::{Comparison, FieldSet, show},
+    json::Fields as _,
     kind::Kind,
     merge::{merge, remove},
 };
@@ -121,8 +122,8 @@ impl Write<'_> {
 /// Without `managedFields`.
 pub(crate) fn bare(object: &Value) -> Value {
     let mut bare = object.clone();
-    if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
+    if bare.get("metadata").is_some() {
+        bare.at("metadata").unset("managedFields");
     }
     bare
 }
@@ -188,11 +189,8 @@ impl Entries {
             shown
         });
         let entries: Vec<_> = entries.collect();
-        if !entries.is_empty() {
-            object.at("metadata").set("managedFields", json!(entries));
-        } else if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("managedFields");
-        }
+        let entries = (!entries.is_empty()).then(|| json!(entries));
+        object.at("metadata").put("managedFields", entries);
     }
 
     fn take_away(&mut self, fields: &FieldSet) {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Cause, Failure},
+    json::Fields as _,
     kind::Kind,
     store::{Key, Store},
 };
@@ -28,12 +29,8 @@ pub(crate) fn begin(object: &mut Value, kind: &Kind, key: &Key, store: &mut Stor
     let uid = store.fresh_uid();
     let time = store.clock.timestamp();
     let metadata = object.at("metadata");
-    if let Some(metadata) = metadata.as_object_mut() {
-        for gone in
-            ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"]
-        {
-            metadata.remove(gone);
-        }
+    for gone in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"] {
+        metadata.unset(gone);
     }
     metadata.set("namespace", json!(key.namespace));
     metadata.set("uid", json!(uid));
@@ -51,11 +48,7 @@ pub(crate) fn keep(old: &Value, object: &mut Value) {
         ["creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
     let metadata = object.at("metadata");
     for name in kept {
-        match (before(name), metadata.as_object_mut()) {
-            (Some(value), Some(metadata)) => drop(metadata.insert(name.to_owned(), value)),
-            (None, Some(metadata)) => drop(metadata.remove(name)),
-            _ => {}
-        }
+        metadata.put(name, before(name));
     }
     if uid.is_empty() {
         metadata.set("uid", before("uid").unwrap_or_default());
@@ -75,8 +68,8 @@ pub(crate) fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
             "the API version in the data ({version}) does not match the expected API version ({expected})"
         )));
     }
-    if name != kind.kind {
-        let why = format!("must be {}", kind.kind);
+    if name != kind.name {
+        let why = format!("must be {}", kind.name);
         let cause = Cause { field: "kind".to_owned(), ..Cause::invalid("", &json!(name), &why) };
         return Err(Failure::invalid_as(kind.group, &name, text(object, "name"), &[cause]));
     }
@@ -125,7 +118,7 @@ pub(crate) fn untyped(kind: &Kind, applied: &Value, errors: &[String]) -> Failur
     let message = format!(
         "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {list}",
         kind.api_version(),
-        kind.kind
+        kind.name
     );
     Failure::new(500, "", message)
 }
@@ -166,6 +159,9 @@ pub(crate) fn check_update(old: &Value, object: &Value) -> Vec<Cause> {
     causes
 }
 
+/// What a name is, in the words of the real server.
+const A_NAME: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
 /// Whether the name is one.
 pub(crate) fn check_names(object: &Value) -> Vec<Cause> {
     let name = text(object, "name");
@@ -181,8 +177,7 @@ pub(crate) fn check_names(object: &Value) -> Vec<Cause> {
     if name.len() <= 253 && name.split('.').all(is_part) {
         return Vec::new();
     }
-    const WHY: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-    vec![Cause::invalid("metadata.name", &json!(name), WHY)]
+    vec![Cause::invalid("metadata.name", &json!(name), A_NAME)]
 }
 
 pub(crate) fn check_preconditions(
@@ -201,9 +196,9 @@ pub(crate) fn check_preconditions(
             let why = format!(
                 "the {shown} in the precondition ({wanted}) does not match the {shown} in record ({actual}). The object might have been {happened}"
             );
-            let resource = format!("{}.{}", kind.kind, kind.group);
+            let resource = format!("{}.{}", kind.name, kind.group);
             let message = format!("Operation cannot be fulfilled on {resource} {name:?}: {why}");
-            let details = json!({"name": name, "group": kind.group, "kind": kind.kind});
+            let details = json!({"name": name, "group": kind.group, "kind": kind.name});
             return Err(Failure::new(409, "Conflict", message).with(details));
         }
     }

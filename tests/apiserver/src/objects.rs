@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
+    json::Fields as _,
     kind::Kind,
     meta,
     request::{Request, Verb},
@@ -115,15 +116,14 @@ impl Objects {
     }
 
     /// Stores an object as it is, whatever the schema says: what an older CRD has let in.
-    pub fn smuggle(&self, mut object: Value) -> Value {
+    pub fn smuggle(&self, mut object: Value) {
         let mut state = self.server.state();
         let key = self.key(meta::text(&object, "namespace"), meta::text(&object, "name"));
         object.set("apiVersion", json!(self.kind.api_version()));
-        object.set("kind", json!(self.kind.kind));
+        object.set("kind", json!(self.kind.name));
         meta::begin(&mut object, self.kind, &key, &mut state.store);
-        let stored = state.store.put(key, object);
+        state.store.put(key, object);
         state.tell();
-        stored
     }
 
     fn key(&self, namespace: &str, name: &str) -> Key {
@@ -144,7 +144,7 @@ impl Objects {
 
     fn request(&self, verb: Verb, mut object: Value, query: &[(&str, &str)]) -> Request {
         object.set("apiVersion", json!(self.kind.api_version()));
-        object.set("kind", json!(self.kind.kind));
+        object.set("kind", json!(self.kind.name));
         let pairs = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Request {
             verb,

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Cause, Failure},
+    json::Fields as _,
     request::Request,
     store::{Key, Store},
     write::Reply,
@@ -64,15 +65,15 @@ pub(crate) fn list(store: &Store, request: &Request) -> Result<Reply, Failure> {
         }
     }
     let items = rest.into_iter().take(taken).map(|(_, mut object)| {
-        if let (true, Some(fields)) = (kind.built_in, object.as_object_mut()) {
-            fields.remove("apiVersion");
-            fields.remove("kind");
+        if kind.built_in {
+            object.unset("apiVersion");
+            object.unset("kind");
         }
         object
     });
     Ok(Reply::ok(json!({
         "apiVersion": kind.api_version(),
-        "kind": format!("{}List", kind.kind),
+        "kind": format!("{}List", kind.name),
         "metadata": metadata,
         "items": items.collect::<Vec<_>>(),
     })))
@@ -225,7 +226,7 @@ pub(crate) fn check_options(request: &Request, streams: bool) -> Result<(), Fail
 pub(crate) fn bookmark(request_kind: &crate::kind::Kind, version: u64, ends_list: bool) -> Value {
     let mut object = json!({
         "apiVersion": request_kind.api_version(),
-        "kind": request_kind.kind,
+        "kind": request_kind.name,
         "metadata": {"resourceVersion": version.to_string()},
     });
     if ends_list {

@@ -85,7 +85,8 @@ impl Request {
             _ => return Ok(None),
         };
         let Some(kind) = Kind::find(group, version, plural) else { return Ok(None) };
-        if !subresource.is_empty() && !(subresource == "status" && kind.has_status) {
+        let is_known = subresource.is_empty() || (subresource == "status" && kind.has_status);
+        if !is_known {
             return Err(Failure::not_found(kind, name));
         }
         let query = http.uri().query().unwrap_or_default().as_bytes();

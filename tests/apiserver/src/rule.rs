@@ -137,6 +137,7 @@ pub struct On {
     pub(crate) times: Option<usize>,
 }
 
+#[allow(clippy::must_use_candidate, reason = "a rule acts without being looked at")]
 impl On {
     /// Only the `n`th match from now on, counted from 1.
     pub fn nth(self, n: usize) -> Self {

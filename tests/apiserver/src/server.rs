@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use crate::{
     failure::Failure,
-    feed::Feed,
+    feed::{Delivery, Feed},
     journal::Entry,
-    kind::{DEPLOYMENTS, EVENTS, LEASES, kinds},
+    kind::{Kind, kinds},
     objects::Objects,
     request::{Request, Verb},
     rule::{Fate, Kept, Match, Moment, On},
@@ -96,23 +96,25 @@ impl ApiServer {
     /// `QoderDeployment`s, as users with rights of their own see and change them.
     #[must_use]
     pub fn deployments(&self) -> Objects {
-        self.objects(DEPLOYMENTS)
+        let [kind, _, _] = kinds();
+        self.objects(kind)
     }
 
     /// `Event`s.
     #[must_use]
     pub fn events(&self) -> Objects {
-        self.objects(EVENTS)
+        let [_, kind, _] = kinds();
+        self.objects(kind)
     }
 
     /// `Lease`s.
     #[must_use]
     pub fn leases(&self) -> Objects {
-        self.objects(LEASES)
+        let [_, _, kind] = kinds();
+        self.objects(kind)
     }
 
-    fn objects(&self, index: usize) -> Objects {
-        let kind = kinds().get(index).unwrap_or(&kinds()[0]);
+    fn objects(&self, kind: &'static Kind) -> Objects {
         Objects { server: self.clone(), kind }
     }
 
@@ -203,7 +205,7 @@ impl ApiServer {
     pub fn hold_watches(&self) {
         let mut state = self.state();
         state.holds_watches = true;
-        state.feeds.iter_mut().for_each(|feed| feed.is_held = true);
+        state.feeds.iter_mut().for_each(|feed| feed.delivery = Delivery::Held);
     }
 
     /// Delivers what is held, and holds nothing more.
@@ -211,8 +213,10 @@ impl ApiServer {
         let mut state = self.state();
         state.holds_watches = false;
         for feed in &mut state.feeds {
-            feed.is_held = false;
-            feed.stir();
+            if feed.delivery == Delivery::Held {
+                feed.delivery = Delivery::Open;
+                feed.stir();
+            }
         }
     }
 }
@@ -263,7 +267,9 @@ impl State {
     pub fn open_feed(&mut self, request: &Request) -> Result<&Feed, Failure> {
         let id = self.fresh_id();
         let mut feed = Feed::open(&self.store, request, id, self.streams_lists)?;
-        feed.is_held = self.holds_watches;
+        if self.holds_watches {
+            feed.delivery = Delivery::Held;
+        }
         self.feeds.push(feed);
         self.feeds.last().ok_or_else(Failure::internal)
     }

@@ -1,6 +1,10 @@
 //! What a test does to an open watch.
 
-use crate::{failure::Failure, feed::Feed, server::ApiServer};
+use crate::{
+    failure::Failure,
+    feed::{Delivery, Feed},
+    server::ApiServer,
+};
 
 /// An open watch. When it is closed, nothing here has an effect any more.
 #[derive(Clone)]
@@ -40,13 +44,14 @@ impl Watch {
 
     /// Holds its events from now on.
     pub fn hold(&self) {
-        self.with(|feed| feed.is_held = true);
+        self.with(|feed| feed.delivery = Delivery::Held);
     }
 
     /// Delivers what is held, and holds nothing more.
     pub fn release(&self) {
         self.with(|feed| {
-            feed.is_held = false;
+            feed.delivery = Delivery::Open;
+            feed.passes = 0;
             feed.stir();
         });
     }
@@ -61,7 +66,7 @@ impl Watch {
 
     /// Delivers nothing more and never ends, as when a middlebox has forgotten the connection.
     pub fn silence(&self) {
-        self.with(|feed| feed.is_silent = true);
+        self.with(|feed| feed.delivery = Delivery::Silent);
     }
 
     /// Ends it cleanly. What was held is lost.

@@ -1,9 +1,10 @@
 //! Writes: create, update, patch and delete, with everything that the real server does on the way.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     failure::{Cause, Failure},
+    json::Fields as _,
     kind::Kind,
     managers::{Manager, Write, are_timeless_equal, bare, not_written},
     meta,
@@ -79,8 +80,8 @@ impl Writing<'_> {
     fn create(&mut self, mut object: Value) -> Result<Reply, Failure> {
         meta::check_type(self.kind, &object)?;
         let warnings = self.decode(&mut object).map_err(|failure| {
-            let Kind { kind, version, .. } = self.kind;
-            let prefix = format!("{kind} in version {version:?} cannot be handled as a {kind}: ");
+            let Kind { name, version, .. } = self.kind;
+            let prefix = format!("{name} in version {version:?} cannot be handled as a {name}: ");
             Failure { message: prefix + &failure.message, ..failure }
         })?;
         if !meta::text(&object, "resourceVersion").is_empty() {
@@ -100,8 +101,8 @@ impl Writing<'_> {
         meta::check_namespace(&object, &self.key.namespace)?;
         self.key.name = meta::text(&object, "name").to_owned();
         meta::begin(&mut object, self.kind, &self.key, self.store);
-        if let (true, Some(fields)) = (self.kind.has_status, object.as_object_mut()) {
-            fields.remove("status");
+        if self.kind.has_status {
+            object.unset("status");
         }
         let causes = self.validate(&object, None);
         if !causes.is_empty() {
@@ -114,16 +115,15 @@ impl Writing<'_> {
             }
             return Err(failure);
         }
-        match managed {
-            Some(managed) => object["metadata"]["managedFields"] = managed,
-            None => {
-                let mut nothing = json!({});
-                if self.kind.built_in {
-                    // A Go type begins with what it always writes.
-                    schema::default(&mut nothing, &self.kind.schema);
-                }
-                self.writer().update(&nothing, &mut object);
+        if let Some(managed) = managed {
+            object.at("metadata").set("managedFields", managed);
+        } else {
+            let mut nothing = json!({});
+            if self.kind.built_in {
+                // A Go type begins with what it always writes.
+                schema::default(&mut nothing, &self.kind.schema);
             }
+            self.writer().update(&nothing, &mut object);
         }
         let bare = object.clone();
         schema::default(&mut object, &self.kind.schema);
@@ -140,7 +140,7 @@ impl Writing<'_> {
         meta::check_name(&object, &self.key)?;
         let warnings = self.decode(&mut object)?;
         let Some(old) = self.store.get(&self.key).cloned() else {
-            if self.kind.create_on_update && self.manager.subresource.is_empty() {
+            if self.kind.built_in && self.manager.subresource.is_empty() {
                 return Ok(Reply { code: 201, ..Reply::ok(self.insert(object, None)?) });
             }
             return Err(Failure::not_found(self.kind, &self.key.name));
@@ -203,12 +203,10 @@ impl Writing<'_> {
         if !errors.is_empty() {
             return Err(meta::untyped(self.kind, &applied, &errors));
         }
-        if let Some(fields) = applied.as_object_mut() {
-            fields.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-        }
+        applied.at("metadata").fields();
         let force = request.query("force") == "true";
         let nothing = json!({
-            "apiVersion": self.kind.api_version(), "kind": self.kind.kind, "metadata": {},
+            "apiVersion": self.kind.api_version(), "kind": self.kind.name, "metadata": {},
         });
         let live = old.as_ref().unwrap_or(&nothing);
         let mut object = self.writer().apply(live, &applied, force)?;
@@ -242,20 +240,11 @@ impl Writing<'_> {
         let managed = object.pointer("/metadata/managedFields").cloned();
         for place in not_written(self.kind, &self.manager.subresource) {
             let name = place.trim_start_matches("f:");
-            match old.get(name) {
-                Some(kept) => object[name] = kept.clone(),
-                None => drop(object.as_object_mut().and_then(|object| object.remove(name))),
-            }
+            object.put(name, old.get(name).cloned());
         }
         if is_status {
             object.at("metadata").set("resourceVersion", json!(version));
-            match (managed, object.get_mut("metadata").and_then(Value::as_object_mut)) {
-                (Some(managed), Some(metadata)) => {
-                    metadata.insert("managedFields".to_owned(), managed);
-                }
-                (None, Some(metadata)) => drop(metadata.remove("managedFields")),
-                (_, None) => {}
-            }
+            object.at("metadata").put("managedFields", managed);
         }
     }
 
@@ -264,7 +253,9 @@ impl Writing<'_> {
         let (kind, name) = (self.kind, self.key.name.clone());
         match meta::text(&object, "resourceVersion") {
             "" if kind.unconditional_update => {
-                object.at("metadata").set("resourceVersion", json!(meta::text(old, "resourceVersion")));
+                object
+                    .at("metadata")
+                    .set("resourceVersion", json!(meta::text(old, "resourceVersion")));
             }
             "" => {
                 let why = "must be specified for an update";
@@ -283,10 +274,8 @@ impl Writing<'_> {
         let is_changed = |object: &Value, other: &Value| {
             let rest = |object: &Value| {
                 let mut rest = object.clone();
-                if let Some(fields) = rest.as_object_mut() {
-                    fields.remove("metadata");
-                    fields.remove("status");
-                }
+                rest.unset("metadata");
+                rest.unset("status");
                 rest
             };
             rest(object) != rest(other)

@@ -66,10 +66,12 @@ const TIMES: [&str; 3] = ["creationTimestamp", "deletionTimestamp", "time"];
 fn change(value: &mut Value, name: &str, versions: &BTreeSet<u64>) {
     match value {
         Value::Object(fields) => {
-            fields.iter_mut().for_each(|(name, field)| change(field, name, versions))
+            fields.iter_mut().for_each(|(name, field)| change(field, name, versions));
         }
         Value::Array(list) => {
-            list.iter_mut().for_each(|item| change(item, "", versions));
+            for item in list.iter_mut() {
+                change(item, "", versions);
+            }
             if name == "managedFields" {
                 list.sort_by_key(|entry| {
                     ["operation", "manager", "subresource"].map(|name| entry[name].to_string())

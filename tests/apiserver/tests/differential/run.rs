@@ -39,10 +39,13 @@ impl Answer {
                 let found = others.iter().position(|other| other == *line);
                 found.map(|at| others.swap_remove(at)).is_none()
             });
-            lines.map(|line| format!("  {sign} {}\n", line.trim())).collect::<String>()
+            lines.map(|line| format!("  {sign} {}", line.trim())).collect::<Vec<_>>()
         };
-        let shown = only("real", &real, &ours) + &only("ours", &ours, &real);
-        if shown.is_empty() { format!("  order\n real {real:?}\n ours {ours:?}\n") } else { shown }
+        let shown = [only("real", &real, &ours), only("ours", &ours, &real)].concat();
+        if shown.is_empty() {
+            return format!("  order\n  real {real:?}\n  ours {ours:?}\n");
+        }
+        shown.join("\n") + "\n"
     }
 }
 
@@ -172,10 +175,10 @@ impl Side {
             other => panic!("line {}: what is {other}?", step.line),
         };
         let namespace = namespace.map(|it| format!("/namespaces/{it}")).unwrap_or_default();
-        let rest: String = parts.iter().map(|part| format!("/{part}")).collect();
+        let rest = parts.join("/");
         let is_watch = matches!(step.verb.as_str(), "WATCH" | "OPEN");
         let watch = if is_watch { "watch=true&" } else { "" };
-        let uri = format!("/apis/{group}{namespace}/{plural}{rest}?{watch}{query}");
+        let uri = format!("/apis/{group}{namespace}/{plural}/{rest}?{watch}{query}");
         // Who wants another type says so.
         let mut body = body.to_owned();
         if matches!(step.verb.as_str(), "POST" | "PUT" | "APPLY") {
@@ -207,9 +210,8 @@ impl Side {
     }
 
     fn value(&self, name: &str) -> String {
-        let (label, what) = match name.split_once('.') {
-            Some(parts) => parts,
-            None => return self.namespaces[usize::from(name == "two")].clone(),
+        let Some((label, what)) = name.split_once('.') else {
+            return self.namespaces[usize::from(name == "two")].clone();
         };
         let body = &self.labelled[label];
         let value = match what {
