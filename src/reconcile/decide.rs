@@ -1,6 +1,6 @@
 //! The decision: one pure, total function from a situation to a step and a verdict.
 
-use super::situation::{Age, CredentialState, Knowledge, Situation};
+use super::situation::{Age, BeforeWrite, CredentialState, Knowledge, Situation};
 use crate::{
     api::{DriftPolicy, Wish},
     qoder::Verb,
@@ -56,7 +56,8 @@ pub enum Verdict {
     UnknownStatus,
     /// Row 10.
     InSync,
-    /// Rows 7, 8, 10 and 12 while a request with an unknown outcome could still change it.
+    /// Rows 7, 8, 10 and 12 while a request that is under way, or whose outcome is unknown, could still change
+    /// it.
     MayStillChange,
     /// Row 11.
     PausedByPlatform,
@@ -82,7 +83,10 @@ impl Verdict {
 #[must_use]
 pub fn decide(s: &Situation) -> Decision {
     let say = |verdict| Decision { step: Step::Nothing, verdict };
-    let observe = Decision { step: Step::Observe, verdict: Verdict::Observing };
+    // The end of a write makes every read void that started before: until then none is worth asking for.
+    let is_under_way = s.before_write == BeforeWrite::UnderWay;
+    let look = if is_under_way { Step::Nothing } else { Step::Observe };
+    let observe = Decision { step: look, verdict: Verdict::Observing };
 
     if s.deleting {
         return say(Verdict::Deleting);
@@ -101,7 +105,7 @@ pub fn decide(s: &Situation) -> Decision {
     let (answer, fresh) = match s.knowledge {
         Knowledge::Nothing => return observe,
         Knowledge::Failed { cause, age, due } => {
-            let step = if due { Step::Observe } else { Step::Nothing };
+            let step = if due { look } else { Step::Nothing };
             return Decision { step, verdict: Verdict::Unreadable(cause, age) };
         }
         Knowledge::Known { answer, fresh } => (answer, fresh),
@@ -110,6 +114,8 @@ pub fn decide(s: &Situation) -> Decision {
     match decision.step {
         // A write may answer an older observation: its own answer is the newer one.
         Step::Write(_) => decision,
+        // The write that is under way will tell.
+        _ if is_under_way && matches!(decision.verdict, Verdict::Pending(_)) => decision,
         _ if !fresh => observe,
         _ if decision.verdict.is_ready() && s.may_still_change(answer) => {
             say(Verdict::MayStillChange)
@@ -156,7 +162,7 @@ fn write(s: &Situation, verb: Verb) -> Decision {
     if s.writes_refused {
         return Decision { step: Step::Nothing, verdict: Verdict::WriteRefused };
     }
-    let wait = s.write_waits || s.opposite_may_land(verb);
+    let wait = s.before_write != BeforeWrite::Nothing || s.opposite_may_land(verb);
     Decision {
         step: if wait { Step::Nothing } else { Step::Write(verb) },
         verdict: Verdict::Pending(verb),

@@ -41,8 +41,8 @@ pub struct Situation {
     pub held: bool,
     /// Writes to this deployment are refused for this generation and token.
     pub writes_refused: bool,
-    /// A write is under way, or the last one failed and its backoff is not over.
-    pub write_waits: bool,
+    /// What stands before the next write.
+    pub before_write: BeforeWrite,
     /// A pause that is under way, or whose outcome is unknown, may still take effect.
     pub pause_may_land: bool,
     /// An unpause that is under way, or whose outcome is unknown, may still take effect.
@@ -71,6 +71,17 @@ pub enum Age {
     WithinGrace,
     /// Too long for that.
     Stale,
+}
+
+/// What stands before the next write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BeforeWrite {
+    /// Nothing.
+    Nothing,
+    /// The backoff of the last one, which failed.
+    Backoff,
+    /// The last one, which is under way.
+    UnderWay,
 }
 
 /// What is known of a deployment.

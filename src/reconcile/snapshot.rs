@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::situation::{Age, CredentialState, Knowledge, Reached, Situation};
+use super::situation::{Age, BeforeWrite, CredentialState, Knowledge, Reached, Situation};
 use crate::{
     api::Reason,
     qoder::Verb,
@@ -69,8 +69,11 @@ impl Snapshot {
             foreign_write: writes.is_foreign_to(&requester),
             held: is_future(writes.held_until()),
             writes_refused: is_future(self.refused_until(resource, &requester)),
-            write_waits: writes.under_way_since().is_some()
-                || is_future(writes.backoff_end(&requester)),
+            before_write: match writes.under_way_since() {
+                Some(_) => BeforeWrite::UnderWay,
+                None if is_future(writes.backoff_end(&requester)) => BeforeWrite::Backoff,
+                None => BeforeWrite::Nothing,
+            },
             pause_may_land: writes.may_land(Verb::Pause, self.now),
             unpause_may_land: writes.may_land(Verb::Unpause, self.now),
             answered: self.is_answered(resource),

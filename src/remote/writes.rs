@@ -146,7 +146,7 @@ impl Writes {
         requested: Option<Instant>,
     ) -> Option<Instant> {
         let refusal = self.refusal.as_ref()?.get(requester)?;
-        let stands = refusal.epoch == epoch && requested.is_none_or(|at| at < refusal.at);
+        let stands = refusal.epoch == epoch && requested.is_none_or(|at| at <= refusal.at);
         stands.then_some(refusal.until)
     }
 

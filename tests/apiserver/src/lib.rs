@@ -40,4 +40,5 @@ pub use objects::Objects;
 pub use request::Verb;
 pub use rule::{Match, On, Rule};
 pub use server::ApiServer;
+pub use service::Service;
 pub use watches::Watch;

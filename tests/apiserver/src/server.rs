@@ -86,7 +86,13 @@ impl ApiServer {
     /// A client. It does not try again by itself.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::new(Service(Arc::clone(&self.state)), "default")
+        Client::new(self.service(), "default")
+    }
+
+    /// What a client sends its requests to, for one that is built with layers of its own.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        Service(Arc::clone(&self.state))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

@@ -27,8 +27,9 @@ use crate::{
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
+/// A tower service: one request in, one answer out.
 #[derive(Clone)]
-pub(crate) struct Service(pub Arc<Mutex<State>>);
+pub struct Service(pub(crate) Arc<Mutex<State>>);
 
 impl tower_service::Service<HttpRequest<Body>> for Service {
     type Response = Answer;

@@ -1,0 +1,62 @@
+//! The end of the process: what is under way ends, and is told.
+
+use std::time::Duration;
+
+use apiserver::{Match, Verb};
+
+use crate::{
+    bed::in_virtual_time,
+    waits::fleet,
+    wire::{Kind, Moment},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_sigterm_during_a_post_leaves_its_status_and_its_event() {
+    in_virtual_time(async {
+        let mut bed = fleet(3).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        bed.flip("r1", false);
+        tokio::spawn(async move {
+            tokio::time::sleep(2 * SECOND).await;
+            post.release();
+        });
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+        assert_eq!(bed.events("r0"), ["Paused"]);
+        assert_eq!(bed.writes(), ["pause 0 200"]);
+    });
+}
+
+#[test]
+fn events_that_cannot_be_published_do_not_keep_the_process() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let _rule =
+            bed.server.on(Match::verb(Verb::Create).of("events")).always().silence_request();
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        let before = tokio::time::Instant::now();
+        bed.stop().await.unwrap();
+        assert!(before.elapsed() <= 6 * SECOND, "{:?}", before.elapsed());
+    });
+}
+
+#[test]
+fn a_sigterm_begins_no_new_write() {
+    in_virtual_time(async {
+        let mut bed = fleet(30).await;
+        for i in 0..30 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        bed.pass(SECOND / 4).await;
+        let before = bed.wire.sent(Kind::Write).len();
+        bed.stop().await.unwrap();
+        let after = bed.wire.sent(Kind::Write).len();
+        assert!(after <= before + 1, "{before} and then {after}");
+        assert_eq!(bed.writes().len(), after);
+    });
+}

@@ -1,0 +1,20 @@
+//! The driver, held back at every point: a watch event, an answer of either side, a request that nobody
+//! answers. Everything between the two servers is the shipped code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the impossible should stop there"
+)]
+
+mod answers;
+mod bed;
+mod copies;
+mod credential;
+mod end;
+mod first;
+mod siblings;
+mod waits;
+mod watch;
+mod wire;

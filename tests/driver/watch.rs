@@ -1,0 +1,71 @@
+//! The watch: silent, unanswered, without rights.
+
+use std::time::Duration;
+
+use apiserver::{Match, Verb};
+
+use crate::bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_watch_whose_connection_goes_silent_is_noticed_within_a_minute() {
+    in_virtual_time(async {
+        let bed = crate::waits::fleet(2).await;
+        bed.server.watches().iter().for_each(apiserver::Watch::silence);
+        bed.flip("r0", true);
+        bed.until("r0", "True InSync", 66 * SECOND).await;
+    });
+}
+
+#[test]
+fn a_watch_request_that_nobody_answers_is_made_again() {
+    in_virtual_time(async {
+        let mut bed = Bed::prepare(Setup::with(1)).await;
+        let _rule = bed.server.on(Match::verb(Verb::Watch)).silence_request();
+        bed.run();
+        bed.apply("nightly", 0, Some(true));
+        bed.until("nightly", "True InSync", 15 * SECOND).await;
+    });
+}
+
+#[test]
+fn one_namespace_that_may_not_be_listed_does_not_keep_the_others() {
+    in_virtual_time(async {
+        let namespaces = vec!["closed".to_owned(), NAMESPACE.to_owned()];
+        let mut bed = Bed::prepare(Setup { namespaces, ..Setup::with(1) }).await;
+        for verb in [Verb::List, Verb::Watch] {
+            bed.server.deny(Match::verb(verb).of("qoderdeployments").namespace("closed"));
+        }
+        bed.run();
+        bed.apply("nightly", 0, Some(true));
+        bed.until("nightly", "True InSync", 5 * SECOND).await;
+        let missing = bed.missing();
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].contains("namespace closed"), "{missing:?}");
+
+        bed.server.allow_all();
+        bed.pass(10 * SECOND).await;
+        assert!(bed.missing().is_empty(), "{:?}", bed.missing());
+    });
+}
+
+#[test]
+fn a_watch_that_lags_behind_is_listed_again_and_nothing_is_lost() {
+    in_virtual_time(async {
+        let bed = crate::waits::fleet(3).await;
+        bed.server.hold_watches();
+        bed.flip("r0", true);
+        bed.delete("r1");
+        bed.pass(SECOND).await;
+        bed.server.compact();
+        bed.server.watches().iter().for_each(apiserver::Watch::expire);
+        bed.server.release_watches();
+        bed.until("r0", "True InSync", 10 * SECOND).await;
+        bed.forget();
+        bed.simulator.set_paused(&bed.ids[1], true);
+        bed.pass(2 * POLL).await;
+        assert_eq!(bed.remote(1), "paused", "nobody owns it any more");
+        assert_eq!(bed.ready("r2"), "True InSync");
+    });
+}
