@@ -52,8 +52,6 @@ pub struct Bed {
     pub server: ApiServer,
     pub simulator: Simulator,
     pub wire: Wire,
-    /// When the servers started: the zero of their journals.
-    pub start: Instant,
     /// All deployments of the account, the oldest first.
     pub ids: Vec<String>,
     pub metrics: Arc<Metrics>,
@@ -77,12 +75,10 @@ impl Bed {
 
     /// Both servers, and no operator yet.
     pub async fn prepare(setup: Setup) -> Self {
-        let start = Instant::now();
         let simulator = Simulator::start(setup.simulator.clone()).await.unwrap();
         Self {
             server: ApiServer::new(),
             wire: Wire::new(simulator.clone(), setup.times.request_timeout),
-            start,
             ids: simulator.ids(),
             simulator,
             metrics: Arc::default(),
@@ -126,10 +122,6 @@ impl Bed {
     /// What `/readyz` says is missing.
     pub fn missing(&self) -> Vec<String> {
         self.operator.as_ref().unwrap().view.missing()
-    }
-
-    pub fn times(&self) -> Times {
-        self.setup.times
     }
 
     /// `kubectl apply` of a resource for the `n`th deployment.

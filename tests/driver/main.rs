@@ -14,6 +14,7 @@ mod copies;
 mod credential;
 mod end;
 mod first;
+mod random;
 mod siblings;
 mod waits;
 mod watch;

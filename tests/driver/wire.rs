@@ -51,7 +51,6 @@ struct Rule {
     kind: Kind,
     moment: Moment,
     is_held: watch::Receiver<bool>,
-    arrived: Arc<watch::Sender<usize>>,
 }
 
 /// The transport.
@@ -67,15 +66,9 @@ pub struct Wire {
 /// Requests that are held back until this is released or dropped.
 pub struct Held {
     release: watch::Sender<bool>,
-    arrived: watch::Receiver<usize>,
 }
 
 impl Held {
-    /// Waits until so many have come.
-    pub async fn arrived(&mut self, count: usize) {
-        self.arrived.wait_for(|arrived| *arrived >= count).await.unwrap();
-    }
-
     pub fn release(self) {
         self.release.send_replace(false);
     }
@@ -89,10 +82,8 @@ impl Wire {
     /// Holds all requests of a kind from now on.
     pub fn hold(&self, kind: Kind, moment: Moment) -> Held {
         let (release, is_held) = watch::channel(true);
-        let (arrivals, arrived) = watch::channel(0);
-        let rule = Rule { kind, moment, is_held, arrived: Arc::new(arrivals) };
-        self.rules.lock().unwrap().push(rule);
-        Held { release, arrived }
+        self.rules.lock().unwrap().push(Rule { kind, moment, is_held });
+        Held { release }
     }
 
     /// When each request of this kind left.
@@ -105,9 +96,6 @@ impl Wire {
         let rules = self.rules.lock().unwrap().clone();
         for mut rule in rules.into_iter().filter(|rule| rule.kind == kind && rule.moment == moment)
         {
-            if *rule.is_held.borrow() {
-                rule.arrived.send_modify(|arrived| *arrived += 1);
-            }
             // Who drops it releases it.
             let _ = rule.is_held.wait_for(|is_held| !is_held).await;
         }
