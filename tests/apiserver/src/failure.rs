@@ -69,6 +69,11 @@ impl Failure {
         self
     }
 
+    /// What the real server does, and this one does not.
+    pub(crate) fn not_implemented(what: &str) -> Self {
+        Self::new(501, "NotImplemented", format!("the server in memory does not know {what}"))
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }
@@ -95,7 +100,9 @@ impl Failure {
     }
 
     pub(crate) fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        Self::invalid_as(kind.group, kind.name, name, causes)
+        // Events are an older kind inside, of the group without a name.
+        let group = if kind.name == "Event" { "" } else { kind.group };
+        Self::invalid_as(group, kind.name, name, causes)
     }
 
     pub(crate) fn invalid_as(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {

@@ -132,11 +132,14 @@ impl FieldSet {
         Self(self.0.iter().filter(is_outside).cloned().collect())
     }
 
-    /// With every place that leads to one of them.
+    /// With every named field that leads to one of them. An item of a list is none.
     pub fn with_parents(&self) -> Self {
         let mut all = self.0.clone();
         for path in &self.0 {
-            all.extend((1..path.len()).filter_map(|length| path.get(..length).map(<[_]>::to_vec)));
+            let parents = (1..path.len()).filter_map(|length| path.get(..length));
+            let is_named =
+                |parent: &&[String]| parent.last().is_some_and(|element| element.starts_with("f:"));
+            all.extend(parents.filter(is_named).map(<[_]>::to_vec));
         }
         Self(all)
     }

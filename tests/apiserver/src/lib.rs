@@ -13,6 +13,7 @@
 //! - [`Match`], [`On`] and [`Rule`] hold, lose, delay or refuse requests;
 //! - [`Watch`] does the same to the events of a watch.
 
+mod builtin;
 mod failure;
 mod feed;
 mod fields;
@@ -26,11 +27,14 @@ mod objects;
 mod read;
 mod request;
 mod rule;
+mod save;
 mod schema;
 mod server;
 mod service;
 mod store;
 mod times;
+mod typed;
+mod validate;
 mod watches;
 mod write;
 

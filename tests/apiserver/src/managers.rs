@@ -9,7 +9,7 @@ use crate::{
     fields::{Comparison, FieldSet, show},
     json::Fields as _,
     kind::Kind,
-    merge::{merge, remove},
+    merge::{merge, prune},
 };
 
 /// Who writes: what tells one entry of `managedFields` from another.
@@ -94,11 +94,10 @@ impl Write<'_> {
 
         let last = entries.0.remove(self.manager);
         let fields = FieldSet::of(applied, schema).outside(self.not_written());
-        let everybody =
-            entries.0.values().fold(fields.clone(), |all, entry| all.union(&entry.fields));
         if let Some(last) = &last {
-            let gone = last.fields.with_parents().without(&everybody.with_parents());
-            remove(&mut new, &gone, schema);
+            let others = entries.0.values();
+            let claimed = others.fold(fields.clone(), |all, entry| all.union(&entry.fields));
+            new = prune(&new, &last.fields, &claimed, schema);
         }
 
         let compared = Comparison::of(&old, &new, schema).outside(self.not_written());

@@ -1,10 +1,10 @@
 //! Merges what somebody applies into an object, and takes out what they apply no more.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::fields::{FieldSet, List, Path, child, is_atomic, items, list_of};
+use crate::fields::{FieldSet, List, child, is_atomic, items, list_of};
 
 /// `old` with what `applied` says; `None` is absent.
 pub(crate) fn merge(old: Option<&Value>, applied: Option<&Value>, schema: &Value) -> Option<Value> {
@@ -85,13 +85,28 @@ fn merge_lists(old: &[Value], new: &[Value], kind: &List<'_>, schema: &Value) ->
     }
 }
 
-/// Removes the fields of `gone`; an object or list among them only when nothing is left in it, an
-/// item of a list with all that it has. What is left empty is null.
-pub(crate) fn remove(object: &mut Value, gone: &FieldSet, schema: &Value) {
-    let is_item = |path: &Path| path.last().is_some_and(|last| !last.starts_with("f:"));
-    // Items first, as long as they have the fields that tell them apart; then from the leaves up.
+/// Takes out of a merged object what its manager had applied (`last`) and nobody has now (`claimed`),
+/// in the three steps of the real server: everything that was applied is taken out; what somebody
+/// claims comes back; what the manager never had comes back.
+pub(crate) fn prune(merged: &Value, last: &FieldSet, claimed: &FieldSet, schema: &Value) -> Value {
+    let last = last.with_parents();
+    let all = FieldSet::of(merged, schema).with_parents();
+    let left = |object: &Value| FieldSet::of(object, schema).with_parents();
+    let without = |gone: &FieldSet| {
+        let mut object = merged.clone();
+        remove(&mut object, gone, schema);
+        object
+    };
+    let pruned = without(&last);
+    let pruned = without(&all.without(&left(&pruned).union(&claimed.with_parents())));
+    without(&all.without(&left(&pruned)).common(&last))
+}
+
+/// Removes the fields of `gone` with all that they have. What is left empty is null.
+fn remove(object: &mut Value, gone: &FieldSet, schema: &Value) {
+    // Items before what they have: their fields tell them apart.
     let mut paths: Vec<_> = gone.0.iter().collect();
-    paths.sort_by_key(|path| (!is_item(path), Reverse(path.len())));
+    paths.sort_by_key(|path| path.len());
     for path in paths {
         remove_one(object, path, schema);
     }
@@ -108,7 +123,7 @@ fn remove_one(at: &mut Value, path: &[String], schema: &Value) {
             if had_some && is_empty(field) {
                 *field = Value::Null;
             }
-        } else if is_atomic(schema, field) || is_empty(field) {
+        } else {
             fields.remove(name);
         }
     } else if let Some(list) = at.as_array_mut() {

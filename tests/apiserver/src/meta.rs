@@ -1,6 +1,6 @@
 //! Metadata: what the server writes there, and what it refuses.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     failure::{Cause, Failure},
@@ -40,6 +40,16 @@ pub(crate) fn begin(object: &mut Value, kind: &Kind, key: &Key, store: &mut Stor
     }
 }
 
+/// Drops what the Go type of metadata does not write: what is empty.
+pub(crate) fn drop_empty(object: &mut Value) {
+    if object.get("metadata").is_some_and(Value::is_object) {
+        object.at("metadata").fields().retain(|_, field| {
+            !field.as_array().is_some_and(Vec::is_empty)
+                && !field.as_object().is_some_and(Map::is_empty)
+        });
+    }
+}
+
 /// What no write changes.
 pub(crate) fn keep(old: &Value, object: &mut Value) {
     let before = |name: &str| old.pointer(&format!("/metadata/{name}")).cloned();
@@ -58,10 +68,12 @@ pub(crate) fn keep(old: &Value, object: &mut Value) {
     }
 }
 
+fn type_of<'a>(object: &'a Value, name: &str) -> &'a str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
 pub(crate) fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
-    let given =
-        |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (version, name) = (given("apiVersion"), given("kind"));
+    let (version, name) = (type_of(object, "apiVersion"), type_of(object, "kind"));
     if version != kind.api_version() {
         let expected = kind.api_version();
         return Err(Failure::bad_request(format!(
@@ -71,7 +83,7 @@ pub(crate) fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
     if name != kind.name {
         let why = format!("must be {}", kind.name);
         let cause = Cause { field: "kind".to_owned(), ..Cause::invalid("", &json!(name), &why) };
-        return Err(Failure::invalid_as(kind.group, &name, text(object, "name"), &[cause]));
+        return Err(Failure::invalid_as(kind.group, name, text(object, "name"), &[cause]));
     }
     Ok(())
 }
@@ -98,7 +110,11 @@ pub(crate) fn check_name(object: &Value, key: &Key) -> Result<(), Failure> {
 }
 
 pub(crate) fn check_applied(kind: &Kind, applied: &Value, key: &Key) -> Result<(), Failure> {
-    check_type(kind, applied)?;
+    let (version, name) = (type_of(applied, "apiVersion"), type_of(applied, "kind"));
+    if version != kind.api_version() || name != kind.name {
+        let message = format!("invalid object type: {version}, Kind={name}");
+        return Err(Failure::bad_request(message));
+    }
     if applied.pointer("/metadata/managedFields").is_some_and(|managed| !managed.is_null()) {
         return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
@@ -106,29 +122,26 @@ pub(crate) fn check_applied(kind: &Kind, applied: &Value, key: &Key) -> Result<(
     if text(applied, "name").is_empty() { Ok(()) } else { check_name(applied, key) }
 }
 
-pub(crate) fn untyped(kind: &Kind, applied: &Value, errors: &[String]) -> Failure {
+pub(crate) fn untyped(kind: &Kind, applied: &Value, why: &str) -> Failure {
     let (namespace, name) = (text(applied, "namespace"), text(applied, "name"));
-    let list = match errors {
-        [one] => one.clone(),
-        many => {
-            let lines: Vec<_> = many.iter().map(|line| format!("  {line}")).collect();
-            format!("errors:\n{}", lines.join("\n"))
-        }
-    };
     let message = format!(
-        "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {list}",
+        "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {why}",
         kind.api_version(),
         kind.name
     );
     Failure::new(500, "", message)
 }
 
-pub(crate) fn unsupported_media_type(given: &str) -> Failure {
+pub(crate) fn rejected_patch() -> Failure {
+    let message = "the server rejected our request due to an error in our request";
+    Failure::new(422, "Invalid", message).with(json!({}))
+}
+
+pub(crate) fn unsupported_media_type() -> Failure {
     const TAKEN: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
     let message = format!(
         "the body of the request was in an unknown format - accepted media types include: {TAKEN}"
     );
-    let _ = given;
     Failure::new(415, "UnsupportedMediaType", message)
 }
 

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::{
     failure::{Cause, Failure},
     json::Fields as _,
+    kind::Kind,
     request::Request,
+    schema,
     store::{Key, Store},
     write::Reply,
 };
@@ -29,9 +31,17 @@ pub(crate) fn list(store: &Store, request: &Request) -> Result<Reply, Failure> {
     check_options(request, true)?;
     let filter = Filter::read(request)?;
     let kind = request.kind;
-    let limit = request.query("limit").parse::<usize>().unwrap_or_default();
+    let limit = match request.query("resourceVersion") {
+        // What any version may answer is answered from a cache, which has no pages.
+        "0" => 0,
+        _ => request.query("limit").parse::<usize>().unwrap_or_default(),
+    };
     let (at, after) = match request.query("continue") {
         "" => (asked_version(store, request)?, None),
+        _ if !request.query("resourceVersion").is_empty() => {
+            let message = "specifying resource version is not allowed when using continue";
+            return Err(Failure::bad_request(message));
+        }
         token => {
             let (version, after) = read_token(token)?;
             if version < store.compacted() {
@@ -148,17 +158,14 @@ pub(crate) struct Filter(Option<String>);
 
 impl Filter {
     pub fn read(request: &Request) -> Result<Self, Failure> {
-        let unknown = |what: &str| {
-            Failure::new(501, "NotImplemented", format!("this server does not know {what}"))
-        };
         if !request.query("labelSelector").is_empty() {
-            return Err(unknown("label selectors"));
+            return Err(Failure::not_implemented("label selectors"));
         }
         match request.query("fieldSelector") {
             "" => Ok(Self(None)),
             selector => match selector.strip_prefix("metadata.name=") {
                 Some(name) => Ok(Self(Some(name.to_owned()))),
-                None => Err(unknown("this field selector")),
+                None => Err(Failure::not_implemented("this field selector")),
             },
         }
     }
@@ -213,8 +220,25 @@ pub(crate) fn check_options(request: &Request, streams: bool) -> Result<(), Fail
             );
         }
     }
+    if !is_watch && !rule.is_empty() {
+        if !matches!(rule, "Exact" | "NotOlderThan") {
+            causes.push(Cause {
+                reason: "FieldValueNotSupported",
+                field: "resourceVersionMatch".to_owned(),
+                message: format!(
+                    "Unsupported value: {rule:?}: supported values: \"Exact\", \"NotOlderThan\", \"\""
+                ),
+                is_rule: false,
+            });
+        }
+        if rule == "Exact" && request.query("resourceVersion") == "0" {
+            let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            causes.push(Cause::forbidden("resourceVersionMatch", why));
+        }
+    }
     if !is_watch && !initial.is_empty() {
-        refuse("sendInitialEvents", "sendInitialEvents is forbidden for list");
+        causes
+            .push(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
     }
     if causes.is_empty() {
         return Ok(());
@@ -223,12 +247,16 @@ pub(crate) fn check_options(request: &Request, streams: bool) -> Result<(), Fail
 }
 
 /// The object as a watch shows it when nothing but a version is to be said.
-pub(crate) fn bookmark(request_kind: &crate::kind::Kind, version: u64, ends_list: bool) -> Value {
+pub(crate) fn bookmark(kind: &Kind, version: u64, ends_list: bool) -> Value {
     let mut object = json!({
-        "apiVersion": request_kind.api_version(),
-        "kind": request_kind.name,
+        "apiVersion": kind.api_version(),
+        "kind": kind.name,
         "metadata": {"resourceVersion": version.to_string()},
     });
+    if kind.built_in {
+        // A Go type, with what it always writes.
+        schema::default(&mut object, &kind.schema);
+    }
     if ends_list {
         object.at("metadata").set("annotations", json!({"k8s.io/initial-events-end": "true"}));
     }

@@ -100,16 +100,15 @@ impl Request {
             (&Method::PUT, false) => Verb::Update,
             (&Method::PATCH, false) => Verb::Patch,
             (&Method::DELETE, false) => Verb::Delete,
-            _ => {
-                let message = "the server does not allow this method on the requested resource";
-                let details = kind.details(name);
-                return Err(Failure::new(405, "MethodNotAllowed", message).with(details));
-            }
+            _ => return Err(Failure::not_implemented("this method at this path")),
         };
         let text = |name| {
             let value = http.headers().get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
+        if text(header::ACCEPT).contains("as=") || query.contains_key("dryRun") {
+            return Err(Failure::not_implemented("tables, partial objects and dry runs"));
+        }
         let body = match http.body() {
             body if body.is_empty() => Value::Null,
             body => serde_json::from_slice(body).map_err(|error| {

@@ -1,27 +1,23 @@
-//! What a structural schema does to objects: drops unknown fields, sets defaults, refuses values.
+//! What a structural schema does to objects: it drops unknown fields and sets defaults.
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::{
-    failure::Cause,
-    fields::{List, items, list_of},
-};
+use crate::fields::items;
 
-fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+pub(crate) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema.get("properties").and_then(Value::as_object)
 }
 
-fn keeps_unknown(schema: &Value) -> bool {
+pub(crate) fn keeps_unknown(schema: &Value) -> bool {
     schema.get("x-kubernetes-preserve-unknown-fields").is_some()
         || schema.get("additionalProperties").is_some()
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(crate) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn is_nullable(schema: &Value) -> bool {
+pub(crate) fn is_nullable(schema: &Value) -> bool {
     schema.get("nullable").is_some()
 }
 
@@ -94,186 +90,7 @@ pub(crate) fn default(value: &mut Value, schema: &Value) {
     }
 }
 
-/// What is wrong with a value, in the order of its fields; `old` is the value before. Messages name
-/// fields from `place` on.
-pub(crate) fn validate(
-    value: &Value,
-    old: Option<&Value>,
-    schema: &Value,
-    place: &str,
-) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    Checking { root: place.len() + usize::from(!place.is_empty()), causes: &mut causes }
-        .check(value, old, schema, "");
-    causes
-}
-
-/// A validation on its way.
-struct Checking<'a> {
-    /// How much of a path messages leave out.
-    root: usize,
-    causes: &'a mut Vec<Cause>,
-}
-
-impl Checking<'_> {
-    fn shown(&self, path: &str) -> String {
-        path.get(self.root..).unwrap_or_default().to_owned()
-    }
-
-    fn check(&mut self, value: &Value, old: Option<&Value>, schema: &Value, path: &str) {
-        if value.is_null() && is_nullable(schema) {
-            return;
-        }
-        let shown = self.shown(path);
-        let wanted = schema.get("type").and_then(Value::as_str).unwrap_or_default();
-        if !is_of_type(value, wanted) {
-            let actual = type_of(value);
-            let why = format!("{shown} in body must be of type {wanted}: {actual:?}");
-            return self.causes.push(Cause {
-                is_rule: false,
-                reason: "FieldValueTypeInvalid",
-                field: path.to_owned(),
-                message: format!("Invalid value: {actual:?}: {why}"),
-            });
-        }
-        // What was there before stays allowed.
-        if old == Some(value) {
-            return;
-        }
-        match value {
-            Value::Object(fields) => {
-                for name in strings(schema, "required") {
-                    if !fields.contains_key(name) {
-                        self.causes.push(Cause::required(&join(path, name), ""));
-                    }
-                }
-                for (name, schema) in properties(schema).into_iter().flatten() {
-                    if let Some(field) = fields.get(name) {
-                        let old = old.and_then(|old| old.get(name));
-                        self.check(field, old, schema, &join(path, name));
-                    }
-                }
-            }
-            Value::Array(list) => self.check_list(list, old, schema, path),
-            Value::String(text) => self.check_text(text, schema, path),
-            Value::Number(number) => {
-                let minimum = schema.get("minimum").and_then(Value::as_f64);
-                if let Some(minimum) = minimum.filter(|minimum| number.as_f64() < Some(*minimum)) {
-                    let why =
-                        format!("{shown} in body should be greater than or equal to {minimum}");
-                    self.causes.push(Cause::invalid(path, value, &why));
-                }
-            }
-            _ => {}
-        }
-        self.check_rules(value, old, schema, path);
-    }
-
-    fn check_list(&mut self, list: &[Value], old: Option<&Value>, schema: &Value, path: &str) {
-        if let Some(most) = schema.get("maxItems").and_then(Value::as_u64)
-            && list.len() as u64 > most
-        {
-            let message = format!("Too many: {}: must have at most {most} items", list.len());
-            self.causes.push(Cause {
-                is_rule: false,
-                reason: "FieldValueTooMany",
-                field: path.to_owned(),
-                message,
-            });
-        }
-        let kind = list_of(schema);
-        let find = |wanted: &str| {
-            let old = old.and_then(Value::as_array).into_iter().flatten();
-            old.into_iter().find(|item| kind.element(item) == wanted)
-        };
-        let mut seen = Vec::new();
-        for (index, item) in list.iter().enumerate() {
-            let (element, path) = (kind.element(item), format!("{path}[{index}]"));
-            self.check(item, find(&element), items(schema), &path);
-            if !matches!(kind, List::Atomic) {
-                if seen.contains(&element) {
-                    let shown = element.get(2..).unwrap_or_default();
-                    let message = format!("Duplicate value: {shown}");
-                    self.causes.push(Cause {
-                        is_rule: false,
-                        reason: "FieldValueDuplicate",
-                        field: path,
-                        message,
-                    });
-                }
-                seen.push(element);
-            }
-        }
-    }
-
-    fn check_text(&mut self, text: &str, schema: &Value, path: &str) {
-        let shown = self.shown(path);
-        let value = Value::from(text);
-        let bound = |name: &str| schema.get(name).and_then(Value::as_u64);
-        let length = text.chars().count() as u64;
-        if let Some(most) = bound("maxLength").filter(|most| length > *most) {
-            let message = format!("Too long: may not be more than {most} bytes");
-            self.causes.push(Cause {
-                is_rule: false,
-                reason: "FieldValueTooLong",
-                field: path.to_owned(),
-                message,
-            });
-        }
-        if let Some(least) = bound("minLength").filter(|least| length < *least) {
-            let why = format!("{shown} in body should be at least {least} chars long");
-            self.causes.push(Cause::invalid(path, &value, &why));
-        }
-        let pattern = schema.get("pattern").and_then(Value::as_str);
-        if let Some(pattern) = pattern
-            && !Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
-        {
-            let why = format!("{shown} in body should match '{pattern}'");
-            self.causes.push(Cause::invalid(path, &value, &why));
-        }
-        if schema.get("format").is_some_and(|format| format == "date-time")
-            && text.parse::<k8s_openapi::jiff::Timestamp>().is_err()
-        {
-            let why = format!("{shown} in body must be of type date-time: {value}");
-            let cause = Cause::invalid(path, &value, &why);
-            self.causes.push(Cause { reason: "FieldValueTypeInvalid", ..cause });
-        }
-        let allowed: Vec<_> = strings(schema, "enum").map(|value| format!("{value:?}")).collect();
-        if !allowed.is_empty() && !allowed.contains(&format!("{text:?}")) {
-            let message =
-                format!("Unsupported value: {value}: supported values: {}", allowed.join(", "));
-            self.causes.push(Cause {
-                is_rule: false,
-                reason: "FieldValueNotSupported",
-                field: path.to_owned(),
-                message,
-            });
-        }
-    }
-
-    /// CEL is not there, but the one rule that says that a field never changes is.
-    fn check_rules(&mut self, value: &Value, old: Option<&Value>, schema: &Value, path: &str) {
-        let rules = schema.get("x-kubernetes-validations").and_then(Value::as_array);
-        for rule in rules.into_iter().flatten() {
-            let is_known = rule.get("rule").is_some_and(|rule| rule == "self == oldSelf");
-            let message = rule.get("message").and_then(Value::as_str).unwrap_or_default();
-            if !is_known {
-                self.causes.push(Cause::forbidden(
-                    path,
-                    "this server knows one rule only: self == oldSelf",
-                ));
-            } else if old.is_some_and(|old| old != value) {
-                self.causes.push(Cause { is_rule: true, ..Cause::invalid(path, value, message) });
-            }
-        }
-    }
-}
-
-fn strings<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
-    schema.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
-}
-
-fn is_of_type(value: &Value, wanted: &str) -> bool {
+pub(crate) fn is_of_type(value: &Value, wanted: &str) -> bool {
     match wanted {
         "object" => value.is_object(),
         "array" => value.is_array(),
@@ -282,81 +99,5 @@ fn is_of_type(value: &Value, wanted: &str) -> bool {
         "integer" => value.is_i64() || value.is_u64(),
         "number" => value.is_number(),
         _ => true,
-    }
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// Why a value cannot be applied at all: an apply is typed before it is merged.
-pub(crate) fn untyped(value: &Value, schema: &Value, path: &str) -> Vec<String> {
-    let mut errors = Vec::new();
-    let wanted = schema.get("type").and_then(Value::as_str).unwrap_or_default();
-    // A null is of every type here.
-    if !value.is_null() && !is_of_type(value, wanted) {
-        let (expected, got) = match wanted {
-            "object" => ("map", go(value)),
-            "array" => ("list", go(value)),
-            "boolean" => ("boolean", go(value)),
-            "integer" => ("numeric (int or float)", go(value)),
-            other => (other, go(value)),
-        };
-        return vec![format!("{path}: expected {expected}, got {got}")];
-    }
-    match value {
-        Value::Object(fields) => {
-            let Some(known) = properties(schema) else { return errors };
-            for (name, field) in fields {
-                let path = format!("{path}.{name}");
-                match known.get(name) {
-                    Some(schema) => errors.extend(untyped(field, schema, &path)),
-                    None if keeps_unknown(schema) => {}
-                    None => errors.push(format!("{path}: field not declared in schema")),
-                }
-            }
-        }
-        Value::Array(list) => {
-            let kind = list_of(schema);
-            let mut seen = Vec::new();
-            for (index, item) in list.iter().enumerate() {
-                if let List::Map(keys) = &kind
-                    && keys.iter().all(|key| item.get(key).is_none())
-                {
-                    errors.push(format!("{path}: element {index}: associative list with keys has an element that omits all key fields {keys:?} (and doesn't have default values for any key fields)"));
-                    continue;
-                }
-                let element = match &kind {
-                    List::Atomic => format!("[{index}]"),
-                    _ => crate::fields::show(&vec![kind.element(item)]),
-                };
-                if !matches!(kind, List::Atomic) {
-                    if seen.contains(&element) {
-                        errors.push(format!("{path}: duplicate entries for key {element}"));
-                    }
-                    seen.push(element.clone());
-                }
-                errors.extend(untyped(item, items(schema), &format!("{path}{element}")));
-            }
-        }
-        _ => {}
-    }
-    errors
-}
-
-/// As Go prints a value of its JSON library.
-fn go(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::String(text) => format!("&{{{text}}}"),
-        other => format!("&{{{other}}}"),
     }
 }

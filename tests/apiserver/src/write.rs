@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::{
+    builtin,
     failure::{Cause, Failure},
     json::Fields as _,
     kind::Kind,
-    managers::{Manager, Write, are_timeless_equal, bare, not_written},
+    managers::Manager,
     meta,
     request::Request,
     schema,
     store::{Key, Store},
+    typed,
 };
 
 /// An answer that is not an error.
@@ -33,11 +35,11 @@ impl Reply {
 }
 
 /// One write on its way.
-struct Writing<'a> {
-    store: &'a mut Store,
-    kind: &'static Kind,
-    key: Key,
-    manager: Manager,
+pub(crate) struct Writing<'a> {
+    pub store: &'a mut Store,
+    pub kind: &'static Kind,
+    pub key: Key,
+    pub manager: Manager,
     validation: String,
 }
 
@@ -63,8 +65,12 @@ pub(crate) fn write(store: &mut Store, request: &Request) -> Result<Reply, Failu
 impl Writing<'_> {
     /// Drops unknown fields and sets defaults; unknown fields are an error, a warning or nothing.
     fn decode(&self, object: &mut Value) -> Result<Vec<String>, Failure> {
+        if let Some(time) = builtin::bad_time(object, &self.kind.schema) {
+            return Err(Failure::bad_request(time));
+        }
         let unknown = schema::prune(object, &self.kind.schema, "");
         schema::drop_nulls(object, &self.kind.schema);
+        meta::drop_empty(object);
         schema::default(object, &self.kind.schema);
         let unknown: Vec<_> =
             unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
@@ -147,9 +153,12 @@ impl Writing<'_> {
         };
         let (given, uid) = (meta::text(&object, "uid"), meta::text(&old, "uid"));
         if !given.is_empty() && given != uid {
+            let path =
+                if self.kind.built_in { String::new() } else { format!("{}/", self.kind.group) };
+            let key =
+                format!("{path}{}/{}/{}", self.kind.plural, self.key.namespace, self.key.name);
             let why = format!(
-                "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {uid}",
-                self.kind.group, self.kind.plural, self.key.namespace, self.key.name
+                "StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {uid}"
             );
             return Err(Failure::conflict(self.kind, &self.key.name, &why));
         }
@@ -172,10 +181,12 @@ impl Writing<'_> {
             "application/json-patch+json" => {
                 let patch: json_patch::Patch = serde_json::from_value(request.body.clone())
                     .map_err(|error| Failure::bad_request(error.to_string()))?;
-                json_patch::patch(&mut object, &patch)
-                    .map_err(|error| Failure::new(422, "Invalid", error.to_string()))?;
+                json_patch::patch(&mut object, &patch).map_err(|_| meta::rejected_patch())?;
             }
-            other => return Err(meta::unsupported_media_type(other)),
+            "application/strategic-merge-patch+json" if self.kind.built_in => {
+                return Err(Failure::not_implemented("strategic merge patches"));
+            }
+            _ => return Err(meta::unsupported_media_type()),
         }
         meta::check_name(&object, &self.key)?;
         let patched = object.to_string();
@@ -199,9 +210,8 @@ impl Writing<'_> {
         }
         let mut applied = request.body.clone();
         meta::check_applied(self.kind, &applied, &self.key)?;
-        let errors = schema::untyped(&applied, &self.kind.schema, "");
-        if !errors.is_empty() {
-            return Err(meta::untyped(self.kind, &applied, &errors));
+        if let Some(why) = typed::untyped(&applied, &self.kind.schema, "") {
+            return Err(meta::untyped(self.kind, &applied, &why));
         }
         applied.at("metadata").fields();
         let force = request.query("force") == "true";
@@ -231,117 +241,5 @@ impl Writing<'_> {
         };
         self.keep_unwritten(&old, &mut object);
         Ok(Reply::ok(self.save(&old, object)?))
-    }
-
-    /// Puts back what a write of this resource, or of this subresource, does not change.
-    fn keep_unwritten(&self, old: &Value, object: &mut Value) {
-        let is_status = !self.manager.subresource.is_empty();
-        let version = meta::text(object, "resourceVersion").to_owned();
-        let managed = object.pointer("/metadata/managedFields").cloned();
-        for place in not_written(self.kind, &self.manager.subresource) {
-            let name = place.trim_start_matches("f:");
-            object.put(name, old.get(name).cloned());
-        }
-        if is_status {
-            object.at("metadata").set("resourceVersion", json!(version));
-            object.at("metadata").put("managedFields", managed);
-        }
-    }
-
-    /// Stores the next state of an object, if it is allowed and if it differs.
-    fn save(&mut self, old: &Value, mut object: Value) -> Result<Value, Failure> {
-        let (kind, name) = (self.kind, self.key.name.clone());
-        match meta::text(&object, "resourceVersion") {
-            "" if kind.unconditional_update => {
-                object
-                    .at("metadata")
-                    .set("resourceVersion", json!(meta::text(old, "resourceVersion")));
-            }
-            "" => {
-                let why = "must be specified for an update";
-                let cause = Cause::invalid("metadata.resourceVersion", &json!(0), why);
-                return Err(Failure::invalid_as(kind.group, kind.plural, &name, &[cause]));
-            }
-            version if version.parse::<u64>().is_err() => {
-                let why = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
-                return Err(Failure::new(500, "", why));
-            }
-            version if version == meta::text(old, "resourceVersion") => {}
-            _ => return Err(Failure::modified(kind, &name)),
-        }
-        meta::check_namespace(&object, &self.key.namespace)?;
-        meta::keep(old, &mut object);
-        let is_changed = |object: &Value, other: &Value| {
-            let rest = |object: &Value| {
-                let mut rest = object.clone();
-                rest.unset("metadata");
-                rest.unset("status");
-                rest
-            };
-            rest(object) != rest(other)
-        };
-        if kind.has_status && is_changed(&object, old) {
-            let generation = old.pointer("/metadata/generation").and_then(Value::as_i64);
-            object.at("metadata").set("generation", json!(generation.unwrap_or_default() + 1));
-        }
-        let mut causes = meta::check_update(old, &object);
-        causes.extend(self.validate(&object, Some(old)));
-        if !causes.is_empty() {
-            return Err(Failure::invalid(kind, &name, &causes));
-        }
-        if meta::is_deleted(&object) && meta::finalizers(&object).is_empty() {
-            self.store.delete(&self.key);
-            return Ok(object);
-        }
-        let is_stored = !self.store.is_undefaulted(&self.key);
-        if is_stored && bare(old) == bare(&object) && are_timeless_equal(old, &object) {
-            return Ok(old.clone());
-        }
-        Ok(self.store.put(self.key.clone(), object))
-    }
-
-    fn delete(&mut self, options: &Value) -> Result<Reply, Failure> {
-        let (kind, name) = (self.kind, self.key.name.clone());
-        let Some(old) = self.store.get(&self.key).cloned() else {
-            return Err(Failure::not_found(kind, &name));
-        };
-        meta::check_preconditions(kind, &name, options, &old)?;
-        if meta::finalizers(&old).is_empty() {
-            self.store.delete(&self.key);
-            let mut details = kind.details(&name);
-            details.set("uid", json!(meta::text(&old, "uid")));
-            return Ok(Reply::ok(json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                "details": details,
-            })));
-        }
-        if meta::is_deleted(&old) {
-            return Ok(Reply::ok(old));
-        }
-        let mut object = old;
-        let now = self.store.clock.timestamp();
-        let metadata = object.at("metadata");
-        metadata.set("deletionTimestamp", json!(now));
-        metadata.set("deletionGracePeriodSeconds", json!(0));
-        if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
-            metadata.set("generation", json!(generation + 1));
-        }
-        Ok(Reply::ok(self.store.put(self.key.clone(), object)))
-    }
-
-    fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-        let mut causes = meta::check_names(object);
-        // A write of the status is validated below it.
-        let place = if self.manager.subresource.is_empty() { "" } else { "status" };
-        causes.extend(schema::validate(object, old, &self.kind.schema, place));
-        if !self.kind.built_in && causes.iter().any(Cause::stops_rules) {
-            causes.retain(|cause| !cause.is_rule);
-            causes.push(Cause::unchecked_rules());
-        }
-        causes
-    }
-
-    fn writer(&self) -> Write<'_> {
-        Write { kind: self.kind, manager: &self.manager, time: self.store.clock.timestamp() }
     }
 }

@@ -52,7 +52,8 @@ fn it_answers_as_a_real_server_does() {
     let ours = runtime.block_on(in_memory(&steps));
     let mut differences = Vec::new();
     for ((step, real), ours) in steps.iter().zip(&real).zip(&ours) {
-        if real != ours {
+        let is_short = step.verb == "NEXT" && real.code == 0;
+        if real != ours || is_short {
             differences.push(format!("line {}: {}\n{}", step.line, step.text, real.against(ours)));
         }
     }

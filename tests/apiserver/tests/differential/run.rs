@@ -129,21 +129,30 @@ impl Side {
         Answer { code, warnings, body }
     }
 
-    /// The next events of an open watch, and none more.
+    /// The next events of an open watch, and none more. Bookmarks come when a server likes, but for
+    /// the one that ends a list.
     async fn next(&mut self, label: &str, count: usize) -> Answer {
         let lines = self.watches.get_mut(label).unwrap();
         let mut events = Vec::new();
-        for _ in 0..count {
-            match tokio::time::timeout(SOON, lines.next()).await {
-                Ok(Some(line)) => events.push(serde_json::from_str(&line.unwrap()).unwrap()),
-                Ok(None) => events.push(json!("the end")),
-                Err(_) => events.push(json!("nothing")),
+        loop {
+            let patience = if events.len() < count { SOON } else { QUIET };
+            match tokio::time::timeout(patience, lines.next()).await {
+                Ok(Some(line)) => {
+                    let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+                    let annotations = event.pointer("/object/metadata/annotations");
+                    if event["type"] != "BOOKMARK" || annotations.is_some() {
+                        events.push(event);
+                    }
+                }
+                Ok(None) => {
+                    events.push(json!("the end"));
+                    break;
+                }
+                Err(_) => break,
             }
         }
-        if let Ok(more) = tokio::time::timeout(QUIET, lines.next()).await {
-            events.push(json!({"more": more.map(Result::unwrap)}));
-        }
-        Answer { code: 0, warnings: Vec::new(), body: Value::Array(events) }
+        let code = u16::from(events.len() == count);
+        Answer { code, warnings: Vec::new(), body: Value::Array(events) }
     }
 
     fn request(&self, step: &Step, body: &str) -> Request<Body> {
