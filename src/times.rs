@@ -82,30 +82,32 @@ impl Times {
         self.poll_interval * 120
     }
 
-    /// How long after the `n`th 401 (from 0) the credential is tried again.
+    /// How long after the `n`th 401 (from 0) the credential is tried again. However rarely is polled: a
+    /// token that was put right should not wait for it.
     #[must_use]
     pub fn credential_probe(&self, n: u32) -> Duration {
-        doubled(self.poll_interval, n, self.poll_interval * 20)
+        let first = self.poll_interval.min(Duration::from_secs(30));
+        doubled(first, n, (self.poll_interval * 20).min(Duration::from_secs(600)))
     }
 
     /// The longest wait that a server's `Retry-After` is honoured for.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
-        self.poll_interval * 20
+        (self.poll_interval * 20).min(Duration::from_secs(3600))
     }
 
     /// How long to wait after the `n`th failure in a row (from 0). `jitter` is in 0..1 and takes
     /// up to a quarter off, so that many failures do not come back as one.
     #[must_use]
     pub fn backoff(&self, n: u32, jitter: f64) -> Duration {
-        let longest = self.poll_interval * 2;
+        let longest = (self.poll_interval * 2).min(Duration::from_secs(60));
         doubled(Duration::from_secs(1), n, longest).mul_f64(1.0 - jitter / 4.0)
     }
 
     /// How often an open breaker lets one request through.
     #[must_use]
     pub fn breaker_probe(&self) -> Duration {
-        self.poll_interval / 3
+        (self.poll_interval / 3).min(Duration::from_secs(10))
     }
 
     /// How long a request whose outcome is unknown may still take effect.
@@ -121,19 +123,75 @@ fn doubled(first: Duration, n: u32, longest: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn what_doubles_doubles_up_to_its_bound() {
-        let times = Times {
-            poll_interval: Duration::from_secs(30),
-            request_timeout: Duration::from_secs(15),
-        };
+        let times = Times { poll_interval: 30 * SECOND, request_timeout: 15 * SECOND };
         let seconds = |f: &dyn Fn(u32) -> Duration| [0, 1, 2, 3, 9].map(|n| f(n).as_secs());
         assert_eq!(seconds(&|n| times.hold(n)), [600, 1200, 2400, 3600, 3600]);
         assert_eq!(seconds(&|n| times.credential_probe(n)), [30, 60, 120, 240, 600]);
         assert_eq!(seconds(&|n| times.backoff(n, 0.0)), [1, 2, 4, 8, 60]);
-        assert_eq!(times.backoff(9, 1.0), Duration::from_secs(45));
-        assert_eq!(times.request_lifetime(), Duration::from_secs(60));
+        assert_eq!(times.backoff(9, 1.0), 45 * SECOND);
+        assert_eq!(times.request_lifetime(), 60 * SECOND);
+    }
+
+    #[test]
+    fn what_follows_from_the_defaults_is_what_the_documents_say() {
+        let times = Times { poll_interval: 30 * SECOND, request_timeout: 15 * SECOND };
+        assert_eq!(times.grace(), 90 * SECOND);
+        assert_eq!(times.longest_blindness(), 120 * SECOND);
+        assert_eq!(times.slow_look(), 600 * SECOND);
+        assert_eq!(times.contested_window(), 600 * SECOND);
+        assert_eq!(times.longest_wait(), 600 * SECOND);
+        assert_eq!(times.breaker_probe(), 10 * SECOND);
+    }
+
+    #[test]
+    fn who_polls_each_hour_does_not_wait_for_hours() {
+        let times = Times { poll_interval: 3600 * SECOND, request_timeout: 15 * SECOND };
+        assert_eq!(times.breaker_probe(), 10 * SECOND);
+        let probes = [0, 1, 4, 5, 99].map(|n| times.credential_probe(n).as_secs());
+        assert_eq!(probes, [30, 60, 480, 600, 600]);
+        assert_eq!(times.backoff(99, 0.0), 60 * SECOND);
+        assert_eq!(times.longest_wait(), 3600 * SECOND);
+        assert_eq!(times.slow_look(), 20 * 3600 * SECOND, "what is stalled waits for a person");
+    }
+
+    proptest! {
+        /// Whatever the flags accept: no wait is without an end that a person would wait for, none is
+        /// so short that it hammers, and all of them fit together.
+        #[test]
+        fn whatever_the_flags_say_every_wait_is_bounded(
+            poll in 1_000_u64..=3_600_000, timeout in 100_u64..=300_000, n in any::<u32>(),
+            jitter in 0.0..1.0,
+        ) {
+            let poll = Duration::from_millis(poll);
+            let request_timeout = Duration::from_millis(timeout);
+            let times = Times { poll_interval: poll, request_timeout };
+
+            prop_assert!(times.breaker_probe() <= (10 * SECOND).min(poll));
+            prop_assert!(times.breaker_probe() >= SECOND / 4);
+
+            let probe = |n| times.credential_probe(n);
+            prop_assert_eq!(probe(0), poll.min(30 * SECOND));
+            prop_assert!(probe(0) <= probe(n) && probe(n) <= (20 * poll).min(600 * SECOND));
+            prop_assert!(probe(n.saturating_add(1)) <= 2 * probe(n));
+            prop_assert_eq!(probe(u32::MAX), (20 * poll).min(600 * SECOND));
+
+            let backoff = times.backoff(n, jitter);
+            prop_assert!(backoff >= SECOND * 3 / 4 && backoff <= (2 * poll).min(60 * SECOND));
+            prop_assert!(times.backoff(n.saturating_add(1), 0.0) >= times.backoff(n, 0.0));
+
+            prop_assert_eq!(times.longest_wait(), (20 * poll).min(3600 * SECOND));
+            prop_assert_eq!(times.longest_blindness(), times.grace() + poll);
+            prop_assert!(probe(0) < times.grace(), "a bad moment of the API is over within the grace");
+            prop_assert_eq!(times.request_lifetime(), 4 * request_timeout);
+            prop_assert!(times.hold(n) <= times.hold_memory());
+        }
     }
 }
