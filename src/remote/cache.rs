@@ -1,11 +1,12 @@
-//! What is known of each bound deployment: the last observation, the failures since, and how old a look
-//! it is. No I/O: observations are put in, with the time their request started.
+//! What is known of each bound deployment, and which reads are demanded. No I/O: observations are put in,
+//! with the time their request started.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::Instant;
 
 use super::{
+    entry::{Entry, Failure},
     observation::{Answer, Observed, ReadFailure},
     plan::Place,
 };
@@ -22,83 +23,6 @@ pub struct Cache {
     entries: BTreeMap<DeploymentId, Box<Entry>>,
     /// When the last list began that came to its end: it has looked at all that it could have shown.
     listed: Option<Instant>,
-}
-
-/// What is known of one deployment.
-#[derive(Clone)]
-pub struct Entry {
-    /// As it was seen last, in this process or, before its first look, by the status of a
-    /// resource. `None`: never, or the API says that it does not exist.
-    pub last_known: Option<Arc<Deployment>>,
-    /// The last observation of this process.
-    pub observed: Option<Observed>,
-    /// The failures since. Few have any.
-    pub failure: Option<Box<Failure>>,
-    /// A read that starts at this time or later is demanded.
-    demanded: Option<Instant>,
-    /// The list that should have shown it, and did not, began then: only a GET can tell why.
-    missed: Option<Instant>,
-    /// Since when it is bound.
-    bound: Instant,
-}
-
-/// Reads that failed, in a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// Why the last one did.
-    pub cause: ReadFailure,
-    /// When the first one started.
-    pub first: Instant,
-    /// When the last one started.
-    pub started: Instant,
-    /// How many.
-    pub count: u32,
-    /// When to try again.
-    pub retry_at: Instant,
-}
-
-impl Entry {
-    fn new(now: Instant) -> Self {
-        Self {
-            last_known: None,
-            observed: None,
-            failure: None,
-            demanded: None,
-            missed: None,
-            bound: now,
-        }
-    }
-
-    /// Where it is to be found.
-    fn place(&self) -> Place {
-        if self.missed.is_some() {
-            return Place::Nowhere;
-        }
-        match self.observed.map(|seen| seen.answer) {
-            Some(Answer::Active) => Place::Active,
-            Some(Answer::Paused(_)) => Place::Paused,
-            Some(Answer::UnknownStatus) | None => Place::Full,
-            Some(Answer::Archived | Answer::NotFound | Answer::Forbidden) => Place::Nowhere,
-        }
-    }
-
-    fn is_stalled(&self) -> bool {
-        self.observed.is_some_and(|seen| seen.answer.is_stalled())
-    }
-
-    /// When it was looked at last; before the first look, since when it is bound. A list has looked at
-    /// all that it could have shown, until something says otherwise: a read that failed, a list that
-    /// missed it.
-    fn looked_at(&self, listed: Option<Instant>) -> Instant {
-        let Some(seen) = self.observed else {
-            return self.bound;
-        };
-        let doubts = [self.failure.as_ref().map(|failure| failure.first), self.missed];
-        let listed = listed.filter(|_| !seen.answer.is_stalled());
-        let listed =
-            doubts.into_iter().flatten().fold(listed, |listed, doubt| listed.min(Some(doubt)));
-        listed.map_or(seen.valid_from, |listed| listed.max(seen.valid_from))
-    }
 }
 
 impl Cache {

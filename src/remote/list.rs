@@ -6,10 +6,10 @@ use http::StatusCode;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
+    calls::Called,
     observation::{ReadFailure, failure_of_error, is_of_account},
     observer::Observer,
     plan::{Lists, Size},
-    remote::Called,
 };
 use crate::{
     qoder::{ApiError, Item, ListQuery, RemoteStatus, Scope, SendError},

@@ -5,7 +5,9 @@
 mod account;
 mod budget;
 mod cache;
+mod calls;
 mod credential;
+mod entry;
 mod ledger;
 mod list;
 mod observation;
@@ -23,8 +25,8 @@ mod writes;
 
 pub use account::Account;
 pub use budget::{Obstacle, Rates};
-pub use cache::{Entry, Failure};
 pub use credential::{CredentialState, Worth};
+pub use entry::{Entry, Failure};
 pub use observation::{Answer, Observed, PausedBy, ReadFailure};
 pub use remote::Remote;
 pub use sending::Sending;

@@ -10,10 +10,11 @@ use tokio::{
 };
 
 use super::{
+    calls::{Called, until},
     credential::Worth,
     observation::{Answer, Observed, ReadFailure, answer_of_error, is_of_account},
     plan::{Lists, Need, Plan, Wanted, plan},
-    remote::{Called, Remote, until},
+    remote::Remote,
 };
 use crate::{
     api::DeploymentId,

@@ -1,19 +1,19 @@
-//! The API behind one credential: every call to it is admitted by the account, counted, and its end
-//! reported back. All that is held for the credential is held here; two of these know nothing of each other.
+//! The API behind one credential. All that is held for the credential is held here; two of these know
+//! nothing of each other.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use http::StatusCode;
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
 use super::{
-    account::{Account, Admission, Ticket},
+    account::Account,
+    calls::until,
     credential::{CredentialState, Worth},
     state::{State, View, Wake},
     write::Requester,
@@ -24,35 +24,25 @@ use crate::{
     fair_queue::Lane,
     lock::lock,
     metrics::Metrics,
-    qoder::{ApiError, Client, Deployment, ListQuery, Operation, Page, Verb},
+    qoder::{Client, Deployment},
     times::Times,
 };
 
 /// The API behind one credential.
 pub struct Remote {
-    client: Client,
+    pub(super) client: Client,
     state: Mutex<State>,
     wake: Wake,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     env: Env,
     times: Times,
     /// Something changed for those who wait for admission: a request ended, a token came.
-    freed: watch::Sender<()>,
+    pub(super) freed: watch::Sender<()>,
     /// A deployment has begun to wait for a permit.
     permit_wanted: Notify,
     /// A read is demanded.
     demanded: Notify,
     credential: watch::Sender<CredentialState>,
-}
-
-/// One read that was made: what came of it, and when it was on its way.
-pub struct Called<T> {
-    /// The answer.
-    pub result: Result<T, ApiError>,
-    /// When the request started.
-    pub started: Instant,
-    /// With which token.
-    pub epoch: u64,
 }
 
 /// What is counted over all deployments.
@@ -66,21 +56,6 @@ pub struct Totals {
     pub writes_waiting: usize,
     /// Whether the breaker is open.
     pub is_breaker_open: bool,
-}
-
-/// A call that is on its way. Should it be dropped (its task panics), its ticket is let go.
-struct UnderWay<'a> {
-    remote: &'a Remote,
-    ticket: Option<Ticket>,
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.remote.state().account.let_go(&ticket);
-            self.remote.free();
-        }
-    }
 }
 
 impl Remote {
@@ -195,7 +170,7 @@ impl Remote {
         }
     }
 
-    fn reload_token(&self) {
+    pub(super) fn reload_token(&self) {
         let (before, reloaded) = {
             let mut state = self.state();
             (state.account.credential(), state.account.reload(Instant::now()))
@@ -213,7 +188,7 @@ impl Remote {
     }
 
     /// Tells all who care, if the credential has changed.
-    fn tell_credential(&self) {
+    pub(super) fn tell_credential(&self) {
         let now = self.state().account.credential();
         let is_news = self.credential.send_if_modified(|told| std::mem::replace(told, now) != now);
         if is_news {
@@ -223,72 +198,6 @@ impl Remote {
 
     pub(super) fn free(&self) {
         self.freed.send_replace(());
-    }
-
-    /// Reads one deployment, as soon as the account admits it.
-    pub async fn get(&self, id: &DeploymentId) -> Called<Deployment> {
-        let ticket = self.admitted().await;
-        let token = ticket.token.clone();
-        self.read(Operation::Get, ticket, self.client.get(&token, id)).await
-    }
-
-    /// Reads one page, as soon as the account admits it.
-    pub async fn list(&self, query: &ListQuery) -> Called<Page> {
-        let ticket = self.admitted().await;
-        let token = ticket.token.clone();
-        self.read(Operation::List, ticket, self.client.list(&token, query)).await
-    }
-
-    async fn admitted(&self) -> Ticket {
-        let mut freed = self.freed.subscribe();
-        loop {
-            let admission = self.state().account.admit_read(Instant::now());
-            let at = match admission {
-                Admission::Now(ticket) => return ticket,
-                Admission::At(at) => Some(at),
-                Admission::Closed => None,
-            };
-            tokio::select! {
-                biased;
-                // Cannot fail: the sender is `self`.
-                _ = freed.changed() => {}
-                () = until(at) => {}
-            }
-        }
-    }
-
-    async fn read<T>(
-        &self,
-        operation: Operation,
-        ticket: Ticket,
-        call: impl Future<Output = Result<T, ApiError>>,
-    ) -> Called<T> {
-        let started = Instant::now();
-        let epoch = ticket.epoch;
-        let mut under_way = UnderWay { remote: self, ticket: Some(ticket) };
-        let result = call.await;
-        let error = result.as_ref().err();
-        if let Some(ticket) = under_way.ticket.take() {
-            self.state().account.ended(&ticket, error, Instant::now(), self.env.jitter());
-        }
-        let code = error.map_or("200", ApiError::code);
-        self.after_call(operation, (error.and_then(ApiError::status), code), started);
-        Called { result, started, epoch }
-    }
-
-    /// Counts a call, and tells those who wait for its end.
-    pub(super) fn after_call(
-        &self,
-        operation: Operation,
-        (status, code): (Option<StatusCode>, &'static str),
-        started: Instant,
-    ) {
-        self.metrics.api_call(operation, code, started.elapsed());
-        self.tell_credential();
-        if status == Some(StatusCode::UNAUTHORIZED) {
-            self.reload_token();
-        }
-        self.free();
     }
 
     /// Asks for a permit to write to this deployment. `false`: it waits for one, and is woken when its
@@ -341,22 +250,5 @@ impl Remote {
                 () = until(next) => {}
             }
         }
-    }
-
-    pub(super) async fn send(
-        &self,
-        ticket: &Ticket,
-        verb: Verb,
-        id: &DeploymentId,
-    ) -> Result<Deployment, ApiError> {
-        self.client.write(&ticket.token, verb, id).await
-    }
-}
-
-/// Until this time; `None`: for ever.
-pub(super) async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::{
     account::{Account, Ticket},
     budget::Obstacle,
-    cache::{Cache, Entry},
+    cache::Cache,
     credential::CredentialState,
+    entry::Entry,
     ledger::Ledger,
     observation::{Answer, Observed},
     plan::{Lists, Size},

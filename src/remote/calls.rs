@@ -1,0 +1,123 @@
+//! The calls to the API: each is admitted by the account, counted, and its end reported back.
+
+use http::StatusCode;
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    account::{Admission, Ticket},
+    remote::Remote,
+};
+use crate::{
+    api::DeploymentId,
+    qoder::{ApiError, Deployment, ListQuery, Operation, Page, Verb},
+};
+
+/// One read that was made: what came of it, and when it was on its way.
+pub struct Called<T> {
+    /// The answer.
+    pub result: Result<T, ApiError>,
+    /// When the request started.
+    pub started: Instant,
+    /// With which token.
+    pub epoch: u64,
+}
+
+/// A call that is on its way. Should it be dropped (its task panics), its ticket is let go.
+struct UnderWay<'a> {
+    remote: &'a Remote,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.remote.state().account.let_go(&ticket);
+            self.remote.free();
+        }
+    }
+}
+
+impl Remote {
+    /// Reads one deployment, as soon as the account admits it.
+    pub async fn get(&self, id: &DeploymentId) -> Called<Deployment> {
+        let ticket = self.admitted().await;
+        let token = ticket.token.clone();
+        self.read(Operation::Get, ticket, self.client.get(&token, id)).await
+    }
+
+    /// Reads one page, as soon as the account admits it.
+    pub async fn list(&self, query: &ListQuery) -> Called<Page> {
+        let ticket = self.admitted().await;
+        let token = ticket.token.clone();
+        self.read(Operation::List, ticket, self.client.list(&token, query)).await
+    }
+
+    async fn admitted(&self) -> Ticket {
+        let mut freed = self.freed.subscribe();
+        loop {
+            let admission = self.state().account.admit_read(Instant::now());
+            let at = match admission {
+                Admission::Now(ticket) => return ticket,
+                Admission::At(at) => Some(at),
+                Admission::Closed => None,
+            };
+            tokio::select! {
+                biased;
+                // Cannot fail: the sender is `self`.
+                _ = freed.changed() => {}
+                () = until(at) => {}
+            }
+        }
+    }
+
+    async fn read<T>(
+        &self,
+        operation: Operation,
+        ticket: Ticket,
+        call: impl Future<Output = Result<T, ApiError>>,
+    ) -> Called<T> {
+        let started = Instant::now();
+        let epoch = ticket.epoch;
+        let mut under_way = UnderWay { remote: self, ticket: Some(ticket) };
+        let result = call.await;
+        let error = result.as_ref().err();
+        if let Some(ticket) = under_way.ticket.take() {
+            self.state().account.ended(&ticket, error, Instant::now(), self.env().jitter());
+        }
+        let code = error.map_or("200", ApiError::code);
+        self.after_call(operation, (error.and_then(ApiError::status), code), started);
+        Called { result, started, epoch }
+    }
+
+    /// Counts a call, and tells those who wait for its end.
+    pub(super) fn after_call(
+        &self,
+        operation: Operation,
+        (status, code): (Option<StatusCode>, &'static str),
+        started: Instant,
+    ) {
+        self.metrics.api_call(operation, code, started.elapsed());
+        self.tell_credential();
+        if status == Some(StatusCode::UNAUTHORIZED) {
+            self.reload_token();
+        }
+        self.free();
+    }
+
+    pub(super) async fn send(
+        &self,
+        ticket: &Ticket,
+        verb: Verb,
+        id: &DeploymentId,
+    ) -> Result<Deployment, ApiError> {
+        self.client.write(&ticket.token, verb, id).await
+    }
+}
+
+/// Until this time; `None`: for ever.
+pub(super) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
