@@ -1,10 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
-
-const TIMES: Times =
-    Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
-const RATES: Rates = Rates { reads_per_second: 50, writes_per_second: 20 };
+use super::{
+    super::fixtures::{RATES, TIMES},
+    *,
+};
 
 fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -20,9 +19,9 @@ proptest! {
         for gap in gaps {
             now += millis(gap);
             now = budget.earliest(Kind::Write, 0, now).unwrap();
-            budget.promised(now);
-            budget.sent(Kind::Write, now);
-            budget.ended(Kind::Write, Ending::Answered, now, 0.0);
+            budget.reserve_write(now);
+            let write = budget.send(Kind::Write, now);
+            budget.ended(write, Ending::Answered, now, 0.0);
             sent.push(now);
         }
         for window in sent.windows(21) {
@@ -36,8 +35,8 @@ fn a_calm_budget_is_free_at_once_and_a_busy_one_is_evenly_spaced() {
     let mut budget = Budget::new(RATES, TIMES);
     let start = Instant::now();
     assert_eq!(budget.earliest(Kind::Write, 0, start), Some(start));
-    budget.promised(start);
-    budget.sent(Kind::Write, start + millis(7));
+    budget.reserve_write(start);
+    budget.send(Kind::Write, start + millis(7));
     let next = budget.earliest(Kind::Write, 0, start + millis(7));
     assert_eq!(next, Some(start + millis(50)), "however long the write took to leave");
     assert_eq!(budget.earliest(Kind::Read, 0, start), Some(start), "reads have their own");
@@ -46,11 +45,13 @@ fn a_calm_budget_is_free_at_once_and_a_busy_one_is_evenly_spaced() {
 #[test]
 fn retry_after_is_honoured_and_capped_and_without_it_the_wait_doubles() {
     let mut budget = Budget::new(RATES, TIMES);
-    let now = Instant::now();
+    let mut now = Instant::now();
     let mut wait_after = |asked| {
-        (budget.throttled_until, budget.reads.lowered) = (None, None);
-        budget.ended(Kind::Read, Ending::Throttled(asked), now, 0.0);
-        budget.earliest(Kind::Read, 0, now).unwrap() - now
+        let read = budget.send(Kind::Read, now);
+        budget.ended(read, Ending::Throttled(asked), now, 0.0);
+        let before = now;
+        now = budget.earliest(Kind::Read, 0, now).unwrap();
+        now - before
     };
     assert_eq!(wait_after(Some(millis(7_000))), millis(7_000));
     assert_eq!(wait_after(Some(Duration::from_secs(86_400))), TIMES.longest_wait());
@@ -58,26 +59,36 @@ fn retry_after_is_honoured_and_capped_and_without_it_the_wait_doubles() {
     assert_eq!(own, [4, 8, 16], "the first two 429s of the row were counted too");
 }
 
+/// So many failures, one after the other.
+fn fail(budget: &mut Budget, count: u32, now: Instant) {
+    for _ in 0..count {
+        let read = budget.send(Kind::Read, now);
+        budget.ended(read, Ending::Failed(None), now, 0.0);
+    }
+}
+
 #[test]
 fn five_failures_open_the_breaker_which_lets_one_probe_through_at_a_time() {
     let mut budget = Budget::new(RATES, TIMES);
     let mut now = Instant::now();
-    for _ in 0..4 {
-        budget.ended(Kind::Read, Ending::Failed, now, 0.0);
-    }
+    fail(&mut budget, 4, now);
     assert!(!budget.is_open());
-    budget.ended(Kind::Read, Ending::Failed, now, 0.0);
+    fail(&mut budget, 1, now);
     assert!(budget.is_open());
+    assert_eq!(budget.obstacle(now), Some(Obstacle::Outage));
 
-    let probe = now + TIMES.breaker_probe();
-    assert_eq!(budget.earliest(Kind::Read, 0, now), Some(probe));
-    now = probe;
-    budget.sent(Kind::Read, now);
+    let probe_at = now + TIMES.breaker_probe();
+    assert_eq!(budget.earliest(Kind::Read, 0, now), Some(probe_at));
+    now = probe_at;
+    let probe = budget.send(Kind::Read, now);
     assert_eq!(budget.earliest(Kind::Write, 0, now), None, "one probe at a time");
-    budget.ended(Kind::Read, Ending::Failed, now, 0.0);
+    assert_eq!(budget.window(now), None, "also for who has a permit");
+    budget.ended(probe, Ending::Failed(None), now, 0.0);
     assert_eq!(budget.earliest(Kind::Read, 0, now), Some(now + TIMES.breaker_probe()));
 
-    budget.ended(Kind::Read, Ending::Answered, now, 0.0);
+    now += TIMES.breaker_probe();
+    let probe = budget.send(Kind::Read, now);
+    budget.ended(probe, Ending::Answered, now, 0.0);
     assert!(!budget.is_open());
 }
 
@@ -95,18 +106,18 @@ impl Flood {
         let end = self.now + Duration::from_secs(seconds);
         while self.now < end {
             self.now = self.budget.earliest(Kind::Write, 0, self.now).unwrap();
-            self.budget.promised(self.now);
-            self.budget.sent(Kind::Write, self.now);
+            self.budget.reserve_write(self.now);
+            let write = self.budget.send(Kind::Write, self.now);
             let window = self.now - Duration::from_secs(1);
             let in_window = self.passed.iter().rev().take_while(|at| **at > window).count();
             let answered = self.now + millis(20);
             if in_window < limit {
                 self.passed.push(self.now);
-                self.budget.ended(Kind::Write, Ending::Answered, answered, 0.5);
+                self.budget.ended(write, Ending::Answered, answered, 0.5);
             } else {
                 self.refused += 1;
                 let asked = Ending::Throttled(Some(Duration::from_secs(1)));
-                self.budget.ended(Kind::Write, asked, answered, 0.5);
+                self.budget.ended(write, asked, answered, 0.5);
             }
         }
     }

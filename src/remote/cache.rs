@@ -229,3 +229,7 @@ impl Cache {
 #[cfg(test)]
 #[path = "cache_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "looks_tests.rs"]
+mod looks_tests;

@@ -1,105 +1,163 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{fleet::PausedBy, qoder::RemoteStatus};
+use crate::{
+    qoder::RemoteStatus,
+    remote::{PausedBy, fixtures::*},
+};
 
-const TIMES: Times =
-    Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
+pub(super) const HAND: Answer = Answer::Paused(PausedBy::Hand);
 
-fn id() -> DeploymentId {
-    DeploymentId::try_from("dep_1").unwrap()
+/// What the deployment is like when this is the answer.
+pub(super) fn shown(answer: Answer) -> Option<Deployment> {
+    let status = match answer {
+        Answer::NotFound | Answer::Forbidden => return None,
+        Answer::Paused(_) => RemoteStatus::Paused,
+        _ => RemoteStatus::Active,
+    };
+    Some(deployment(status))
 }
 
-fn deployment(status: RemoteStatus) -> Deployment {
-    Deployment {
-        status,
-        paused_reason: None,
-        archived: false,
-        archived_time: None,
-        name: None,
-        schedule: None,
-    }
+/// When everything is due.
+pub(super) fn far(start: Instant) -> Instant {
+    start + Duration::from_secs(3600)
 }
 
-fn read(answer: Answer, started: Instant) -> Observed {
-    Observed { answer, started, valid_from: started }
+/// A read that started then says so.
+pub(super) fn see(cache: &mut Cache, n: u32, answer: Answer, started: Instant) -> bool {
+    cache.observe(&id(n), shown(answer), read(answer, started))
+}
+
+/// The answer of a write of ours, as asked.
+pub(super) fn wrote(answer: Answer, started: Instant, ended: Instant) -> Observed {
+    Observed { valid_from: ended, is_written: true, ..read(answer, started) }
+}
+
+pub(super) fn fail(cache: &mut Cache, n: u32, started: Instant) -> bool {
+    cache.fail(&id(n), ReadFailure::Unavailable, started, (started, &TIMES, 0.0))
 }
 
 fn cache() -> (Cache, Instant) {
     let mut cache = Cache::default();
-    cache.bind(&id(), None);
-    (cache, Instant::now())
+    let now = Instant::now();
+    cache.bind(&id(1), None, now);
+    (cache, now)
 }
-
-const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn only_news_wakes_anyone() {
     let (mut cache, start) = cache();
     let active = || Some(deployment(RemoteStatus::Active));
-    assert!(cache.observe(&id(), active(), read(Answer::Active, start)), "the first look");
-    assert!(!cache.observe(&id(), active(), read(Answer::Active, start + SECOND)), "nothing new");
+    assert!(cache.observe(&id(1), active(), read(Answer::Active, start)), "the first look");
+    assert!(!cache.observe(&id(1), active(), read(Answer::Active, start + SECOND)), "nothing new");
     let paused = read(Answer::Paused(PausedBy::Hand), start + 2 * SECOND);
-    assert!(cache.observe(&id(), Some(deployment(RemoteStatus::Paused)), paused), "it differs");
+    assert!(cache.observe(&id(1), Some(deployment(RemoteStatus::Paused)), paused), "it differs");
 }
 
 #[test]
 fn a_demand_is_answered_only_by_a_read_that_started_after_it() {
     let (mut cache, start) = cache();
-    cache.observe(&id(), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));
-    cache.demand(&id(), start + 2 * SECOND);
+    cache.observe(&id(1), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));
+    cache.demand(&id(1), start + 2 * SECOND);
     let early = read(Answer::Active, start + SECOND);
-    assert!(!cache.observe(&id(), Some(deployment(RemoteStatus::Active)), early));
-    assert_eq!(cache.demands(), [(id(), Place::Active)]);
+    assert!(!cache.observe(&id(1), Some(deployment(RemoteStatus::Active)), early));
+    assert_eq!(cache.demands(far(start)), [(id(1), Place::Active)]);
     let late = read(Answer::Active, start + 2 * SECOND);
-    assert!(cache.observe(&id(), Some(deployment(RemoteStatus::Active)), late));
-    assert_eq!(cache.demands(), []);
+    assert!(cache.observe(&id(1), Some(deployment(RemoteStatus::Active)), late));
+    assert_eq!(cache.demands(far(start)), []);
 }
 
 #[test]
 fn a_read_that_started_before_the_end_of_a_write_does_not_replace_its_answer() {
     let (mut cache, start) = cache();
-    let wrote = Observed {
-        answer: Answer::Paused(PausedBy::Hand),
-        started: start + SECOND,
-        valid_from: start + 3 * SECOND,
-    };
-    cache.observe(&id(), Some(deployment(RemoteStatus::Paused)), wrote);
-    let overtaken = read(Answer::Active, start + 2 * SECOND);
-    assert!(!cache.observe(&id(), Some(deployment(RemoteStatus::Active)), overtaken));
-    assert_eq!(cache.get(&id()).unwrap().observed, Some(wrote));
+    let wrote = wrote(HAND, start + SECOND, start + 3 * SECOND);
+    cache.observe(&id(1), shown(HAND), wrote);
+    assert!(!see(&mut cache, 1, Answer::Active, start + 2 * SECOND));
+    assert_eq!(cache.get(&id(1)).unwrap().observed, Some(wrote));
+    assert_eq!(cache.next_demand(start), None, "it says nothing at all");
+}
+
+#[test]
+fn a_read_that_fails_and_started_before_the_end_of_a_write_does_not_hide_its_answer() {
+    let (mut cache, start) = cache();
+    let wrote = wrote(HAND, start + SECOND, start + 3 * SECOND);
+    cache.observe(&id(1), shown(HAND), wrote);
+    assert!(!fail(&mut cache, 1, start + 2 * SECOND));
+    let entry = cache.get(&id(1)).unwrap();
+    assert_eq!((entry.observed, entry.failure.is_some()), (Some(wrote), false));
+    assert!(fail(&mut cache, 1, start + 4 * SECOND), "one that started after it does");
+
+    // The other way round: the answer of the write ends the failures of reads that started before.
+    cache.observe(&id(1), shown(HAND), self::wrote(HAND, start + SECOND, start + 5 * SECOND));
+    assert!(cache.get(&id(1)).unwrap().failure.is_none());
 }
 
 #[test]
 fn failures_in_a_row_are_one_story_that_an_observation_ends() {
     let (mut cache, start) = cache();
-    let env = |now| (now, &TIMES, 0.0);
-    let fail = |cache: &mut Cache, at| cache.fail(&id(), ReadFailure::Unavailable, at, env(at));
-    assert!(fail(&mut cache, start), "the first of its row");
-    assert!(!fail(&mut cache, start + SECOND));
-    let failure = cache.get(&id()).unwrap().failure.clone().unwrap();
+    assert!(fail(&mut cache, 1, start), "the first of its row");
+    assert!(!fail(&mut cache, 1, start + SECOND));
+    let failure = cache.get(&id(1)).unwrap().failure.as_deref().copied().unwrap();
     assert_eq!((failure.first, failure.count), (start, 2));
     assert_eq!(failure.retry_at, start + SECOND + 2 * SECOND, "the backoff doubles");
 
     let read = read(Answer::Active, start + 2 * SECOND);
-    assert!(cache.observe(&id(), Some(deployment(RemoteStatus::Active)), read), "it recovers");
-    assert!(cache.get(&id()).unwrap().failure.is_none());
-    assert!(!fail(&mut cache, start + SECOND), "a failure from before says nothing now");
+    assert!(cache.observe(&id(1), Some(deployment(RemoteStatus::Active)), read), "it recovers");
+    assert!(cache.get(&id(1)).unwrap().failure.is_none());
+    assert!(!fail(&mut cache, 1, start + SECOND), "a failure from before says nothing now");
 }
 
 #[test]
 fn absence_from_a_list_makes_a_suspect_that_only_a_get_can_clear() {
     let (mut cache, start) = cache();
-    cache.observe(&id(), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));
+    cache.observe(&id(1), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));
     assert!(!cache.list_ended(Scope::Live, start), "the list has shown it");
     let later = start + SECOND;
     assert!(!cache.list_ended(Scope::Paused, later), "nobody expects it in that half");
     assert!(cache.list_ended(Scope::Active, later));
-    assert_eq!(cache.demands(), [(id(), Place::Nowhere)]);
+    assert_eq!(cache.demands(far(start)), [(id(1), Place::Nowhere)]);
 
-    cache.observe(&id(), None, read(Answer::NotFound, later));
-    assert_eq!(cache.demands(), []);
+    cache.observe(&id(1), None, read(Answer::NotFound, later));
+    assert_eq!(cache.demands(far(start)), []);
     assert!(!cache.list_ended(Scope::Live, later + SECOND), "its absence is explained");
-    cache.demand(&id(), later + SECOND);
-    assert_eq!(cache.demands(), [(id(), Place::Nowhere)], "the slow look is a GET");
+    cache.demand(&id(1), later + SECOND);
+    assert_eq!(cache.demands(far(start)), [(id(1), Place::Nowhere)], "the slow look is a GET");
+}
+
+#[test]
+fn demands_are_answered_in_the_order_they_came_and_what_is_in_no_list_last() {
+    let mut cache = Cache::default();
+    let start = Instant::now();
+    for n in 1..=5 {
+        cache.bind(&id(n), None, start);
+    }
+    see(&mut cache, 1, Answer::NotFound, start);
+    see(&mut cache, 2, Answer::Active, start);
+    see(&mut cache, 3, HAND, start);
+    for (n, seconds) in [(1, 1), (2, 4), (3, 3), (4, 2), (5, 60)] {
+        cache.demand(&id(n), start + seconds * SECOND);
+    }
+    let order = |now| cache.demands(now).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(order(start), []);
+    assert_eq!(order(start + 3 * SECOND), [id(4), id(3), id(1)], "what is due");
+    assert_eq!(order(start + 30 * SECOND), [id(4), id(3), id(2), id(1)]);
+    assert_eq!(cache.next_demand(start + 30 * SECOND), Some(start + 60 * SECOND));
+    let place = cache.demands(far(start)).into_iter().map(|(_, place)| place);
+    let expected = [Place::Full, Place::Paused, Place::Active, Place::Full, Place::Nowhere];
+    assert_eq!(place.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_later_demand_is_kept_and_everything_listed_is_demanded_where_none_is() {
+    let (mut cache, start) = cache();
+    cache.bind(&id(2), None, start);
+    cache.bind(&id(3), None, start);
+    see(&mut cache, 3, Answer::NotFound, start);
+    cache.demand(&id(1), start + 2 * SECOND);
+    cache.demand(&id(1), start + SECOND);
+    cache.demand_listed(start + 5 * SECOND);
+    let due = |now| cache.demands(now).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(due(start + SECOND), []);
+    assert_eq!(due(start + 2 * SECOND), [id(1)], "it does not wait for longer");
+    assert_eq!(due(far(start)), [id(1), id(2)], "but for what is in no list");
 }

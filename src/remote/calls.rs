@@ -121,3 +121,7 @@ pub(super) async fn until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+#[path = "calls_tests.rs"]
+mod tests;

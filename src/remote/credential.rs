@@ -165,3 +165,7 @@ impl Credential {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "credential_tests.rs"]
+mod tests;

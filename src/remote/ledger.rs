@@ -50,8 +50,12 @@ impl Ledger {
     }
 
     /// How many deployments something is remembered of.
-    #[must_use]
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    fn count(&self) -> usize {
         self.writes.len()
     }
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -8,6 +8,8 @@ mod cache;
 mod calls;
 mod credential;
 mod entry;
+#[cfg(test)]
+mod fixtures;
 mod ledger;
 mod list;
 mod observation;

@@ -74,3 +74,7 @@ impl Permits {
         self.under_way = self.under_way.saturating_sub(1);
     }
 }
+
+#[cfg(test)]
+#[path = "permits_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ fn wanted(active: usize, paused: usize) -> Wanted {
 }
 
 fn size(active: usize, paused: usize, page: usize) -> Size {
-    Size { live: active + paused, active, paused, page }
+    Size { live: active + paused, active, paused, page, largest_page: 1000, lists: Lists::Work }
 }
 
 #[test]
@@ -46,6 +46,8 @@ proptest! {
             active: active + more_active,
             paused: paused + more_paused,
             page,
+            largest_page: 1000,
+            lists: Lists::Work,
         };
         for need in [Need::Demanded, Need::Changes, Need::Everything] {
             let chosen = plan(need, wanted, size);
@@ -56,7 +58,85 @@ proptest! {
                 Plan::List(Scope::Paused | Scope::Active) => prop_assert_ne!(need, Need::Everything),
                 Plan::Nothing => prop_assert_eq!(wanted.total(), 0),
                 Plan::Gets | Plan::List(Scope::Live) => {}
+                Plan::Explore | Plan::Wait => prop_assert!(false, "lists work"),
             }
         }
+    }
+}
+
+const ALL: Wanted = Wanted { active: 60, paused: 0, full: 0 };
+
+/// What is done for demands and for polls, when a list would be the cheapest.
+fn plans(lists: Lists) -> (Plan, Plan, Plan) {
+    let size = Size { lists, ..size(60, 0, 100) };
+    let plan = |need| plan(need, ALL, size);
+    (plan(Need::Demanded), plan(Need::Changes), plan(Need::Everything))
+}
+
+const LIST: Plan = Plan::List(Scope::Live);
+
+#[test]
+fn after_a_list_that_failed_one_get_explores_and_then_the_next_poll_is_waited_for() {
+    for is_answer in [true, false] {
+        let mut lists = Lists::Work;
+        assert_eq!(plans(lists), (LIST, LIST, LIST));
+        lists.failed(is_answer);
+        assert_eq!(lists, Lists::Failed { is_answer, is_explored: false });
+        assert_eq!(plans(lists), (Plan::Explore, LIST, LIST), "polls try a list all the same");
+        lists.explored();
+        assert_eq!(plans(lists), (Plan::Wait, LIST, LIST), "once");
+        lists.explored();
+        assert_eq!(lists, Lists::Failed { is_answer, is_explored: true });
+
+        // The next poll fails too: one more look.
+        lists.failed(is_answer);
+        assert_eq!(plans(lists).0, Plan::Explore);
+        lists.ended();
+        assert_eq!(lists, Lists::Work);
+    }
+}
+
+#[test]
+fn a_get_that_is_answered_shows_whether_it_is_only_the_lists() {
+    // A list was refused or made no sense, and a GET is answered: it is the lists.
+    let mut lists = Lists::Work;
+    lists.failed(true);
+    lists.explored();
+    lists.get_answered();
+    assert_eq!(lists, Lists::Useless);
+    assert_eq!(plans(lists), (Plan::Gets, LIST, LIST));
+    lists.get_answered();
+    lists.explored();
+    lists.failed(false);
+    assert_eq!(lists, Lists::Useless, "until a list comes to its end");
+    lists.ended();
+    assert_eq!(lists, Lists::Work);
+
+    // No answer came, and then one to a GET: it may have been a bad moment of the API.
+    lists.failed(false);
+    lists.get_answered();
+    assert_eq!(lists, Lists::Doubtful);
+    assert_eq!(plans(lists), (LIST, LIST, LIST), "another list shows it");
+    for is_answer in [true, false] {
+        let mut again = lists;
+        again.failed(is_answer);
+        assert_eq!(again, Lists::Useless);
+    }
+    lists.ended();
+    assert_eq!(lists, Lists::Work);
+}
+
+#[test]
+fn what_answers_gets_in_the_apis_place_makes_no_list_useless() {
+    let mut lists = Lists::Useless;
+    lists.get_misled();
+    assert_eq!(lists, Lists::Failed { is_answer: true, is_explored: true });
+    assert_eq!(plans(lists).0, Plan::Wait);
+    for before in
+        [Lists::Work, Lists::Doubtful, Lists::Failed { is_answer: false, is_explored: false }]
+    {
+        let mut lists = before;
+        lists.get_misled();
+        assert_eq!(lists, before);
     }
 }

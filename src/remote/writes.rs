@@ -260,3 +260,7 @@ impl Writes {
 #[cfg(test)]
 #[path = "writes_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "holds_tests.rs"]
+mod holds_tests;

@@ -3,15 +3,24 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::reconcile::resource::tests::resource;
+use crate::remote::fixtures::*;
 
-const TIMES: Times =
-    Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
-const STEP: Duration = Duration::from_millis(1);
+pub(super) const STEP: Duration = Duration::from_millis(1);
 
-/// Generation 1 of the resource with this uid.
-fn of(uid: &str) -> Resource {
-    Resource { uid: uid.into(), ..resource(Instant::now()) }
+/// A write for this resource ends so.
+fn book(writes: &mut Writes, requester: &Requester, outcome: Outcome, at: Instant) {
+    writes.book(&write(requester, Verb::Pause), end(outcome, at), &TIMES);
+}
+
+/// A write of this verb is lost.
+fn lose(writes: &mut Writes, verb: Verb, at: Instant) {
+    writes.book(&write(&of("a"), verb), end(Outcome::Ambiguous, at), &TIMES);
+}
+
+/// A drift is corrected.
+pub(super) fn corrected(writes: &mut Writes, at: Instant) {
+    let write = Write { is_drift: true, ..write(&of("a"), Verb::Pause) };
+    writes.book(&write, end(Outcome::Done, at), &TIMES);
 }
 
 /// Whether a read that started then still counts.
@@ -26,12 +35,12 @@ fn a_read_that_started_before_the_end_of_our_last_write_is_void() {
     let later = ended + 9 * STEP;
     assert!(counts(&writes, ended, later), "nothing was written");
 
-    writes.ended(&of("a"), ended);
+    book(&mut writes, &of("a"), Outcome::Done, ended);
     assert!(!counts(&writes, ended - STEP, later));
     assert!(counts(&writes, ended, later));
     assert!(writes.is_valid(ended - 9 * STEP, ended, later), "the write's own answer");
 
-    writes.ended(&of("a"), later);
+    book(&mut writes, &of("a"), Outcome::Done, later);
     assert!(!counts(&writes, ended, later), "the last write counts");
     assert!(!writes.is_valid(ended - 9 * STEP, ended, later), "also against answers of writes");
 }
@@ -41,7 +50,7 @@ fn what_started_before_a_lost_request_could_land_no_more_is_void_from_then_on() 
     for verb in [Verb::Pause, Verb::Unpause] {
         let mut writes = Writes::default();
         let lost = Instant::now();
-        writes.lost(verb, lost, &TIMES);
+        lose(&mut writes, verb, lost);
         let end = lost + TIMES.request_lifetime();
         assert!(counts(&writes, lost, end - STEP), "rule G decides what it is good for");
         assert!(!counts(&writes, end - STEP, end));
@@ -53,20 +62,29 @@ fn what_started_before_a_lost_request_could_land_no_more_is_void_from_then_on() 
 /// Something that can happen to the writes of one deployment.
 #[derive(Debug, Clone, Copy)]
 enum Happening {
-    Ended,
-    Lost(Verb),
-    Failed,
+    Begun(Verb),
+    Ended(Verb, Outcome),
     Corrected,
     Reached,
 }
 
 fn happenings() -> impl Strategy<Value = Vec<(u64, Happening)>> {
-    use Happening::{Corrected, Ended, Failed, Lost, Reached};
+    use Happening::{Begun, Corrected, Ended, Reached};
+    let verb = || prop::sample::select(vec![Verb::Pause, Verb::Unpause]);
+    let outcome = prop::sample::select(vec![
+        Outcome::Done,
+        Outcome::NotAsAsked,
+        Outcome::NotServed,
+        Outcome::NotSent,
+        Outcome::Conflict,
+        Outcome::Ambiguous,
+        Outcome::Ambiguous,
+        Outcome::NotTheApi,
+        Outcome::Refused,
+    ]);
     let one = prop_oneof![
-        Just(Ended),
-        Just(Lost(Verb::Pause)),
-        Just(Lost(Verb::Unpause)),
-        Just(Failed),
+        verb().prop_map(Begun),
+        (verb(), outcome).prop_map(|(verb, outcome)| Ended(verb, outcome)),
         Just(Corrected),
         Just(Reached),
     ];
@@ -84,13 +102,11 @@ proptest! {
         for (gap, happening) in happenings {
             now += Duration::from_secs(gap);
             match happening {
-                Happening::Ended => writes.ended(&of("a"), now),
-                Happening::Lost(verb) => {
-                    writes.ended(&of("a"), now);
-                    writes.lost(verb, now, &TIMES);
+                Happening::Begun(verb) => writes.begun(verb, now),
+                Happening::Ended(verb, outcome) => {
+                    writes.book(&write(&of("a"), verb), end(outcome, now), &TIMES);
                 }
-                Happening::Failed => writes.failed(&of("a"), now, &TIMES, 0.5),
-                Happening::Corrected => writes.corrected(now, &TIMES),
+                Happening::Corrected => corrected(&mut writes, now),
                 Happening::Reached => writes.reached(&of("b"), true),
             }
         }
@@ -105,25 +121,11 @@ proptest! {
 }
 
 #[test]
-fn a_lost_request_may_land_until_its_end_whatever_succeeds_before() {
-    let (mut ledger, owner, lost) = (Ledger::default(), of("a"), Instant::now());
-    let end = lost + TIMES.request_lifetime();
-    ledger.note(&owner.deployment).lost(Verb::Pause, lost, &TIMES);
-    ledger.note(&owner.deployment).ended(&owner, lost + STEP);
-    ledger.reached(&owner, true);
-
-    let writes = ledger.get(&owner.deployment);
-    assert!(writes.may_land(Verb::Pause, end - STEP));
-    assert!(!writes.may_land(Verb::Pause, end));
-    assert!(!writes.may_land(Verb::Unpause, lost), "only what was lost");
-}
-
-#[test]
 fn of_two_lost_requests_the_first_to_end_is_waited_for() {
     let (mut writes, lost) = (Writes::default(), Instant::now());
     assert_eq!(writes.lands_until(lost), None);
-    writes.lost(Verb::Unpause, lost, &TIMES);
-    writes.lost(Verb::Pause, lost + STEP, &TIMES);
+    lose(&mut writes, Verb::Unpause, lost);
+    lose(&mut writes, Verb::Pause, lost + STEP);
     let first = lost + TIMES.request_lifetime();
     assert_eq!(writes.lands_until(first - STEP), Some(first));
     assert_eq!(writes.lands_until(first), Some(first + STEP));
@@ -135,132 +137,99 @@ fn a_backoff_doubles_and_holds_for_its_generation_of_its_resource() {
     let (mut writes, now, failing) = (Writes::default(), Instant::now(), of("a"));
     assert_eq!(writes.backoff_end(&failing), None);
     for seconds in [1, 2, 4] {
-        writes.failed(&failing, now, &TIMES, 0.0);
+        book(&mut writes, &failing, Outcome::NotSent, now);
         assert_eq!(writes.backoff_end(&failing), Some(now + Duration::from_secs(seconds)));
     }
     assert_eq!(writes.backoff_end(&of("b")), None);
-    assert_eq!(writes.backoff_end(&Resource { generation: 2, ..failing.clone() }), None);
+    assert_eq!(writes.backoff_end(&Requester { generation: 2, ..failing.clone() }), None);
 
     writes.reached(&failing, false);
     assert_eq!(writes.backoff_end(&failing), None);
-    writes.failed(&failing, now, &TIMES, 0.0);
+    book(&mut writes, &failing, Outcome::NotSent, now);
     assert_eq!(writes.backoff_end(&failing), Some(now + Duration::from_secs(1)), "a new row");
 }
 
 #[test]
 fn a_refusal_holds_for_its_generation_of_its_resource_and_its_token() {
     let (mut writes, now, refused) = (Writes::default(), Instant::now(), of("a"));
-    writes.refused(&refused, 3, now, &TIMES);
-    assert_eq!(writes.refused_until(&refused, 3), Some(now + TIMES.slow_look()));
-    assert_eq!(writes.refused_until(&refused, 4), None, "a new token");
-    assert_eq!(writes.refused_until(&of("b"), 3), None);
-    assert_eq!(writes.refused_until(&Resource { generation: 2, ..refused.clone() }, 3), None);
+    let end = End { epoch: 3, ..end(Outcome::Refused, now) };
+    writes.book(&write(&refused, Verb::Pause), end, &TIMES);
+    let until = |writes: &Writes, requester: &Requester, epoch| {
+        writes.refused_until(requester, epoch, None)
+    };
+    assert_eq!(until(&writes, &refused, 3), Some(now + TIMES.slow_look()));
+    assert_eq!(until(&writes, &refused, 4), None, "a new token");
+    assert_eq!(until(&writes, &of("b"), 3), None);
+    assert_eq!(until(&writes, &Requester { generation: 2, ..refused.clone() }, 3), None);
+    assert_eq!(writes.backoff_end(&refused), None, "it is no moment that passes");
 
     writes.reached(&refused, false);
-    assert_eq!(writes.refused_until(&refused, 3), None, "it was reached all the same");
+    assert_eq!(until(&writes, &refused, 3), None, "it was reached all the same");
 }
 
 #[test]
-fn the_third_correction_within_the_window_starts_a_hold() {
-    let first = Instant::now();
-    let end = first + TIMES.contested_window();
-    for (third, held_until) in [(end, None), (end - STEP, Some(end - STEP + TIMES.hold(0)))] {
-        let mut writes = Writes::default();
-        writes.corrected(first, &TIMES);
-        writes.corrected(first + STEP, &TIMES);
-        assert_eq!(writes.held_until(), None, "two may happen");
-        writes.corrected(third, &TIMES);
-        assert_eq!(writes.held_until(), held_until);
-    }
-}
-
-/// Three corrections at once. Returns the end of the hold.
-fn contest(writes: &mut Writes, now: Instant) -> Instant {
-    for _ in 0..CORRECTIONS {
-        writes.corrected(now, &TIMES);
-    }
-    writes.held_until().unwrap()
+fn a_reconcile_that_is_requested_after_a_refusal_is_worth_one_more_try() {
+    let (mut writes, now, refused) = (Writes::default(), Instant::now(), of("a"));
+    let until = |writes: &Writes, requested| writes.refused_until(&refused, 1, Some(requested));
+    book(&mut writes, &refused, Outcome::Refused, now);
+    assert_eq!(until(&writes, now - STEP), Some(now + TIMES.slow_look()), "it was tried for that");
+    assert_eq!(until(&writes, now + STEP), None);
+    book(&mut writes, &refused, Outcome::Refused, now + 2 * STEP);
+    let again = now + 2 * STEP + TIMES.slow_look();
+    assert_eq!(until(&writes, now + STEP), Some(again), "one");
 }
 
 #[test]
-fn each_hold_is_twice_as_long_up_to_its_bound_and_calm_forgets_them() {
-    let mut writes = Writes::default();
-    let mut now = Instant::now();
-    for hold in [20, 40, 80, 120, 120] {
-        let end = contest(&mut writes, now);
-        assert_eq!(end - now, hold * TIMES.poll_interval);
-        now = end;
-    }
-    let calm = now + TIMES.hold_memory();
-    let soon = contest(&mut writes.clone(), calm - STEP);
-    assert_eq!(soon - (calm - STEP), TIMES.hold(9), "not calm for long enough");
-    assert_eq!(contest(&mut writes, calm) - calm, TIMES.hold(0));
-}
+fn a_write_under_way_may_land_and_changes_nothing_else() {
+    for verb in [Verb::Pause, Verb::Unpause] {
+        let (mut writes, begun) = (Writes::default(), Instant::now());
+        writes.begun(verb, begun);
+        let later = begun + 9 * TIMES.request_lifetime();
+        assert_eq!(writes.under_way_since(), Some(begun));
+        for other in [Verb::Pause, Verb::Unpause] {
+            assert_eq!(writes.may_land(other, later), other == verb);
+        }
+        assert!(counts(&writes, begun - STEP, later), "reads count as before");
+        assert_eq!(writes.valid_since(later), None);
+        assert_eq!(writes.lands_until(later), None, "nobody knows when");
+        assert_eq!(writes.backoff_end(&of("a")), None);
+        assert!(!writes.is_foreign_to(&of("b")));
 
-#[test]
-fn a_reconcile_request_ends_the_hold_and_forgets_the_corrections() {
-    let (mut writes, now) = (Writes::default(), Instant::now());
-    let end = contest(&mut writes, now);
-    writes.reached(&of("a"), false);
-    assert_eq!(writes.held_until(), Some(end), "what is reached by itself ends no hold");
-    writes.reached(&of("a"), true);
-    assert_eq!(writes.held_until(), None);
-
-    for at in [now + STEP, now + 2 * STEP] {
-        writes.corrected(at, &TIMES);
-    }
-    writes.reached(&of("a"), true);
-    for at in [now + 3 * STEP, now + 4 * STEP] {
-        writes.corrected(at, &TIMES);
-        assert_eq!(writes.held_until(), None, "they are counted anew");
+        writes.book(&write(&of("a"), verb), end(Outcome::Done, later), &TIMES);
+        assert_eq!(writes.under_way_since(), None);
+        assert!(!writes.may_land(verb, later));
     }
 }
 
 #[test]
-fn a_wish_that_is_reached_makes_its_resource_the_last_writer() {
-    let (mut ledger, [first, second]) = (Ledger::default(), ["a", "b"].map(of));
-    let id = &first.deployment;
-    ledger.reached(&first, false);
-    assert!(ledger.writes.is_empty(), "nothing is kept for what was never written");
-    assert!(!ledger.get(id).is_foreign_to(&first));
-
-    ledger.note(id).ended(&first, Instant::now());
-    assert!(!ledger.get(id).is_foreign_to(&first));
-    assert!(ledger.get(id).is_foreign_to(&second));
-
-    ledger.reached(&second, false);
-    assert!(ledger.get(id).is_foreign_to(&first));
-    assert!(!ledger.get(id).is_foreign_to(&second));
-}
-
-#[test]
-fn a_conflict_is_explained_once() {
-    let (mut ledger, id) = (Ledger::default(), of("a").deployment);
-    assert!(!ledger.take_conflict(&id));
-    ledger.note(&id).conflicted();
-    assert!(ledger.take_conflict(&id));
-    assert!(!ledger.take_conflict(&id));
-}
-
-#[test]
-fn calm_after_a_reconcile_request_forgets_the_holds() {
-    let (mut writes, now) = (Writes::default(), Instant::now());
-    contest(&mut writes, now);
-    writes.reached(&of("a"), true);
-    let calm = now + 100 * TIMES.hold_memory();
-    assert_eq!(contest(&mut writes, calm) - calm, TIMES.hold(0));
-}
-
-#[test]
-fn a_fight_below_the_guard_is_no_calm() {
-    let (mut writes, now) = (Writes::default(), Instant::now());
-    let hold_end = contest(&mut writes, now);
-    // Two corrections in each window, through all of the time that calm would take.
-    let mut at = hold_end;
-    while at < hold_end + TIMES.hold_memory() {
-        at += TIMES.contested_window() / 2;
-        writes.corrected(at, &TIMES);
+fn each_end_of_a_write_says_what_is_void_what_may_land_and_who_waits() {
+    use Outcome::{Ambiguous, Conflict, Done, NotAsAsked, NotSent, NotServed, NotTheApi, Refused};
+    // Whether earlier reads are void, it may still land, the next try waits, it is a conflict, a refusal.
+    for (outcome, expected) in [
+        (Done, [true, false, false, false, false]),
+        (NotAsAsked, [true, false, true, false, false]),
+        (NotServed, [false, false, false, false, false]),
+        (NotSent, [false, false, true, false, false]),
+        (Conflict, [true, false, true, true, false]),
+        (Ambiguous, [true, true, true, false, false]),
+        (NotTheApi, [true, false, true, false, false]),
+        (Refused, [true, false, false, false, true]),
+    ] {
+        let (mut writes, begun, a) = (Writes::default(), Instant::now(), of("a"));
+        writes.begun(Verb::Pause, begun);
+        let ended = begun + STEP;
+        book(&mut writes, &a, outcome, ended);
+        let said = [
+            !counts(&writes, begun, ended),
+            writes.may_land(Verb::Pause, ended),
+            writes.backoff_end(&a) == Some(ended + TIMES.backoff(0, 0.0)),
+            writes.take_conflict(),
+            writes.refused_until(&a, 1, None).is_some(),
+        ];
+        assert_eq!(said, expected, "{outcome:?}");
+        assert_eq!(writes.under_way_since(), None);
+        assert!(!writes.may_land(Verb::Unpause, ended));
+        let failure = writes.last_failure(&a);
+        assert_eq!(failure, expected[2].then_some(outcome));
     }
-    at += TIMES.contested_window();
-    assert_eq!(contest(&mut writes, at) - at, TIMES.hold(1));
 }

@@ -1,0 +1,255 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    qoder::ApiError,
+    remote::{
+        account::{Account, Admission, Ticket},
+        fixtures::*,
+    },
+};
+
+/// The space between two writes.
+const SLOT: Duration = Duration::from_millis(50);
+
+fn ns() -> Arc<str> {
+    Arc::from("ns")
+}
+
+fn permit(account: &mut Account, n: u32, now: Instant) -> bool {
+    account.permit(&id(n), Lane::Spec, &ns(), now)
+}
+
+fn send_write(account: &mut Account, n: u32, now: Instant) -> Ticket {
+    match account.admit_write(&id(n), now) {
+        Admission::Now(ticket) => ticket,
+        Admission::At(at) => panic!("{n} not before {:?}", at - now),
+        Admission::Closed => panic!("{n}: closed"),
+    }
+}
+
+#[test]
+fn permits_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
+    let mut account = account();
+    let start = Instant::now();
+    assert!(permit(&mut account, 1, start));
+    send_write(&mut account, 1, start);
+    for n in [2, 3, 4] {
+        assert!(!permit(&mut account, n, start));
+    }
+    assert_eq!(account.grant(start), None, "not yet");
+    let next = account.next_grant(start).unwrap();
+    assert_eq!(next, start + SLOT);
+    assert_eq!(account.grant(next), Some(id(2)));
+    assert!(permit(&mut account, 2, next));
+    send_write(&mut account, 2, next);
+
+    // 3 gets a permit and does not use it; 4 is not held up by it for more than its second.
+    let third = account.next_grant(next).unwrap();
+    assert_eq!(account.grant(third), Some(id(3)));
+    assert!(account.give_back(&id(3)));
+    let fourth = account.next_grant(third).unwrap();
+    assert_eq!(fourth, third + SLOT);
+    assert_eq!(account.grant(fourth), Some(id(4)));
+    assert_eq!(account.waiting(), 0);
+}
+
+/// Sixteen writes under way, and when the last one left.
+fn sixteen_under_way(account: &mut Account) -> (Vec<Ticket>, Instant) {
+    let mut now = Instant::now();
+    let mut tickets = Vec::new();
+    for n in 0..16 {
+        now += SLOT;
+        assert!(permit(account, n, now), "{n}");
+        tickets.push(send_write(account, n, now));
+    }
+    (tickets, now)
+}
+
+#[test]
+fn a_seventeenth_write_waits_until_one_has_ended() {
+    let mut account = account();
+    let (tickets, now) = sixteen_under_way(&mut account);
+    let later = now + 60 * SECOND;
+    assert!(!permit(&mut account, 17, later));
+    assert_eq!(account.next_grant(later), None, "however long it takes");
+    assert_eq!(account.grant(later), None);
+    account.ended(&tickets[3], None, later, 0.0);
+    assert_eq!(account.grant(later), Some(id(17)));
+
+    // The permit takes the room, as the write did.
+    assert!(!permit(&mut account, 18, later));
+    let unused = later + Times::PERMIT;
+    assert_eq!(account.next_grant(later + SLOT), Some(unused), "unless nobody uses it");
+    assert_eq!(account.grant(unused), Some(id(18)));
+    account.let_go(&tickets[4]);
+    assert!(account.next_grant(unused).is_some(), "a write that is given up has ended too");
+}
+
+/// Permits granted, and then something closes.
+fn granted_then(reads: &[ApiError]) -> (Account, Instant) {
+    let mut account = account();
+    let (tickets, now) = send_reads(&mut account, 6, Instant::now());
+    assert!(permit(&mut account, 1, now));
+    let mut tickets = tickets.into_iter();
+    let mut sent = now;
+    for (n, error) in reads.iter().enumerate() {
+        let ticket = match tickets.next() {
+            Some(ticket) if n == 0 => ticket,
+            _ => send_read(&mut account, sent),
+        };
+        account.ended(&ticket, Some(error), sent, 0.0);
+        sent += SPACE;
+    }
+    (account, sent)
+}
+
+#[test]
+fn a_permit_from_before_something_has_closed_is_not_used() {
+    let (mut account, now) = granted_then(&[]);
+    send_write(&mut account, 1, now);
+
+    let (mut account, now) = granted_then(&[status(401)]);
+    assert!(matches!(account.admit_write(&id(1), now), Admission::Closed), "rejected");
+    let probe_at = now + TIMES.credential_probe(0);
+    assert!(matches!(account.admit_write(&id(1), probe_at), Admission::Closed), "no write probes");
+
+    let (mut account, now) = granted_then(&[answer(429, None, Some(SECOND / 2))]);
+    let end = now - SPACE + SECOND / 2;
+    assert!(matches!(account.admit_write(&id(1), now), Admission::At(at) if at == end));
+    send_write(&mut account, 1, end);
+
+    let failures: Vec<_> = (0..Times::BREAKER_FAILURES).map(|_| status(500)).collect();
+    let (mut account, now) = granted_then(&failures);
+    let probe_at = now - SPACE + TIMES.breaker_probe();
+    assert!(matches!(account.admit_write(&id(1), now), Admission::At(at) if at == probe_at));
+    send_read(&mut account, probe_at);
+    assert!(matches!(account.admit_write(&id(1), probe_at), Admission::Closed), "one probes");
+}
+
+/// Someone who wants to write.
+#[derive(Debug, Clone)]
+struct Ask {
+    /// Milliseconds after the one before.
+    after: u64,
+    namespace: usize,
+    lane: Lane,
+    /// What becomes of the permit, so many milliseconds after it was granted.
+    used: Use,
+    takes: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Write,
+    GiveBack,
+    /// Its resource is gone: the permit ends by itself.
+    Nothing,
+}
+
+const NAMESPACES: usize = 4;
+
+fn asks() -> impl Strategy<Value = Vec<Ask>> {
+    let lane = prop::sample::select(vec![Lane::Spec, Lane::Drift, Lane::Report]);
+    let used = prop::sample::select(vec![Use::Write, Use::Write, Use::GiveBack, Use::Nothing]);
+    let ask = (0..20_u64, 0..NAMESPACES, lane, used, 0..60_u64).prop_map(
+        |(after, namespace, lane, used, takes)| Ask { after, namespace, lane, used, takes },
+    );
+    prop::collection::vec(ask, 1..120)
+}
+
+/// One who waits, and who was there before.
+struct Waits<'a> {
+    ask: &'a Ask,
+    /// Permits granted before it asked.
+    granted: usize,
+    /// Those of its lane and namespace that waited before it.
+    ahead: usize,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    /// Whoever asks, and whatever becomes of the permits: everyone gets one, in the order of the
+    /// lanes and round robin over the namespaces, no second has more than its writes, and no more than
+    /// sixteen are permitted or under way.
+    #[test]
+    fn permits_are_fair_and_none_is_lost(asks in asks(), flight in 0_u64..1_500) {
+        let millis = Duration::from_millis;
+        let namespaces: Vec<Arc<str>> = (0..NAMESPACES).map(|n| format!("ns-{n}").into()).collect();
+        let mut account = account();
+        let mut now = Instant::now();
+        let mut coming: Vec<(Instant, DeploymentId, &Ask)> = Vec::new();
+        for (ask, n) in asks.iter().zip(0..) {
+            let at = coming.last().map_or(now, |(at, ..)| *at) + millis(ask.after);
+            coming.push((at, id(n), ask));
+        }
+        // 20 a second, or 16 in the time that a permit or a write takes at most.
+        let slot = 55.max((flight + 60) / 16).max(70);
+        let all_slots = millis(slot * u64::try_from(asks.len()).unwrap());
+        let end = coming.last().map_or(now, |(at, ..)| *at) + all_slots + 2 * Times::PERMIT;
+        let mut coming = coming.into_iter().peekable();
+        let mut waiting: BTreeMap<DeploymentId, Waits<'_>> = BTreeMap::new();
+        let mut held: Vec<(Instant, DeploymentId, Use)> = Vec::new();
+        let mut flying: Vec<(Instant, Ticket)> = Vec::new();
+        let mut permitted: Vec<(Instant, DeploymentId)> = Vec::new();
+        let (mut granted, mut sent) = (0, Vec::new());
+        while now < end {
+            for (_, ticket) in flying.extract_if(.., |(at, _)| *at <= now) {
+                account.ended(&ticket, None, now, 0.0);
+            }
+            permitted.retain(|(until, _)| now < *until);
+            while let Some((_, id, ask)) = coming.next_if(|(at, ..)| *at <= now) {
+                if account.permit(&id, ask.lane, &namespaces[ask.namespace], now) {
+                    permitted.push((now + Times::PERMIT, id.clone()));
+                    held.push((now + millis(ask.takes), id, ask.used));
+                } else {
+                    let is_ahead = |other: &&Waits<'_>| {
+                        (other.ask.lane, other.ask.namespace) == (ask.lane, ask.namespace)
+                    };
+                    let ahead = waiting.values().filter(is_ahead).count();
+                    waiting.insert(id, Waits { ask, granted, ahead });
+                }
+            }
+            while let Some(id) = account.grant(now) {
+                granted += 1;
+                let Waits { ask, granted: before, ahead } = waiting.remove(&id).unwrap();
+                prop_assert!(waiting.values().all(|other| other.ask.lane >= ask.lane));
+                if ask.lane == Lane::Spec {
+                    prop_assert!(granted - before <= (ahead + 1) * NAMESPACES, "{id} waited longer");
+                }
+                permitted.push((now + Times::PERMIT, id.clone()));
+                held.push((now + millis(ask.takes), id, ask.used));
+            }
+            prop_assert!(permitted.len() + flying.len() <= WRITES_AT_ONCE);
+            for (_, id, used) in held.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>() {
+                match used {
+                    Use::Write => match account.admit_write(&id, now) {
+                        Admission::Now(ticket) => {
+                            sent.push(now);
+                            flying.push((now + millis(flight), ticket));
+                        }
+                        Admission::At(at) => {
+                            held.push((at, id, used));
+                            continue;
+                        }
+                        Admission::Closed => prop_assert!(false, "{id}: nothing has closed"),
+                    },
+                    Use::GiveBack => {
+                        account.give_back(&id);
+                    }
+                    Use::Nothing => continue,
+                }
+                permitted.retain(|(_, other)| *other != id);
+            }
+            now += millis(5);
+        }
+        prop_assert!(coming.next().is_none() && waiting.is_empty(), "{} wait", waiting.len());
+        let writes = asks.iter().filter(|ask| matches!(ask.used, Use::Write)).count();
+        prop_assert_eq!(sent.len(), writes);
+        for window in sent.windows(21) {
+            prop_assert!(window[20] - window[0] >= Duration::from_secs(1));
+        }
+    }
+}
