@@ -171,6 +171,7 @@ impl Budget {
                 self.rate(sent.kind).passed(now);
                 self.failures.count = 0;
                 self.probe_at = None;
+                self.probe.forget();
                 if self.throttles.is_news(sent.at) {
                     self.throttles.count = 0;
                 }

@@ -92,6 +92,32 @@ fn five_failures_open_the_breaker_which_lets_one_probe_through_at_a_time() {
     assert!(!budget.is_open());
 }
 
+#[test]
+fn an_answer_to_anyone_closes_the_breaker_and_nobody_waits_for_the_probe_then() {
+    let mut budget = Budget::new(RATES, TIMES);
+    let mut now = Instant::now();
+    let early = budget.send(Kind::Read, now);
+    now += millis(100);
+    fail(&mut budget, 5, now);
+    now += TIMES.breaker_probe();
+    let stale = budget.send(Kind::Read, now);
+    budget.ended(early, Ending::Answered, now, 0.0);
+    assert!(!budget.is_open());
+    now += millis(100);
+    assert_eq!(budget.earliest(Kind::Read, 0, now), Some(now));
+
+    // It opens again, and has another probe.
+    fail(&mut budget, 5, now);
+    now += TIMES.breaker_probe();
+    let probe = budget.send(Kind::Read, now);
+    budget.let_go(stale);
+    assert_eq!(budget.earliest(Kind::Read, 0, now), None, "the stale one clears nothing");
+    budget.ended(stale, Ending::Failed(None), now, 0.0);
+    assert_eq!(budget.earliest(Kind::Read, 0, now), None);
+    budget.let_go(probe);
+    assert!(budget.earliest(Kind::Read, 0, now).is_some());
+}
+
 /// A server that lets so many through in any window of a second, and asks to wait a second
 /// otherwise; a client that always has more to send. Virtual time.
 struct Flood {

@@ -96,7 +96,7 @@ impl Credential {
         if is_another {
             self.token = token;
             self.rejection = None;
-            self.probe = Probe::default();
+            self.probe.forget();
             self.state.epoch += 1;
             self.set(if self.token.is_some() { Worth::Usable } else { Worth::Missing }, now);
         }

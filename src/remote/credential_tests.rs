@@ -113,3 +113,26 @@ fn a_401_for_the_old_token_says_nothing_about_the_new_one() {
     assert_eq!(before.worth, Worth::Usable);
 }
 
+#[test]
+fn the_probe_of_an_old_token_is_not_taken_for_the_one_of_the_new_token() {
+    let file = TokenFile::new("pt-obviously-fake");
+    let mut account = account_of(file.source());
+    let mut now = Instant::now();
+    let mut probes = Vec::new();
+    for is_first in [true, false] {
+        let read = send_read(&mut account, now);
+        account.ended(&read, Some(&status(401)), now, 0.0);
+        now += TIMES.credential_probe(0);
+        probes.push(send_read(&mut account, now));
+        now += SECOND;
+        if is_first {
+            file.set("pt-another-fake");
+            assert!(account.reload(now).unwrap());
+        }
+    }
+    account.ended(&probes[0], None, now, 0.0);
+    assert!(matches!(account.credential().worth, Worth::Rejected { .. }));
+    assert_eq!(next(&mut account, now), None, "the probe of the new token is under way");
+    account.ended(&probes[1], None, now, 0.0);
+    assert_eq!(account.credential().worth, Worth::Usable);
+}

@@ -25,6 +25,12 @@ impl Probe {
         ProbeId(self.last)
     }
 
+    /// There is nothing to try any more. What is under way is not waited for, and its end says nothing about
+    /// a later try.
+    pub fn forget(&mut self) {
+        self.under_way = None;
+    }
+
     /// A request ends. Returns whether it was the try that is under way.
     pub fn end(&mut self, id: Option<ProbeId>) -> bool {
         let is_own = id.is_some() && id == self.under_way;
