@@ -179,9 +179,9 @@ impl Budget {
             Ending::Failed(asked) => {
                 if self.failures.is_news(sent.at) {
                     self.failures.book(now);
-                }
-                if self.failures.count >= Times::BREAKER_FAILURES {
-                    self.probe_at = Some(now + self.times.breaker_probe());
+                    if self.failures.count >= Times::BREAKER_FAILURES {
+                        self.probe_at = Some(now + self.times.breaker_probe());
+                    }
                 }
                 if let Some(asked) = asked {
                     self.wait(asked, now);

@@ -93,6 +93,26 @@ fn five_failures_open_the_breaker_which_lets_one_probe_through_at_a_time() {
 }
 
 #[test]
+fn the_end_of_another_request_neither_clears_nor_delays_the_probe() {
+    let mut budget = Budget::new(RATES, TIMES);
+    let start = Instant::now();
+    let others: Vec<_> = (0..3).map(|_| budget.send(Kind::Read, start)).collect();
+    let opened = start + millis(100);
+    fail(&mut budget, 5, opened);
+    budget.ended(others[0], Ending::Failed(None), opened + millis(100), 0.0);
+    let probe_at = opened + TIMES.breaker_probe();
+    assert_eq!(budget.earliest(Kind::Read, 0, opened), Some(probe_at), "it was sent before");
+
+    let probe = budget.send(Kind::Read, probe_at);
+    budget.ended(others[1], Ending::Failed(None), probe_at, 0.0);
+    budget.ended(others[2], Ending::Throttled(None), probe_at, 0.0);
+    let later = probe_at + Duration::from_secs(3600);
+    assert_eq!(budget.earliest(Kind::Read, 0, later), None, "one probe is under way");
+    budget.ended(probe, Ending::Failed(None), later, 0.0);
+    assert_eq!(budget.earliest(Kind::Read, 0, later), Some(later + TIMES.breaker_probe()));
+}
+
+#[test]
 fn an_answer_to_anyone_closes_the_breaker_and_nobody_waits_for_the_probe_then() {
     let mut budget = Budget::new(RATES, TIMES);
     let mut now = Instant::now();
