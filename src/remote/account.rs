@@ -153,7 +153,8 @@ impl Account {
         if self.credential.gate(now) != Gate::Open {
             return None;
         }
-        self.budget.earliest(Kind::Write, self.permits.reserved(now)?, now)
+        let (room_at, reserved) = self.permits.room(now)?;
+        Some(self.budget.earliest(Kind::Write, reserved, now)?.max(room_at))
     }
 
     /// Grants the next permit, if the time has come, to the one who has waited for it longest.
@@ -167,9 +168,12 @@ impl Account {
     }
 
     /// Asks to send the write that has a permit: permits are used some milliseconds after they were
-    /// granted, and what has closed meanwhile counts.
+    /// granted, and what has closed meanwhile counts. One that was not used in time is good only as long as
+    /// others have not taken all the room.
     pub fn admit_write(&mut self, id: &DeploymentId, now: Instant) -> Admission {
-        if self.credential.gate(now) != Gate::Open {
+        let has_room =
+            self.permits.has(id, now) || self.permits.room(now).is_some_and(|(at, _)| at <= now);
+        if self.credential.gate(now) != Gate::Open || !has_room {
             return Admission::Closed;
         }
         match self.budget.window(now) {

@@ -39,11 +39,16 @@ impl Permits {
         self.waiting.len()
     }
 
-    /// How many more writes may leave that hold a permit. `None`: no further permit can be granted
-    /// before one of them ends or is given back.
-    pub fn reserved(&self, now: Instant) -> Option<usize> {
-        let granted = self.granted.values().filter(|until| now < **until).count();
-        (granted + self.under_way < WRITES_AT_ONCE).then_some(granted)
+    /// When there is room for one more write, and how many are to leave before it that hold a permit.
+    /// `None`: not before a write ends.
+    pub fn room(&self, now: Instant) -> Option<(Instant, usize)> {
+        let granted = || self.granted.values().copied().filter(|until| now < *until);
+        let count = granted().count();
+        if count + self.under_way < WRITES_AT_ONCE {
+            return Some((now, count));
+        }
+        // One that is not used is not kept for ever.
+        Some((granted().min()?, count.saturating_sub(1)))
     }
 
     /// Grants one, and forgets those that were not used in time.

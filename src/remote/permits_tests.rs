@@ -88,6 +88,41 @@ fn a_seventeenth_write_waits_until_one_has_ended() {
     assert!(account.next_grant(unused).is_some(), "a write that is given up has ended too");
 }
 
+#[test]
+fn permits_that_nobody_uses_pass_on_although_nothing_ends() {
+    let mut account = account();
+    let start = Instant::now();
+    for n in 0..16 {
+        assert!(permit(&mut account, n, start + SLOT * n), "{n}");
+    }
+    let now = start + SLOT * 16;
+    assert!(!permit(&mut account, 17, now));
+    let first_ends = start + Times::PERMIT;
+    assert_eq!(account.next_grant(now), Some(first_ends));
+    assert_eq!(account.grant(first_ends - Duration::from_millis(1)), None);
+    assert_eq!(account.grant(first_ends), Some(id(17)));
+}
+
+#[test]
+fn a_permit_that_was_used_too_late_is_good_only_while_there_is_room() {
+    let mut account = account();
+    let now = Instant::now();
+    assert!(permit(&mut account, 0, now));
+    let late = now + Times::PERMIT;
+    let ticket = send_write(&mut account, 0, late);
+    account.ended(&ticket, None, late, 0.0);
+
+    assert!(permit(&mut account, 17, late + SLOT));
+    let late = late + SLOT + Times::PERMIT;
+    let mut at = late;
+    for n in 0..16 {
+        assert!(permit(&mut account, n, at), "{n}");
+        send_write(&mut account, n, at);
+        at += SLOT;
+    }
+    assert!(matches!(account.admit_write(&id(17), at + SECOND), Admission::Closed));
+}
+
 /// Permits granted, and then something closes.
 fn granted_then(reads: &[ApiError]) -> (Account, Instant) {
     let mut account = account();
