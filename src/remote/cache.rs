@@ -159,11 +159,10 @@ impl Cache {
             if last.valid_from > observed.valid_from {
                 return false;
             }
-            let echo_end = last.valid_from + Times::ECHO;
-            let is_opposite = observed.answer.is_opposite_of(last.answer);
-            if last.is_written && !observed.is_written && observed.started < echo_end && is_opposite
-            {
-                entry.demanded = entry.demanded.max(Some(echo_end));
+            let lags = !observed.is_written && observed.answer.is_opposite_of(last.answer);
+            let echo_end = entry.echo_end.filter(|end| lags && observed.started < *end);
+            if echo_end.is_some() {
+                entry.demanded = entry.demanded.max(echo_end);
                 return false;
             }
         }
@@ -179,6 +178,10 @@ impl Cache {
         let differs = is_another || entry.observed.map(|last| last.answer) != Some(observed.answer);
 
         entry.observed = Some(observed);
+        if observed.is_written {
+            // Also a read that confirms it leaves this: the next one may be answered elsewhere.
+            entry.echo_end = Some(observed.valid_from + Times::ECHO);
+        }
         entry.missed = None;
         if is_another {
             entry.last_known = known;

@@ -24,6 +24,8 @@ pub struct Entry {
     pub(super) demanded: Option<Instant>,
     /// The list that should have shown it, and did not, began then: only a GET can tell why.
     pub(super) missed: Option<Instant>,
+    /// Until then a read that says the opposite of our own last write is taken for one that lags.
+    pub(super) echo_end: Option<Instant>,
     /// Since when it is bound.
     bound: Instant,
 }
@@ -51,6 +53,7 @@ impl Entry {
             failure: None,
             demanded: None,
             missed: None,
+            echo_end: None,
             bound: now,
         }
     }

@@ -98,6 +98,15 @@ fn a_read_that_contradicts_our_own_write_at_once_is_a_reason_to_look_again() {
 }
 
 #[test]
+fn a_read_that_confirms_our_write_does_not_vouch_for_the_next_one() {
+    let (mut cache, ended) = paused_by_us(Instant::now());
+    assert!(!see(&mut cache, 1, HAND, ended + SECOND / 2));
+    assert!(!see(&mut cache, 1, Answer::Active, ended + SECOND), "another replica answers");
+    assert_eq!(answer(&cache), HAND);
+    assert_eq!(cache.next_demand(ended), Some(ended + Times::ECHO));
+}
+
+#[test]
 fn only_the_opposite_of_our_own_write_is_taken_for_a_read_that_lags() {
     for other in [
         Answer::Archived,
