@@ -161,3 +161,7 @@ fn is_pending_told(s: &Situation, action: Action) -> bool {
         Action::UnderWay { overdue } => overdue || is_late,
     }
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

@@ -261,5 +261,5 @@ fn resume_in_question(resource: &Resource, observed: Observed) -> Option<Instant
 }
 
 #[cfg(test)]
-#[path = "snapshot_tests.rs"]
-pub(super) mod tests;
+#[path = "snapshot_tests/mod.rs"]
+mod tests;

@@ -1,96 +1,37 @@
-use tokio::time::Instant;
-
 use super::*;
 use crate::{
     api::Wish,
-    reconcile::{
+    resources::{
+        Progress, ReachedChange,
         resource::{Request, tests::resource},
-        settle::Again,
     },
 };
+use tokio::time::Instant;
 
 const IN_SYNC: Ready =
-    Ready { status: ConditionStatus::True, reason: Reason::InSync, progress: Progress::Done };
-
-/// A settlement that says so, and handles and reaches nothing.
-const SAID: Settled = Settled {
-    ready: Some(IN_SYNC),
-    reached: ReachedChange::Keep,
-    resume_handled: false,
-    reconcile_handled: false,
-    again: Again::Never,
-};
-/// A settlement that leaves what stands.
-const LEFT: Settled = Settled { ready: None, ..SAID };
-/// A settlement that handles both requests.
-const HANDLED: Settled = Settled { resume_handled: true, reconcile_handled: true, ..SAID };
-
-/// A resource with this value in both request annotations, if any.
-fn asking(value: Option<&str>, memory: Memory) -> Resource {
-    let now = Instant::now();
-    let request = || value.map(|value| Box::new(Request { value: value.into(), seen: now }));
-    Resource { resume_request: request(), reconcile_request: request(), memory, ..resource(now) }
-}
-
-/// The resource after this settlement.
-fn after(settled: Settled, resource: Resource) -> Resource {
-    Resource { memory: resource.memory.after(&settled, &resource), ..resource }
-}
-
-#[test]
-fn the_first_status_of_a_uid_handles_whatever_resume_request_it_finds() {
-    let restored = asking(Some("from a backup"), Memory::default());
-    let left = after(LEFT, restored.clone());
-    assert_eq!(left.memory, Memory::default(), "nothing is handled before there is a status");
-
-    let said = after(SAID, restored);
-    assert!(said.memory.has_status);
-    assert_eq!(said.memory.resume_handled.as_deref(), Some("from a backup"));
-    assert!(said.resume_requested().is_none());
-    assert!(said.reconcile_requested().is_some(), "to look again does no harm");
-}
-
-#[test]
-fn after_the_first_status_only_a_settlement_handles_a_request() {
-    let first = after(SAID, asking(None, Memory::default()));
-    assert_eq!(first.memory, Memory { has_status: true, ..Memory::default() });
-
-    let asks = asking(Some("now"), first.memory);
-    assert!(asks.resume_requested().is_some() && asks.reconcile_requested().is_some());
-    let unmet = after(SAID, asks.clone());
-    assert!(unmet.resume_requested().is_some() && unmet.reconcile_requested().is_some());
-    let met = after(HANDLED, asks);
-    assert!(met.resume_requested().is_none() && met.reconcile_requested().is_none());
-}
-
-#[test]
-fn to_take_an_annotation_away_and_put_it_back_is_no_new_request() {
-    let asks = asking(Some("once"), Memory { has_status: true, ..Memory::default() });
-    let met = after(HANDLED, asks);
-    let taken_away = after(HANDLED, asking(None, met.memory));
-    let put_back = asking(Some("once"), taken_away.memory);
-    assert!(put_back.resume_requested().is_none() && put_back.reconcile_requested().is_none());
-    let another = asking(Some("twice"), put_back.memory);
-    assert!(another.resume_requested().is_some() && another.reconcile_requested().is_some());
-}
-
-#[test]
-fn what_was_reached_is_kept_set_to_this_generation_or_cleared() {
-    let older = Some(LastReached { wish: Wish::Active, generation: 0 });
-    let memory = Memory { last_reached: older, ..Memory::default() };
-    let reached = |reached| {
-        after(Settled { reached, ..SAID }, asking(None, memory.clone())).memory.last_reached
-    };
-    assert_eq!(reached(ReachedChange::Keep), older);
-    let this = LastReached { wish: Wish::Paused, generation: 1 };
-    assert_eq!(reached(ReachedChange::Set), Some(this));
-    assert_eq!(reached(ReachedChange::Clear), None);
-}
+    Ready { status: ConditionStatus::True, reason: Reason::InSync, kind: Kind::Done };
 
 #[test]
 fn a_restart_remembers_what_the_status_says() {
-    let settled = Settled { reached: ReachedChange::Set, ..HANDLED };
-    let resource = after(settled, asking(Some("now"), Memory::default()));
-    let status = render(&resource, &resource.memory, IN_SYNC, None, None, Timestamp::UNIX_EPOCH);
-    assert_eq!(Memory::of(&status), resource.memory);
+    let now = Instant::now();
+    let request = || Some(Box::new(Request { value: "now".into(), seen: now }));
+    let resource =
+        Resource { resume_request: request(), reconcile_request: request(), ..resource(now) };
+    let progress = Progress {
+        reached: ReachedChange::Set,
+        resume_handled: true,
+        reconcile_handled: true,
+        is_told: true,
+    };
+    let memory = resource.memory.after(progress, &resource);
+    assert_eq!(memory.last_reached.map(|reached| reached.wish), Some(Wish::Paused));
+    assert!(memory.resume_handled.is_some() && memory.reconcile_handled.is_some());
+    let contents = Contents {
+        ready: IN_SYNC,
+        last_known: None,
+        owner: None,
+        hindrance: None,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    assert_eq!(Memory::of(&render(&resource, &memory, contents)), memory);
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The bound deployments.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Cache {
     /// Behind pointers: a table has room to grow, and entries need not be what it is made of.
     entries: BTreeMap<DeploymentId, Box<Entry>>,

@@ -9,7 +9,7 @@ use super::{write::Requester, writes::Writes};
 use crate::{api::DeploymentId, times::Times};
 
 /// The writes to all deployments.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Ledger {
     /// Behind pointers: nothing was ever written to most deployments.
     writes: BTreeMap<DeploymentId, Box<Writes>>,

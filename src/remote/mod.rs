@@ -35,3 +35,5 @@ pub use sending::Sending;
 pub use state::{View, Wake};
 pub use write::{Outcome, Requester, Write};
 pub use writes::{End, Writes};
+#[cfg(test)]
+pub(crate) use {cache::Cache, ledger::Ledger};

@@ -236,3 +236,7 @@ pub fn owner(bound: &[Arc<Resource>]) -> Option<&Arc<Resource>> {
 #[cfg(test)]
 #[path = "index_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod policy_tests;

@@ -5,7 +5,13 @@ use tokio::time::Instant;
 
 use super::*;
 
-fn resource(namespace: &str, name: &str, uid: &str, version: u64, more: Value) -> Resource {
+pub(super) fn resource(
+    namespace: &str,
+    name: &str,
+    uid: &str,
+    version: u64,
+    more: Value,
+) -> Resource {
     let mut object = json!({
         "apiVersion": "cloud.qoder.com/v1alpha1", "kind": "QoderDeployment",
         "metadata": {
@@ -29,7 +35,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-fn id() -> DeploymentId {
+pub(super) fn id() -> DeploymentId {
     DeploymentId::try_from("dep_1").unwrap()
 }
 
@@ -39,12 +45,12 @@ fn an_older_copy_is_dropped_unless_a_re_list_says_so() {
     let at = |version, generation| {
         resource("ns", "a", "u", version, json!({ "metadata": { "generation": generation } }))
     };
-    assert_eq!(index.apply(at(5, 2)), Change::Work);
-    assert_eq!(index.apply(at(4, 1)), Change::None, "the watch lags behind a read");
+    assert_eq!(index.apply(at(5, 2), Source::Watch), Change::Work);
+    assert_eq!(index.apply(at(4, 1), Source::Watch), Change::None, "the watch lags behind a read");
     assert_eq!(index.bound(&id())[0].generation, 2);
-    assert_eq!(index.apply(at(6, 2)), Change::None, "nothing of ours changed");
+    assert_eq!(index.apply(at(6, 2), Source::Watch), Change::None, "nothing of ours changed");
     assert_eq!(
-        index.apply(Resource { listed: Some(Instant::now()), ..at(3, 1) }),
+        index.apply(at(3, 1), Source::List(Instant::now())),
         Change::Work,
         "etcd was restored from a backup"
     );
@@ -59,13 +65,13 @@ fn first_sights_stay_while_what_was_seen_stays() {
         resource("ns", "a", "u", version, json!({ "metadata": { "annotations": annotations } }))
     };
     let seen = |resource: &Resource| resource.resume_request.as_ref().unwrap().seen;
-    index.apply(annotated(1, "x"));
+    index.apply(annotated(1, "x"), Source::Watch);
     let first = index.bound(&id())[0].clone();
-    index.apply(annotated(2, "x"));
+    index.apply(annotated(2, "x"), Source::Watch);
     let second = index.bound(&id())[0].clone();
     assert_eq!(second.generation_seen, first.generation_seen);
     assert_eq!(seen(&second), seen(&first));
-    assert_eq!(index.apply(annotated(3, "y")), Change::Work);
+    assert_eq!(index.apply(annotated(3, "y"), Source::Watch), Change::Work);
     let third = index.bound(&id())[0].clone();
     assert_eq!(third.generation_seen, first.generation_seen);
     assert!(seen(&third) > seen(&first));
@@ -74,23 +80,23 @@ fn first_sights_stay_while_what_was_seen_stays() {
 #[test]
 fn what_is_remembered_beyond_the_status_survives_until_another_status_comes() {
     let mut index = Index::default();
-    index.apply(resource("ns", "a", "u", 1, json!({})));
+    index.apply(resource("ns", "a", "u", 1, json!({})), Source::Watch);
     let ahead = Memory { has_status: true, ..Memory::default() };
-    index.remember(&resource("ns", "a", "u", 1, json!({})).key, "u", ahead.clone());
-    index.apply(resource("ns", "a", "u", 2, json!({ "spec": { "paused": false } })));
+    index.remember(&resource("ns", "a", "u", 1, json!({})).key, "u", |_| ahead.clone());
+    index.apply(resource("ns", "a", "u", 2, json!({ "spec": { "paused": false } })), Source::Watch);
     assert_eq!(index.bound(&id())[0].memory, ahead, "the status is the old one");
 
     let status = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "z" });
-    index.apply(resource("ns", "a", "u", 3, json!({ "status": status })));
+    index.apply(resource("ns", "a", "u", 3, json!({ "status": status })), Source::Watch);
     assert_eq!(index.bound(&id())[0].memory.resume_handled.as_deref(), Some("z"));
 }
 
 #[test]
 fn a_name_can_come_back_as_another_object_for_another_deployment() {
     let mut index = Index::default();
-    index.apply(resource("ns", "a", "u1", 1, json!({})));
+    index.apply(resource("ns", "a", "u1", 1, json!({})), Source::Watch);
     let other = json!({ "spec": { "deploymentID": "dep_2" } });
-    assert_eq!(index.apply(resource("ns", "a", "u2", 9, other)), Change::Work);
+    assert_eq!(index.apply(resource("ns", "a", "u2", 9, other), Source::Watch), Change::Work);
     assert!(!index.is_bound(&id()));
     assert_eq!(index.deployments().len(), 1);
     let key = index.iter().next().unwrap().key.clone();
@@ -103,9 +109,9 @@ fn a_name_can_come_back_as_another_object_for_another_deployment() {
 fn the_oldest_comes_first_and_then_the_uid_decides() {
     let mut index = Index::default();
     let born = |time: &str| json!({ "metadata": { "creationTimestamp": time } });
-    index.apply(resource("ns", "young", "a", 1, born("2026-07-02T00:00:00Z")));
-    index.apply(resource("other", "twin-b", "c", 1, born("2026-07-01T00:00:00Z")));
-    index.apply(resource("ns", "twin-a", "b", 1, born("2026-07-01T00:00:00Z")));
+    index.apply(resource("ns", "young", "a", 1, born("2026-07-02T00:00:00Z")), Source::Watch);
+    index.apply(resource("other", "twin-b", "c", 1, born("2026-07-01T00:00:00Z")), Source::Watch);
+    index.apply(resource("ns", "twin-a", "b", 1, born("2026-07-01T00:00:00Z")), Source::Watch);
     let names: Vec<_> = index.bound(&id()).iter().map(|r| r.key.name.to_string()).collect();
     assert_eq!(names, ["twin-a", "twin-b", "young"]);
 }
@@ -114,15 +120,16 @@ fn the_oldest_comes_first_and_then_the_uid_decides() {
 fn a_sweep_forgets_what_one_watchs_re_list_did_not_bring() {
     let mut index = Index::default();
     let list = Instant::now();
-    for (listed, namespace, name, uid) in [
-        (Some(list), "ns", "stays", "a"),
-        (Some(list - Duration::from_secs(1)), "ns", "gone", "b"),
-        (None, "ns", "never-listed", "c"),
-        (None, "elsewhere", "x", "d"),
+    let earlier = list - Duration::from_secs(1);
+    for (source, namespace, name, uid) in [
+        (Source::List(list), "ns", "stays", "a"),
+        (Source::List(earlier), "ns", "gone", "b"),
+        (Source::Watch, "ns", "never-listed", "c"),
+        (Source::Watch, "elsewhere", "x", "d"),
     ] {
-        index.apply(Resource { listed, ..resource(namespace, name, uid, 1, json!({})) });
+        index.apply(resource(namespace, name, uid, 1, json!({})), source);
     }
-    index.apply(resource("ns", "stays", "a", 2, json!({})));
+    index.apply(resource("ns", "stays", "a", 2, json!({})), Source::Watch);
     assert_eq!(index.sweep(Some("ns"), list), [id(), id()]);
     let mut names: Vec<_> = index.iter().map(|r| r.key.name.to_string()).collect();
     names.sort();

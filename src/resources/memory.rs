@@ -87,3 +87,7 @@ impl Memory {
         memory
     }
 }
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

@@ -47,3 +47,7 @@ fn cut(text: &str, max: usize) -> String {
     let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
     text.get(..end).unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+#[path = "mirror_tests.rs"]
+mod tests;

@@ -262,4 +262,4 @@ impl Published {
 
 #[cfg(test)]
 #[path = "resource_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

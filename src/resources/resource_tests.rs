@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::api::QoderDeploymentSpec;
+use crate::api::{LastReached, NEVER_OBSERVED, QoderDeploymentSpec};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -25,7 +25,7 @@ fn object() -> QoderDeployment {
 }
 
 /// The same, as the core needs it, first seen `now`. For the tests of the other modules, too.
-pub(in crate::reconcile) fn resource(now: Instant) -> Resource {
+pub(crate) fn resource(now: Instant) -> Resource {
     Resource::new(&object(), now).unwrap()
 }
 
@@ -167,4 +167,29 @@ fn before_the_first_status_nothing_asks_for_a_resume() {
         let resource = Resource::new(&object, now).unwrap();
         assert_eq!(resource.resume_requested().is_some(), asks, "{handled:?}");
     }
+}
+
+fn with_status(status: QoderDeploymentStatus) -> Resource {
+    let mut object = object();
+    object.status = Some(status);
+    Resource::new(&object, Instant::now()).unwrap()
+}
+
+#[test]
+fn a_late_echo_of_our_own_status_does_not_replace_the_memory_and_anothers_does() {
+    let ours = status(Some("sent by us, and answered by nobody"));
+    let mut held = with_status(status(None));
+    held.memory.resume_handled = Some("ahead".into());
+    held.unconfirmed = Some(Box::new(vec![ours.digest()]));
+
+    let echo = with_status(ours.clone()).after(&held);
+    assert_eq!(echo.memory, held.memory, "it is older than what is remembered");
+    assert_eq!(echo.published, Published::new(&ours), "but it is what stands");
+    assert_eq!(echo.unconfirmed, held.unconfirmed, "and others may still come");
+
+    let foreign = with_status(status(Some("of another writer"))).after(&held);
+    assert_eq!(foreign.memory.resume_handled.as_deref(), Some("of another writer"));
+    held.unconfirmed = None;
+    let unknown = with_status(ours).after(&held);
+    assert_ne!(unknown.memory, held.memory, "nobody here has sent it");
 }

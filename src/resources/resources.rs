@@ -116,3 +116,7 @@ impl Resources {
         self.index().sent(&resource.key, &resource.uid, digest);
     }
 }
+
+#[cfg(test)]
+#[path = "resources_tests.rs"]
+mod tests;

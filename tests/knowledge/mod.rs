@@ -1,6 +1,6 @@
 //! What a read can say: one list for all tests that go through it.
 
-use qoder_operator::fleet::{Answer, PausedBy, ReadFailure};
+use qoder_operator::remote::{Answer, PausedBy, ReadFailure};
 
 pub const FAILURES: [ReadFailure; 4] = [
     ReadFailure::Unavailable,

@@ -7,10 +7,11 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use qoder_operator::{
     api::{DeploymentId, DriftPolicy, Wish},
-    qoder::{BaseUrl, Client, Deployment, SendError, Token, Transport, Verb},
+    env::Env,
+    qoder::{BaseUrl, Client, Deployment, SendError, Token, Transport},
     reconcile::{
         decide::decide,
-        settle::{Outcome, Ready, settle},
+        settle::{Action, Ready, settle},
         situation::{Age, CredentialState, Knowledge, Reached, Situation},
     },
 };
@@ -40,7 +41,7 @@ fn situations() -> Vec<Situation> {
         foreign_write: false,
         held: false,
         writes_refused: false,
-        backing_off: false,
+        write_waits: false,
         pause_may_land: false,
         unpause_may_land: false,
         answered: false,
@@ -56,14 +57,18 @@ fn situations() -> Vec<Situation> {
         |s| s.policy = DriftPolicy::Warn,
         |s| s.held = true,
         |s| s.writes_refused = true,
-        |s| s.backing_off = true,
+        |s| s.write_waits = true,
         |s| s.pause_may_land = true,
         |s| s.unpause_may_land = true,
         |s| s.answered = true,
         |s| s.overdue = true,
     ];
     let mut knowledge = vec![Knowledge::Nothing];
-    knowledge.extend(FAILURES.map(|cause| Knowledge::Failed(cause, Age::Stale)));
+    knowledge.extend(FAILURES.map(|cause| Knowledge::Failed {
+        cause,
+        age: Age::Stale,
+        due: false,
+    }));
     knowledge.extend(ANSWERS.map(|answer| Knowledge::Known { answer, fresh: true }));
 
     let mut situations = Vec::new();
@@ -86,8 +91,8 @@ pub fn readys() -> Vec<Ready> {
     let mut readys = Vec::new();
     for situation in situations() {
         let decision = decide(&situation);
-        for outcome in [Outcome::NotDone, Outcome::Waiting, Outcome::Done(Verb::Pause)] {
-            let ready = settle(&situation, decision, outcome).ready;
+        for action in [Action::None, Action::Waiting, Action::UnderWay { overdue: true }] {
+            let ready = settle(&situation, decision, action).ready;
             readys.extend(ready.filter(|ready| !readys.contains(ready)));
         }
     }
@@ -114,7 +119,8 @@ async fn remote(fields: Value) -> Option<Deployment> {
     let base_url = BaseUrl::parse("http://127.0.0.1:1/api/v1/cloud", false).unwrap();
     let token = Token::parse(b"pt-obviously-fake").unwrap();
     let id = DeploymentId::try_from(ID).unwrap();
-    Some(Client::new(transport, base_url, None).get(&token, &id).await.unwrap())
+    let env = Env::seeded(0, k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+    Some(Client::new(transport, base_url, None, env).get(&token, &id).await.unwrap())
 }
 
 /// Everything that can be known of a remote.

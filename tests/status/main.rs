@@ -28,10 +28,12 @@ use qoder_operator::{
     },
     qoder::Deployment,
     reconcile::{
-        resource::{Memory, Resource},
-        settle::{Progress, Ready},
-        status::{last_known, render},
+        settle::{Kind, Ready},
+        snapshot::Hindrance,
+        status::{Contents, render},
     },
+    remote::Obstacle,
+    resources::{Memory, Resource, mirror::last_known},
 };
 use serde_json::{Value, json};
 use testbed::{Kstatus, kstatus};
@@ -82,7 +84,11 @@ fn publish(
     remote: Option<&Deployment>,
     now: Timestamp,
 ) -> QoderDeploymentStatus {
-    render(&resource(&object(before)), &memory(), ready, remote, Some("older"), now)
+    render(&resource(&object(before)), &memory(), contents(ready, remote, now))
+}
+
+fn contents(ready: Ready, last_known: Option<&Deployment>, now: Timestamp) -> Contents<'_> {
+    Contents { ready, last_known, owner: Some("older"), hindrance: None, now }
 }
 
 #[test]
@@ -137,10 +143,10 @@ fn check_conditions(status: &QoderDeploymentStatus, ready: Ready) {
     assert_eq!(status.observed_generation, GENERATION);
     assert!(status.conditions.iter().all(|one| one.observed_generation == GENERATION));
 
-    let kinds: &[_] = match ready.progress {
-        Progress::Done => &["Ready", "Paused"],
-        Progress::Reconciling => &["Ready", "Reconciling", "Paused"],
-        Progress::Stalled => &["Ready", "Stalled", "Paused"],
+    let kinds: &[_] = match ready.kind {
+        Kind::Done => &["Ready", "Paused"],
+        Kind::Reconciling => &["Ready", "Reconciling", "Paused"],
+        Kind::Stalled => &["Ready", "Stalled", "Paused"],
     };
     let is: Vec<_> = status.conditions.iter().map(|one| one.kind.as_str()).collect();
     assert_eq!(is, kinds, "always in this order: {ready:?}");
@@ -166,12 +172,12 @@ fn check_conditions(status: &QoderDeploymentStatus, ready: Ready) {
         (of_paused.0, of_paused.1.as_str())
     );
 
-    let expected = match (ready.status, ready.progress) {
-        (ConditionStatus::True, Progress::Done) => Kstatus::Current,
-        (ConditionStatus::False | ConditionStatus::Unknown, Progress::Reconciling) => {
+    let expected = match (ready.status, ready.kind) {
+        (ConditionStatus::True, Kind::Done) => Kstatus::Current,
+        (ConditionStatus::False | ConditionStatus::Unknown, Kind::Reconciling) => {
             Kstatus::InProgress
         }
-        (ConditionStatus::False, Progress::Stalled) => Kstatus::Failed,
+        (ConditionStatus::False, Kind::Stalled) => Kstatus::Failed,
         _ => panic!("no such pair: {ready:?}"),
     };
     assert_eq!(kstatus(&object(status)), expected, "{ready:?}");
@@ -230,10 +236,46 @@ fn the_owner_is_named_only_where_it_may_be_seen() {
     for (owner, says) in [(Some("older"), "It is older in"), (None, "It is in another namespace.")]
     {
         let resource = resource(&object(&nothing()));
-        let status = render(&resource, &memory(), *ready, None, owner, time(1));
+        let contents = Contents { owner, ..contents(*ready, None, time(1)) };
+        let status = render(&resource, &memory(), contents);
         let message = &status.conditions.first().unwrap().message;
         assert!(message.contains(says), "{message}");
     }
+}
+
+/// The words of each hindrance, and of no other.
+const HINDRANCES: [(Hindrance, &str); 3] = [
+    (Hindrance::Obstacle(Obstacle::Throttled), "has asked to wait (429 or Retry-After)"),
+    (Hindrance::Obstacle(Obstacle::Outage), "has not answered several times in a row"),
+    (Hindrance::NotTheApi, "Something between the operator and the Qoder API answered"),
+];
+
+#[test]
+fn what_a_resource_waits_for_is_named_where_it_waits_and_nowhere_else() {
+    let waits = [Reason::Progressing, Reason::PausePending, Reason::ResumePending];
+    let resource = resource(&object(&nothing()));
+    let mut named = BTreeSet::new();
+    for ready in readys() {
+        let message = |hindrance| {
+            let contents = Contents { hindrance, ..contents(ready, None, time(1)) };
+            let status = render(&resource, &memory(), contents);
+            let of_paused = status.conditions.last().unwrap().message.clone();
+            assert!(HINDRANCES.iter().all(|(_, words)| !of_paused.contains(words)), "{of_paused}");
+            status.conditions.first().unwrap().message.clone()
+        };
+        let plain = message(None);
+        for (hindrance, words) in HINDRANCES {
+            let told = message(Some(hindrance));
+            assert!(!plain.contains(words), "{plain}");
+            assert_eq!(told.contains(words), waits.contains(&ready.reason), "{told}");
+            if waits.contains(&ready.reason) {
+                named.insert(ready.reason.as_str());
+            } else {
+                assert_eq!(told, plain);
+            }
+        }
+    }
+    assert_eq!(named, waits.map(Reason::as_str).into(), "each of them was tried");
 }
 
 #[tokio::test]

@@ -1,0 +1,186 @@
+//! When a request to reconcile is echoed, and when a write on its way is told of.
+
+use super::*;
+use crate::{
+    api::DriftPolicy,
+    reconcile::{
+        decide::{Step, decide},
+        situation::{CredentialState, Reached},
+    },
+    remote::PausedBy,
+};
+
+/// A pause that is reached, and stays: freshly looked at, with a reconcile requested since.
+const CALM: Situation = Situation {
+    deleting: false,
+    duplicate: false,
+    credential: CredentialState::Usable,
+    knowledge: saw(Answer::Paused(PausedBy::Hand)),
+    disabled: false,
+    wish: Wish::Paused,
+    policy: DriftPolicy::Correct,
+    last_reached: Some(Reached { wish: Wish::Paused, this_generation: true }),
+    reconcile_requested: true,
+    resume_requested: false,
+    foreign_write: false,
+    held: false,
+    writes_refused: false,
+    write_waits: false,
+    pause_may_land: false,
+    unpause_may_land: false,
+    answered: true,
+    overdue: false,
+};
+
+const ACTIONS: [Action; 4] = [
+    Action::None,
+    Action::Waiting,
+    Action::UnderWay { overdue: false },
+    Action::UnderWay { overdue: true },
+];
+
+const fn saw(answer: Answer) -> Knowledge {
+    Knowledge::Known { answer, fresh: true }
+}
+
+/// Settles with this verdict.
+fn settled(s: &Situation, verdict: Verdict, action: Action) -> Settled {
+    settle(s, Decision { step: Step::Nothing, verdict }, action)
+}
+
+/// What each final verdict looks like once a fresh look has answered the request.
+fn answers() -> Vec<(Verdict, Situation)> {
+    let active = Situation { wish: Wish::Active, last_reached: None, ..CALM };
+    vec![
+        (Verdict::Forbidden, Situation { knowledge: saw(Answer::Forbidden), ..CALM }),
+        (Verdict::NotFound, Situation { knowledge: saw(Answer::NotFound), ..CALM }),
+        (Verdict::Archived, Situation { knowledge: saw(Answer::Archived), ..CALM }),
+        (Verdict::UnknownStatus, Situation { knowledge: saw(Answer::UnknownStatus), ..CALM }),
+        (Verdict::Disabled, Situation { disabled: true, ..CALM }),
+        (Verdict::Observed, Situation { wish: Wish::Unmanaged, ..CALM }),
+        (Verdict::InSync, CALM),
+        (
+            Verdict::PausedByPlatform,
+            Situation { knowledge: saw(Answer::Paused(PausedBy::Platform)), ..active },
+        ),
+        (
+            Verdict::WriteRefused,
+            Situation { knowledge: saw(Answer::Active), writes_refused: true, ..CALM },
+        ),
+    ]
+}
+
+#[test]
+fn a_reconcile_request_is_echoed_with_whatever_a_fresh_look_has_found() {
+    for (verdict, s) in answers() {
+        let decision = decide(&s);
+        assert_eq!(decision.verdict, verdict);
+        for action in ACTIONS {
+            let settled = settle(&s, decision, action);
+            assert!(settled.progress.reconcile_handled, "{verdict:?} {action:?}");
+            assert!(settled.ready.is_some(), "an echo comes with what it echoes: {verdict:?}");
+        }
+    }
+    // The request itself makes these two impossible, until it is handled: then they stay so.
+    for verdict in [Verdict::Contested, Verdict::DriftTolerated] {
+        let s = Situation { knowledge: saw(Answer::Active), ..CALM };
+        assert!(settled(&s, verdict, Action::None).progress.reconcile_handled, "{verdict:?}");
+    }
+    // Who owns nothing needs no look.
+    let s = Situation { duplicate: true, knowledge: Knowledge::Nothing, ..CALM };
+    assert!(settle(&s, decide(&s), Action::None).progress.reconcile_handled);
+}
+
+#[test]
+fn a_look_that_is_older_than_the_request_echoes_nothing() {
+    let final_verdicts =
+        answers().into_iter().chain([(Verdict::Contested, CALM), (Verdict::DriftTolerated, CALM)]);
+    for (verdict, s) in final_verdicts {
+        let Knowledge::Known { answer, .. } = s.knowledge else { panic!("{verdict:?}") };
+        let failed =
+            Knowledge::Failed { cause: ReadFailure::Unavailable, age: Age::Stale, due: true };
+        for knowledge in [Knowledge::Known { answer, fresh: false }, Knowledge::Nothing, failed] {
+            let s = Situation { knowledge, ..s };
+            for action in ACTIONS {
+                let settled = settled(&s, verdict, action);
+                assert!(!settled.progress.reconcile_handled, "{verdict:?} {knowledge:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_still_to_be_done_is_no_answer() {
+    for verdict in [
+        Verdict::Deleting,
+        Verdict::CredentialMissing,
+        Verdict::CredentialRejected,
+        Verdict::Observing,
+        Verdict::Unreadable(ReadFailure::Unavailable, Age::WithinGrace),
+        Verdict::Unreadable(ReadFailure::Unauthorized, Age::Stale),
+        Verdict::MayStillChange,
+        Verdict::Pending(Verb::Pause),
+        Verdict::Pending(Verb::Unpause),
+    ] {
+        for action in ACTIONS {
+            for (_, s) in answers() {
+                let settled = settled(&s, verdict, action);
+                assert!(!settled.progress.reconcile_handled, "{verdict:?} {action:?}");
+            }
+        }
+    }
+}
+
+/// What is said of a write that is pending, of a generation and of drift.
+fn pending(verb: Verb, (answered, overdue): (bool, bool), action: Action) -> Option<Reason> {
+    let s = Situation { answered, overdue, ..CALM };
+    let ready = settled(&s, Verdict::Pending(verb), action).ready?;
+    assert_eq!((ready.status, ready.kind), (ConditionStatus::False, Kind::Reconciling));
+    Some(ready.reason)
+}
+
+#[test]
+fn a_write_that_waits_is_told_of_when_a_new_generation_has_waited_for_three_seconds() {
+    for (verb, reason) in
+        [(Verb::Pause, Reason::PausePending), (Verb::Unpause, Reason::ResumePending)]
+    {
+        let waits = |when| pending(verb, when, Action::Waiting);
+        assert_eq!(waits((false, false)), None, "one status for one flip");
+        assert_eq!(waits((false, true)), Some(reason));
+        // Drift: what stands is a lie as long as nothing is done about it.
+        assert_eq!(waits((true, false)), Some(reason));
+        assert_eq!(waits((true, true)), Some(reason));
+        for when in [(false, false), (false, true), (true, false), (true, true)] {
+            assert_eq!(pending(verb, when, Action::None), Some(reason), "nothing is on its way");
+        }
+    }
+}
+
+#[test]
+fn a_write_under_way_is_told_of_when_it_or_the_generation_is_three_seconds_old() {
+    for (verb, reason) in
+        [(Verb::Pause, Reason::PausePending), (Verb::Unpause, Reason::ResumePending)]
+    {
+        let under_way = |when, overdue| pending(verb, when, Action::UnderWay { overdue });
+        assert_eq!(under_way((false, false), false), None);
+        assert_eq!(under_way((false, true), false), Some(reason));
+        assert_eq!(under_way((true, false), false), None, "its answer will be there in a moment");
+        assert_eq!(under_way((true, true), false), None);
+        for when in [(false, false), (false, true), (true, false), (true, true)] {
+            assert_eq!(under_way(when, true), Some(reason));
+        }
+    }
+}
+
+#[test]
+fn what_was_reached_is_remembered_with_the_two_verdicts_that_say_so() {
+    for (verdict, s) in answers() {
+        let expected = match verdict {
+            Verdict::InSync | Verdict::Observed => ReachedChange::Set,
+            _ => ReachedChange::Keep,
+        };
+        assert_eq!(settled(&s, verdict, Action::None).progress.reached, expected, "{verdict:?}");
+    }
+    let another = settled(&CALM, Verdict::DuplicateOwner, Action::None);
+    assert_eq!(another.progress.reached, ReachedChange::Clear);
+}

@@ -1,0 +1,212 @@
+//! One policy for each source of copies, and the books that the index keeps.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::*;
+use crate::resources::index::tests::{id, resource};
+
+const STEP: Duration = Duration::from_millis(1);
+const LATE: [Source; 2] = [Source::Read, Source::Apply];
+
+fn key() -> ResourceKey {
+    resource("ns", "a", "u", 1, json!({})).key
+}
+
+/// A copy of that version and generation.
+fn copy(version: u64, generation: i64) -> Resource {
+    resource("ns", "a", "u", version, json!({ "metadata": { "generation": generation } }))
+}
+
+fn held(index: &Index) -> &Resource {
+    index.iter().next().unwrap()
+}
+
+#[test]
+fn a_late_answer_makes_no_ghost() {
+    for source in LATE {
+        let mut index = Index::default();
+        assert_eq!(index.apply(copy(9, 1), source), Change::None, "{source:?}");
+        assert_eq!(index.iter().count(), 0);
+
+        index.apply(copy(1, 1), Source::Watch);
+        index.remove_uid(&key(), "u");
+        assert_eq!(index.apply(copy(9, 1), source), Change::None, "after the deletion");
+        assert_eq!((index.iter().count(), index.is_bound(&id())), (0, false), "{source:?}");
+    }
+    for source in [Source::Watch, Source::List(Instant::now())] {
+        let mut index = Index::default();
+        assert_eq!(index.apply(copy(1, 1), source), Change::Work, "{source:?}");
+        assert!(index.is_bound(&id()));
+    }
+}
+
+#[test]
+fn a_read_may_find_another_object_under_the_name_if_it_is_newer() {
+    let other = |version| {
+        let spec = json!({ "spec": { "deploymentID": "dep_2" } });
+        resource("ns", "a", "v", version, spec)
+    };
+    let mut index = Index::default();
+    index.apply(copy(5, 1), Source::Watch);
+    assert_eq!(index.apply(other(4), Source::Read), Change::None);
+    assert_eq!(&*held(&index).uid, "u");
+    assert_eq!(index.apply(other(6), Source::Read), Change::Work);
+    assert_eq!(&*held(&index).uid, "v");
+    assert_eq!(index.deployment_of(&key()).unwrap().as_str(), "dep_2");
+    assert!(!index.is_bound(&id()), "nothing names the first one any more");
+    assert_eq!(index.apply(copy(7, 1), Source::Apply), Change::Work, "and back");
+}
+
+#[test]
+fn a_list_goes_back_behind_what_is_held_but_not_behind_what_came_since_it_began() {
+    let taken_in = |at| Resource { taken_in: at, ..copy(5, 2) };
+    let list = Instant::now();
+    for (at, goes_back) in [(list - STEP, true), (list, false), (list + STEP, false)] {
+        let mut index = Index::default();
+        index.apply(taken_in(at), Source::Watch);
+        let change = index.apply(copy(3, 1), Source::List(list));
+        assert_eq!(change == Change::Work, goes_back);
+        assert_eq!(held(&index).generation, if goes_back { 1 } else { 2 });
+        assert!(index.sweep(None, list).is_empty(), "the list has brought it either way");
+    }
+    for source in [Source::Watch, Source::Read, Source::Apply] {
+        let mut index = Index::default();
+        index.apply(taken_in(list - STEP), Source::Watch);
+        for version in [3, 5] {
+            assert_eq!(index.apply(copy(version, 1), source), Change::None, "{source:?}");
+            assert_eq!(held(&index).generation, 2, "{source:?}");
+        }
+    }
+}
+
+#[test]
+fn an_item_that_cannot_be_read_keeps_what_is_held() {
+    let mut index = Index::default();
+    let list = Instant::now();
+    index.apply(copy(1, 1), Source::Watch);
+    index.mark(&key(), list);
+    assert!(index.sweep(None, list).is_empty());
+    assert_eq!(index.sweep(None, list + STEP), [id()], "the next list did not bring it");
+    index.mark(&key(), list);
+    assert_eq!(index.iter().count(), 0, "a mark inserts nothing");
+}
+
+/// Whoever has made this status has remembered what it says, and maybe more since.
+#[test]
+fn the_answer_of_our_own_apply_never_replaces_the_memory() {
+    let mut index = Index::default();
+    index.apply(copy(1, 1), Source::Watch);
+    let ahead = Memory { resume_handled: Some("ahead".into()), ..Memory::default() };
+    index.remember(&key(), "u", |_| ahead.clone());
+    index.sent(&key(), "u", 7);
+    let status = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "behind" });
+    let answer = |version| resource("ns", "a", "u", version, json!({ "status": status }));
+    assert_eq!(index.apply(answer(2), Source::Apply), Change::None);
+    assert_eq!(held(&index).memory, ahead);
+    assert_eq!(held(&index).published, answer(2).published, "but that is what stands now");
+    assert_eq!(held(&index).unconfirmed, None, "and nothing older may come any more");
+
+    let other = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "another's" });
+    let foreign = resource("ns", "a", "u", 3, json!({ "status": other }));
+    assert_eq!(index.apply(foreign, Source::Watch), Change::Work);
+    assert_eq!(held(&index).memory.resume_handled.as_deref(), Some("another's"));
+}
+
+#[test]
+fn the_answer_of_our_own_apply_is_work_exactly_if_it_asks_for_something_else() {
+    let status = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "z" });
+    let asks = |more: serde_json::Value| json!({ "status": status, "metadata": more });
+    let annotated = |name: &str, value: &str| asks(json!({ "annotations": { (name): value } }));
+    for (more, change) in [
+        (asks(json!({})), Change::None),
+        (annotated("example.com/other", "x"), Change::None),
+        (asks(json!({ "generation": 2 })), Change::Work),
+        (asks(json!({ "deletionTimestamp": "2026-07-01T02:00:00Z" })), Change::Work),
+        (annotated("cloud.qoder.com/reconcile", "disabled"), Change::Work),
+        (annotated("cloud.qoder.com/reconcile-requested-at", "x"), Change::Work),
+        (annotated("cloud.qoder.com/resume-requested-at", "x"), Change::Work),
+    ] {
+        let mut index = Index::default();
+        index.apply(copy(1, 1), Source::Watch);
+        let answer = resource("ns", "a", "u", 2, more.clone());
+        assert_eq!(index.apply(answer, Source::Apply), change, "{more}");
+    }
+}
+
+#[test]
+fn what_was_sent_and_not_confirmed_is_remembered_up_to_a_bound() {
+    let mut index = Index::default();
+    index.apply(copy(1, 1), Source::Watch);
+    let unconfirmed = |index: &Index| held(index).unconfirmed.clone().map_or(vec![], |sent| *sent);
+    for digest in 0..20 {
+        index.sent(&key(), "u", digest);
+    }
+    assert_eq!(unconfirmed(&index), (12..20).collect::<Vec<_>>(), "the last eight");
+    index.sent(&key(), "u", 13);
+    assert_eq!(unconfirmed(&index), [12, 14, 15, 16, 17, 18, 19, 13], "each once, the last last");
+    index.sent(&key(), "another uid", 99);
+    assert!(!unconfirmed(&index).contains(&99));
+    index.apply(copy(2, 1), Source::Watch);
+    assert_eq!(unconfirmed(&index).len(), 8, "a watch confirms none of them");
+    index.apply(copy(3, 1), Source::Apply);
+    assert!(unconfirmed(&index).is_empty());
+}
+
+#[test]
+fn a_namespaces_name_is_kept_once_and_freed_with_its_last_resource() {
+    let mut index = Index::default();
+    for (namespace, name, uid) in [("ns", "a", "1"), ("ns", "b", "2"), ("ns-2", "a", "3")] {
+        index.apply(resource(namespace, name, uid, 1, json!({})), Source::Watch);
+    }
+    let names: Vec<_> = index.iter().map(|held| held.key.namespace.clone()).collect();
+    assert!(Arc::ptr_eq(&names[0], &names[1]), "one text for both");
+    assert_eq!(index.namespaces.len(), 2);
+    let key = |namespace: &str, name: &str| ResourceKey {
+        namespace: namespace.into(),
+        name: name.into(),
+    };
+    index.remove_uid(&key("ns", "a"), "1");
+    assert_eq!(index.namespaces.len(), 2, "b is still there");
+    index.remove_uid(&key("ns", "b"), "2");
+    assert_eq!(index.namespaces.iter().map(|name| &**name).collect::<Vec<_>>(), ["ns-2"]);
+    index.sweep(None, Instant::now());
+    assert!(index.namespaces.is_empty() && index.bound.is_empty());
+}
+
+#[test]
+fn a_turn_is_the_owners_and_first_while_anyone_waits_for_an_answer() {
+    let born = |day: u8, paused: Option<bool>, observed: i64| {
+        json!({
+            "metadata": { "creationTimestamp": format!("2026-07-0{day}T00:00:00Z") },
+            "spec": { "paused": paused },
+            "status": { "observedGeneration": observed },
+        })
+    };
+    let index = |all: &[(&str, u8, Option<bool>, i64)]| {
+        let mut index = Index::default();
+        for (namespace, day, paused, observed) in all {
+            let uid = format!("{namespace}-uid");
+            let more = born(*day, *paused, *observed);
+            index.apply(resource(namespace, "a", &uid, 1, more), Source::Watch);
+        }
+        index
+    };
+    let turn = |index: &Index| {
+        let (namespace, lane) = index.turn_of(&id(), Lane::Drift)?;
+        let bound = index.bound(&id());
+        let of_owner = owner(&bound).map(|owner| owner.key.namespace.clone());
+        assert!(of_owner.is_none_or(|of_owner| of_owner == namespace), "turn and owner disagree");
+        Some((namespace.to_string(), lane))
+    };
+    let is = |namespace: &str, lane| Some((namespace.to_owned(), lane));
+    let watcher = ("watches", 1, None, 1);
+    assert_eq!(turn(&index(&[])), None);
+    assert_eq!(turn(&index(&[watcher])), is("watches", Lane::Drift), "nobody owns it");
+    let owned = [watcher, ("young", 3, Some(true), 1), ("old", 2, Some(false), 1)];
+    assert_eq!(turn(&index(&owned)), is("old", Lane::Drift));
+    let waits = [watcher, ("young", 3, Some(true), -1), ("old", 2, Some(false), 1)];
+    assert_eq!(turn(&index(&waits)), is("old", Lane::Spec), "someone waits for an answer");
+}
