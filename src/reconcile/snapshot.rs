@@ -9,7 +9,7 @@ use super::situation::{Age, BeforeWrite, CredentialState, Knowledge, Reached, Si
 use crate::{
     api::Reason,
     qoder::Verb,
-    remote::{Answer, Entry, Observed, Obstacle, Outcome, ReadFailure, Requester, View, Worth},
+    remote::{Answer, Observed, Obstacle, Outcome, ReadFailure, Requester, View, Worth},
     resources::{Resource, owner},
     times::Times,
 };
@@ -139,10 +139,19 @@ impl Snapshot {
 
     /// Up to when the last look is good enough to let stand what it has shown.
     fn sight_end(&self) -> Option<Instant> {
-        let is_stalled =
-            |entry: &Entry| entry.observed.is_some_and(|seen| seen.answer.is_stalled());
-        self.view.entry.as_ref().filter(|entry| !is_stalled(entry))?;
-        Some(self.view.looked_at? + self.times.longest_blindness())
+        let blindness = if self.is_stalled() {
+            self.times.slow_look() + self.times.grace()
+        } else {
+            self.times.longest_blindness()
+        };
+        self.view.entry.as_ref()?;
+        Some(self.view.looked_at? + blindness)
+    }
+
+    /// The deployment is looked at slowly.
+    fn is_stalled(&self) -> bool {
+        let observed = self.view.entry.as_ref().and_then(|entry| entry.observed);
+        observed.is_some_and(|seen| seen.answer.is_stalled())
     }
 
     fn knowledge(&self, resource: &Resource) -> Knowledge {
@@ -213,7 +222,7 @@ impl Snapshot {
     }
 
     /// When the mere passing of time changes something for this resource next. `is_told`: its status answers it
-    /// by now. What becomes too old because nobody looks is told by the remote.
+    /// by now. What a poll should have renewed, and did not, is told by the remote.
     #[must_use]
     pub fn next_change(&self, resource: &Resource, is_told: bool) -> Option<Instant> {
         let entry = self.view.entry.as_ref();
@@ -228,7 +237,7 @@ impl Snapshot {
             self.overdue_at(resource).filter(|_| !is_told),
             writes.under_way_since().map(|since| since + Times::PROGRESS),
             failure.map(|failure| failure.retry_at),
-            self.sight_end().filter(|_| failure.is_some()),
+            self.sight_end().filter(|_| failure.is_some() || self.is_stalled()),
             entry.and_then(|entry| entry.observed).and_then(|seen| self.slow_look_at(seen)),
             writes.held_until(),
             self.refused_until(resource, &requester),

@@ -57,6 +57,23 @@ fn a_write_that_waits_is_looked_at_when_each_of_its_reasons_ends() {
     assert_eq!(around(lost, |now| world.next_change(now)), [Some(lost), None]);
 }
 
+#[test]
+fn a_stalled_deployment_that_nobody_can_look_at_is_not_forgotten() {
+    let start = Instant::now();
+    let look = start + TIMES.slow_look();
+    for answer in [Answer::NotFound, Answer::UnknownStatus] {
+        let world = World::seen(answer, start).reached();
+        let blind = look + TIMES.grace();
+        assert_eq!(around(look, |now| world.next_change(now)), [Some(look), Some(blind)]);
+        let failed = world.clone().with(|world| world.fails(look, 4 * TIMES.grace()));
+        assert_eq!(failed.next_change(look), Some(blind));
+        assert_eq!(
+            around(blind, |now| failed.knowledge(now)),
+            [Age::WithinGrace, Age::Stale].map(|age| super::failed(age, false))
+        );
+    }
+}
+
 /// Worlds that wait for a time, for which, and the verdict.
 fn waiting_worlds(start: Instant) -> Vec<(World, Instant, Verdict)> {
     let active = || World::seen(Answer::Active, start);
