@@ -122,6 +122,9 @@ fn rows(s: &Situation) -> [(bool, Verdict); 17] {
     let by_platform = known(Answer::Paused(PausedBy::Platform)) && s.wish == Wish::Active;
     let is_drift = differs && !s.is_open() && !s.is_resume_asked_for();
     let failed = match (s.credential, s.knowledge) {
+        (CredentialState::Rejected(Age::WithinGrace), Knowledge::Failed { age, .. }) => {
+            Some(Verdict::Unreadable(ReadFailure::Unauthorized, age))
+        }
         (CredentialState::Rejected(Age::WithinGrace), _) => {
             Some(Verdict::Unreadable(ReadFailure::Unauthorized, Age::WithinGrace))
         }

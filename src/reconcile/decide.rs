@@ -97,7 +97,12 @@ pub fn decide(s: &Situation) -> Decision {
     match s.credential {
         CredentialState::Missing => return say(Verdict::CredentialMissing),
         CredentialState::Rejected(Age::Stale) => return say(Verdict::CredentialRejected),
-        CredentialState::Rejected(age @ Age::WithinGrace) => {
+        CredentialState::Rejected(Age::WithinGrace) => {
+            // What was seen too long ago does not stand because a 401 came since.
+            let age = match s.knowledge {
+                Knowledge::Failed { age, .. } => age,
+                Knowledge::Nothing | Knowledge::Known { .. } => Age::WithinGrace,
+            };
             return say(Verdict::Unreadable(ReadFailure::Unauthorized, age));
         }
         CredentialState::Usable => {}

@@ -1,6 +1,7 @@
 //! A world around one resource, in which time can pass.
 
 mod answered;
+mod blindness;
 mod knowledge;
 mod next_change;
 mod random;
