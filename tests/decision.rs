@@ -19,12 +19,14 @@ use qoder_operator::{
     reconcile::{
         decide::{Decision, Step, Verdict, decide},
         settle::{Action, Kind, Settled, settle},
-        situation::{Age, CredentialState, Knowledge, Reached, Situation},
+        situation::{Age, BeforeWrite, CredentialState, Knowledge, Reached, Situation},
     },
     remote::{Answer, PausedBy, ReadFailure},
     resources::ReachedChange,
 };
 
+const BEFORE_WRITE: [BeforeWrite; 3] =
+    [BeforeWrite::Nothing, BeforeWrite::Backoff, BeforeWrite::UnderWay];
 const WISHES: [Wish; 3] = [Wish::Paused, Wish::Active, Wish::Unmanaged];
 
 const ACTIONS: [Action; 4] = [
@@ -64,9 +66,12 @@ fn for_all(check: impl Fn(&Situation) + Sync) {
             threads.spawn(move || {
                 for &knowledge in knowledge {
                     for &last_reached in reached {
-                        for wish in WISHES {
-                            for bits in 0..1 << 14 {
-                                check(&situation(credential, knowledge, last_reached, wish, bits));
+                        for (wish, before) in each(WISHES, BEFORE_WRITE) {
+                            for bits in 0..1 << 13 {
+                                let mut situation =
+                                    situation(credential, knowledge, last_reached, wish, bits);
+                                situation.before_write = before;
+                                check(&situation);
                             }
                         }
                     }
@@ -74,6 +79,10 @@ fn for_all(check: impl Fn(&Situation) + Sync) {
             });
         }
     });
+}
+
+fn each<A: Copy, B: Copy>(first: [A; 3], second: [B; 3]) -> impl Iterator<Item = (A, B)> {
+    first.into_iter().flat_map(move |a| second.map(|b| (a, b)))
 }
 
 fn situation(
@@ -98,11 +107,11 @@ fn situation(
         foreign_write: bit(6),
         held: bit(7),
         writes_refused: bit(8),
-        write_waits: bit(9),
-        pause_may_land: bit(10),
-        unpause_may_land: bit(11),
-        answered: bit(12),
-        overdue: bit(13),
+        before_write: BeforeWrite::Nothing,
+        pause_may_land: bit(9),
+        unpause_may_land: bit(10),
+        answered: bit(11),
+        overdue: bit(12),
     }
 }
 
@@ -161,7 +170,9 @@ fn expected(s: &Situation) -> Decision {
         let may_look = !s.deleting && !s.duplicate && s.credential == CredentialState::Usable;
         let is_due =
             matches!(s.knowledge, Knowledge::Nothing | Knowledge::Failed { due: true, .. });
-        let step = if may_look && is_due { Step::Observe } else { Step::Nothing };
+        let is_under_way = s.before_write == BeforeWrite::UnderWay;
+        let looks = may_look && is_due && !is_under_way;
+        let step = if looks { Step::Observe } else { Step::Nothing };
         return Decision { step, verdict };
     };
     let is_about_the_remote = !matches!(
@@ -173,13 +184,17 @@ fn expected(s: &Situation) -> Decision {
             | Verdict::Unreadable(..)
     );
     if let Verdict::Pending(verb) = verdict
-        && !s.write_waits
+        && s.before_write == BeforeWrite::Nothing
         && !s.opposite_may_land(verb)
     {
         return Decision { step: Step::Write(verb), verdict };
     }
-    if is_about_the_remote && !fresh {
-        return Decision { step: Step::Observe, verdict: Verdict::Observing };
+    // The end of a write makes every read void that started before: none is asked for until then.
+    let is_under_way = s.before_write == BeforeWrite::UnderWay;
+    let is_awaited = is_under_way && matches!(verdict, Verdict::Pending(_));
+    if is_about_the_remote && !fresh && !is_awaited {
+        let step = if is_under_way { Step::Nothing } else { Step::Observe };
+        return Decision { step, verdict: Verdict::Observing };
     }
     if verdict.is_ready() && s.may_still_change(answer) {
         return nothing(Verdict::MayStillChange);
@@ -199,8 +214,8 @@ fn the_whole_product_keeps_the_table_and_the_rules() {
             check_settlement(s, decision, action, settle(s, decision, action));
         }
     });
-    // 4 credentials, 31 states of knowledge, 7 memories, 3 wishes, 14 bits.
-    assert_eq!(situations.into_inner(), 4 * 31 * 7 * 3 * (1 << 14));
+    // 4 credentials, 31 states of knowledge, 7 memories, 3 wishes, 3 things before a write, 13 bits.
+    assert_eq!(situations.into_inner(), 4 * 31 * 7 * 3 * 3 * (1 << 13));
 }
 
 fn check_rules(s: &Situation, Decision { step, verdict }: Decision) {
@@ -219,7 +234,7 @@ fn check_rules(s: &Situation, Decision { step, verdict }: Decision) {
         assert!(!s.deleting && !s.duplicate && !s.disabled, "{s:#?}");
         assert_eq!(s.credential, CredentialState::Usable, "{s:#?}");
         assert!(!s.opposite_may_land(verb), "W: {s:#?}");
-        assert!(!s.writes_refused && !s.write_waits, "{s:#?}");
+        assert!(!s.writes_refused && s.before_write == BeforeWrite::Nothing, "{s:#?}");
         if answer == Answer::Paused(PausedBy::Platform) {
             assert!(s.is_resume_asked_for(), "the platform's pause is not fought: {s:#?}");
         }

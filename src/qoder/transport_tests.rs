@@ -21,8 +21,9 @@ struct Scene {
 fn client(base_url: &str) -> Client {
     // An error means that another test of this process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let transport = Arc::new(HttpTransport::new(Duration::from_millis(500)).unwrap());
-    Client::new(transport, BaseUrl::parse(base_url, false).unwrap(), None, Env::real())
+    let base_url = BaseUrl::parse(base_url, false).unwrap();
+    let transport = HttpTransport::new(Duration::from_millis(500), &base_url).unwrap();
+    Client::new(Arc::new(transport), base_url, None, Env::real())
 }
 
 impl Scene {

@@ -5,7 +5,7 @@ use crate::{
     api::DriftPolicy,
     reconcile::{
         decide::{Step, decide},
-        situation::{CredentialState, Reached},
+        situation::{BeforeWrite, CredentialState, Reached},
     },
     remote::PausedBy,
 };
@@ -25,7 +25,7 @@ const CALM: Situation = Situation {
     foreign_write: false,
     held: false,
     writes_refused: false,
-    write_waits: false,
+    before_write: BeforeWrite::Nothing,
     pause_may_land: false,
     unpause_may_land: false,
     answered: true,

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::situation::{Age, BeforeWrite, CredentialState, Knowledge, Reached, Situation};
 use crate::{
-    api::Reason,
+    api::{Reason, Wish},
     qoder::Verb,
     remote::{Answer, Observed, Obstacle, Outcome, ReadFailure, Requester, View, Worth},
     resources::{Resource, owner},
@@ -266,7 +266,8 @@ impl Snapshot {
 
 /// Since when a resume is asked for that a sight of the deployment as active would answer.
 fn resume_in_question(resource: &Resource, observed: Observed) -> Option<Instant> {
-    resource.resume_requested().filter(|_| observed.answer == Answer::Active)
+    let may_be_met = resource.wish == Wish::Active && observed.answer == Answer::Active;
+    resource.resume_requested().filter(|_| may_be_met)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use qoder_operator::{
     reconcile::{
         decide::decide,
         settle::{Action, Ready, settle},
-        situation::{Age, CredentialState, Knowledge, Reached, Situation},
+        situation::{Age, BeforeWrite, CredentialState, Knowledge, Reached, Situation},
     },
 };
 use serde_json::{Value, json};
@@ -41,13 +41,13 @@ fn situations() -> Vec<Situation> {
         foreign_write: false,
         held: false,
         writes_refused: false,
-        write_waits: false,
+        before_write: BeforeWrite::Nothing,
         pause_may_land: false,
         unpause_may_land: false,
         answered: false,
         overdue: false,
     };
-    let changes: [fn(&mut Situation); 14] = [
+    let changes: [fn(&mut Situation); 15] = [
         |_| {},
         |s| s.duplicate = true,
         |s| s.credential = CredentialState::Missing,
@@ -57,7 +57,8 @@ fn situations() -> Vec<Situation> {
         |s| s.policy = DriftPolicy::Warn,
         |s| s.held = true,
         |s| s.writes_refused = true,
-        |s| s.write_waits = true,
+        |s| s.before_write = BeforeWrite::Backoff,
+        |s| s.before_write = BeforeWrite::UnderWay,
         |s| s.pause_may_land = true,
         |s| s.unpause_may_land = true,
         |s| s.answered = true,

@@ -100,7 +100,15 @@ fn an_observation_answers_only_what_was_asked_before_its_request_started() {
     };
     let generation = |resource: &mut Resource, asked| resource.generation_seen = asked;
     let reconcile = |resource: &mut Resource, asked| resource.reconcile_request = requested(asked);
-    let resume = |resource: &mut Resource, asked| resource.resume_request = requested(asked);
+    let resume = |resource: &mut Resource, asked| {
+        resource.wish = Wish::Active;
+        resource.resume_request = requested(asked);
+    };
+    let moot = |resource: &mut Resource, asked| {
+        resource.wish = Wish::Paused;
+        resource.resume_request = requested(asked);
+    };
+    assert_eq!(is_fresh(Answer::Active, moot), [true, true], "it asks for no resume");
     for answer in ANSWERS {
         assert_eq!(is_fresh(answer, generation), [false, true], "{answer:?}");
         assert_eq!(is_fresh(answer, reconcile), [false, true], "{answer:?}");
@@ -151,7 +159,8 @@ fn what_the_ledger_holds_ends_at_its_end() {
     assert_eq!(around(lost, |now| world.at(now).pause_may_land), [true, false]);
     assert_eq!(around(lost, |now| world.at(now).unpause_may_land), [false, false]);
     let backoff = start + SECOND;
-    assert_eq!(around(backoff, |now| world.at(now).write_waits), [true, false]);
+    let before_write = [BeforeWrite::Backoff, BeforeWrite::Nothing];
+    assert_eq!(around(backoff, |now| world.at(now).before_write), before_write);
 
     world.write_ends(Outcome::Refused, Verb::Pause, start);
     let refused = start + TIMES.slow_look();
@@ -170,7 +179,7 @@ fn a_write_that_is_under_way_makes_others_wait_and_may_land() {
         let later = start + TIMES.slow_look();
         world.lists(later);
         let situation = world.at(later);
-        assert!(situation.write_waits, "{verb:?}");
+        assert_eq!(situation.before_write, BeforeWrite::UnderWay, "{verb:?}");
         assert_eq!(situation.pause_may_land, verb == Verb::Pause);
         assert_eq!(situation.unpause_may_land, verb == Verb::Unpause);
         assert_ne!(world.pass(later, false).0.step, Step::Write(Verb::Pause), "{verb:?}");
@@ -178,7 +187,8 @@ fn a_write_that_is_under_way_makes_others_wait_and_may_land() {
         world.write_ends(Outcome::NotServed, verb, later);
         let situation = world.at(later);
         let may_land = situation.pause_may_land || situation.unpause_may_land;
-        assert!(!situation.write_waits && !may_land, "{verb:?}: it has ended");
+        let is_free = situation.before_write == BeforeWrite::Nothing;
+        assert!(is_free && !may_land, "{verb:?}: it has ended");
     }
 }
 
@@ -244,7 +254,10 @@ fn a_read_has_to_have_started_after_everything_that_it_answers() {
     check(start, &|_| {});
     check(asked, &|world| world.resource.generation_seen = asked);
     check(asked, &|world| world.resource.reconcile_request = requested(asked));
-    check(asked, &|world| world.resource.resume_request = requested(asked));
+    check(asked, &|world| {
+        world.resource.wish = Wish::Active;
+        world.resource.resume_request = requested(asked);
+    });
     check(asked, &|world| world.write_ends(Outcome::Done, Verb::Pause, asked));
     // The end of the exchange, and not yet that of what is lost.
     check(asked, &|world| world.write_ends(Outcome::Ambiguous, Verb::Pause, asked));
