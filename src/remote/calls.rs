@@ -52,8 +52,9 @@ impl Remote {
         self.read(Operation::List, ticket, self.client.list(&token, query)).await
     }
 
+    /// One after the other, in the order in which they came.
     async fn admitted(&self) -> Ticket {
-        let mut freed = self.freed.subscribe();
+        let _first = self.admission.lock().await;
         loop {
             let admission = self.state().account.admit_read(Instant::now());
             let at = match admission {
@@ -63,8 +64,7 @@ impl Remote {
             };
             tokio::select! {
                 biased;
-                // Cannot fail: the sender is `self`.
-                _ = freed.changed() => {}
+                () = self.read_freed.notified() => {}
                 () = until(at) => {}
             }
         }

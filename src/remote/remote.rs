@@ -36,9 +36,11 @@ pub struct Remote {
     pub(super) metrics: Arc<Metrics>,
     env: Env,
     times: Times,
-    /// Something changed for those who wait for admission: a request ended, a token came.
-    pub(super) freed: watch::Sender<()>,
-    /// A deployment has begun to wait for a permit.
+    /// Something changed for the read that waits for its admission: a request ended, a token came.
+    pub(super) read_freed: Notify,
+    /// Held by the read that is to be admitted next.
+    pub(super) admission: tokio::sync::Mutex<()>,
+    /// The same for the grant of permits, or a deployment has begun to wait for one.
     permit_wanted: Notify,
     /// A read is demanded.
     demanded: Notify,
@@ -76,7 +78,8 @@ impl Remote {
             metrics,
             env,
             times,
-            freed: watch::Sender::new(()),
+            read_freed: Notify::new(),
+            admission: tokio::sync::Mutex::default(),
             permit_wanted: Notify::new(),
             demanded: Notify::new(),
             credential: watch::Sender::new(credential),
@@ -197,7 +200,8 @@ impl Remote {
     }
 
     pub(super) fn free(&self) {
-        self.freed.send_replace(());
+        self.read_freed.notify_one();
+        self.permit_wanted.notify_one();
     }
 
     /// Asks for a permit to write to this deployment. `false`: it waits for one, and is woken when its
@@ -230,7 +234,6 @@ impl Remote {
 
     /// Grants permits as the budget has them, and wakes their deployments.
     pub async fn grant_permits(&self) {
-        let mut freed = self.freed.subscribe();
         loop {
             let (granted, next) = {
                 let mut state = self.state();
@@ -245,7 +248,6 @@ impl Remote {
             }
             tokio::select! {
                 biased;
-                _ = freed.changed() => {}
                 () = self.permit_wanted.notified() => {}
                 () = until(next) => {}
             }

@@ -15,6 +15,7 @@ mod credential;
 mod end;
 mod first;
 mod random;
+mod same;
 mod siblings;
 mod waits;
 mod watch;

@@ -12,7 +12,7 @@ use http::{Method, Request, Response};
 use qoder_operator::qoder::{SendError, Transport};
 use qoder_simulator::Simulator;
 use tokio::{
-    sync::watch,
+    sync::oneshot,
     time::{Instant, timeout},
 };
 
@@ -50,7 +50,7 @@ pub enum Moment {
 struct Rule {
     kind: Kind,
     moment: Moment,
-    is_held: watch::Receiver<bool>,
+    held: Arc<Mutex<Option<Vec<oneshot::Sender<()>>>>>,
 }
 
 /// The transport.
@@ -64,13 +64,19 @@ pub struct Wire {
 }
 
 /// Requests that are held back until this is released or dropped.
-pub struct Held {
-    release: watch::Sender<bool>,
-}
+pub struct Held(Rule);
 
 impl Held {
-    pub fn release(self) {
-        self.release.send_replace(false);
+    /// Lets go what is held, in the order in which it came, and holds nothing more.
+    pub fn release(self) {}
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let held = self.0.held.lock().unwrap().take();
+        for waiting in held.into_iter().flatten() {
+            let _ = waiting.send(());
+        }
     }
 }
 
@@ -81,9 +87,9 @@ impl Wire {
 
     /// Holds all requests of a kind from now on.
     pub fn hold(&self, kind: Kind, moment: Moment) -> Held {
-        let (release, is_held) = watch::channel(true);
-        self.rules.lock().unwrap().push(Rule { kind, moment, is_held });
-        Held { release }
+        let rule = Rule { kind, moment, held: Arc::new(Mutex::new(Some(Vec::new()))) };
+        self.rules.lock().unwrap().push(rule.clone());
+        Held(rule)
     }
 
     /// When each request of this kind left.
@@ -94,10 +100,14 @@ impl Wire {
 
     async fn meet(&self, kind: Kind, moment: Moment) {
         let rules = self.rules.lock().unwrap().clone();
-        for mut rule in rules.into_iter().filter(|rule| rule.kind == kind && rule.moment == moment)
-        {
-            // Who drops it releases it.
-            let _ = rule.is_held.wait_for(|is_held| !is_held).await;
+        for rule in rules.into_iter().filter(|rule| rule.kind == kind && rule.moment == moment) {
+            let (release, released) = oneshot::channel();
+            if let Some(held) = &mut *rule.held.lock().unwrap() {
+                held.push(release);
+            } else {
+                continue;
+            }
+            let _ = released.await;
         }
     }
 }
