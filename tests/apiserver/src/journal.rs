@@ -1,6 +1,6 @@
 //! Each request, in the order of arrival.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde_json::Value;
 
@@ -29,6 +29,25 @@ pub struct Entry {
     pub code: Option<u16>,
     /// Whether it has changed anything.
     pub changed: bool,
+}
+
+/// In short: `patch qoderdeployments/status agents/a 200`.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb.as_str(), self.resource)?;
+        if !self.subresource.is_empty() {
+            write!(f, "/{}", self.subresource)?;
+        }
+        let namespace = self.namespace.as_deref().unwrap_or("*");
+        match self.name.as_str() {
+            "" => write!(f, " {namespace}")?,
+            name => write!(f, " {namespace}/{name}")?,
+        }
+        match self.code {
+            Some(code) => write!(f, " {code}"),
+            None => write!(f, " no answer"),
+        }
+    }
 }
 
 impl Entry {

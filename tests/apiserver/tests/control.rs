@@ -232,7 +232,14 @@ async fn the_journal_says_who_did_what_and_when() {
         |changed| (Verb::Patch, "status".to_owned(), "operator".to_owned(), 200, changed, MINUTE);
     let delete = (Verb::Delete, String::new(), "unknown".to_owned(), 404, false, MINUTE);
     assert_eq!(writes, [patch(true), patch(false), delete]);
-    assert_eq!(server.journal().len(), 4);
+    let journal: Vec<_> = server.journal().iter().map(ToString::to_string).collect();
+    let expected = [
+        "get qoderdeployments agents/a 200",
+        "patch qoderdeployments/status agents/a 200",
+        "patch qoderdeployments/status agents/a 200",
+        "delete qoderdeployments agents/missing 404",
+    ];
+    assert_eq!(journal, expected);
     assert_eq!(server.changes().len(), 1);
     assert_eq!(server.writes()[0].body["status"]["desired"], "Paused");
 }

@@ -1,4 +1,4 @@
-//! The server in memory does not lie: one script of requests runs against it and against a real
+//! The server in memory does not lie: a script of requests runs against it and against a real
 //! kube-apiserver, and the answers are the same, field by field.
 //!
 //! What must differ is made comparable first, see [`normal`]: uids by the order in which they
@@ -16,40 +16,74 @@ mod normal;
 mod run;
 mod script;
 
-use apiserver::{ApiServer, Match};
-use kube::config::Kubeconfig;
-use run::{Answer, Side};
-use script::Step;
-use testbed::Bed;
+use std::{future::ready, sync::Arc, time::Duration};
 
-const SCRIPT: &str = include_str!("script.txt");
+use apiserver::{ApiServer, Match};
+use futures::future::BoxFuture;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use run::{Answer, Hooks, Side};
+use script::Step;
+use testbed::{Bed, ControlPlane, Own};
+
+/// How long a real server takes at most to forget, if it does so each second.
+const UNTIL_COMPACTED: Duration = Duration::from_secs(4);
+
+/// A client that does not try again by itself.
+async fn client(kubeconfig: Kubeconfig) -> Client {
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
+    config.default_retry = false;
+    Client::try_from(config).unwrap()
+}
 
 /// The real one.
-async fn real(steps: &[Step]) -> Vec<Answer> {
-    let (bed, other) = (Bed::new("one").await.unwrap(), Bed::new("two").await.unwrap());
+async fn real(control_plane: Arc<ControlPlane>, steps: &[Step]) -> Vec<Answer> {
+    let bed = Bed::on(Arc::clone(&control_plane), "one").await.unwrap();
+    let other = Bed::on(control_plane, "two").await.unwrap();
     let kubeconfig = Kubeconfig::read_from(bed.kubeconfig()).unwrap();
-    let operator = testbed::access::client(kubeconfig).await.unwrap();
-    let mut side = Side::new(bed.client(), operator, [bed.namespace(), other.namespace()]);
-    side.run(steps, || {}, || {}).await
+    let operator = client(kubeconfig).await;
+    let administrator = client(bed.control_plane().kubeconfig().clone()).await;
+    let mut side = Side::new(administrator, operator, [bed.namespace(), other.namespace()]);
+    let age = || Box::pin(tokio::time::sleep(UNTIL_COMPACTED)) as BoxFuture<'static, ()>;
+    side.run(steps, &Hooks { before_operator: &|| (), after_operator: &|| (), age: &age }).await
 }
 
 /// Ours.
-async fn in_memory(steps: &[Step]) -> Vec<Answer> {
-    let server = ApiServer::new();
+async fn in_memory(server: ApiServer, steps: &[Step]) -> Vec<Answer> {
     server.set_user("system:serviceaccount:first-space:qoder-operator");
     let mut side = Side::new(server.client(), server.client(), ["first-space", "second-space"]);
-    side.run(steps, || server.deny(Match::any()), || server.allow_all()).await
+    let age = || {
+        server.compact();
+        Box::pin(ready(())) as BoxFuture<'static, ()>
+    };
+    let hooks = Hooks {
+        before_operator: &|| server.deny(Match::any()),
+        after_operator: &|| server.allow_all(),
+        age: &age,
+    };
+    side.run(steps, &hooks).await
 }
 
-#[test]
-fn it_answers_as_a_real_server_does() {
-    let steps = script::read(SCRIPT);
-    assert!(steps.len() >= 100, "{} requests", steps.len());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let real = runtime.block_on(real(&steps));
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+/// Runs the script on both, and shows each answer that differs.
+fn compare(script: &str, flags: &[&str], server: ApiServer) {
+    let steps = script::read(script);
+    let real = runtime().block_on(async {
+        match ControlPlane::own(flags).await.unwrap() {
+            Own::Running(control_plane) => Some(real(control_plane, &steps).await),
+            Own::Skipped => None,
+        }
+    });
+    let Some(real) = real else { return };
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build().unwrap();
-    let ours = runtime.block_on(in_memory(&steps));
+    let ours = runtime.block_on(in_memory(server, &steps));
     let mut differences = Vec::new();
     for ((step, real), ours) in steps.iter().zip(&real).zip(&ours) {
         let is_short = step.verb == "NEXT" && real.code == 0;
@@ -59,4 +93,22 @@ fn it_answers_as_a_real_server_does() {
     }
     let count = differences.len();
     assert!(count == 0, "{count} of {} differ\n{}", steps.len(), differences.join("\n"));
+}
+
+#[test]
+fn it_answers_as_a_real_server_does() {
+    let script = include_str!("script.txt");
+    assert!(script::read(script).len() >= 300, "the script has lost requests");
+    compare(script, &[], ApiServer::new());
+}
+
+#[test]
+fn it_answers_as_a_real_server_that_forgets_and_does_not_stream_lists() {
+    let server = ApiServer::new();
+    server.set_streaming_lists(false);
+    let flags = [
+        "--feature-gates=WatchList=false,ListFromCacheSnapshot=false",
+        "--etcd-compaction-interval=1s",
+    ];
+    compare(include_str!("old.txt"), &flags, server);
 }

@@ -97,7 +97,9 @@ fn change(value: &mut Value, name: &str, versions: &BTreeSet<u64>) {
                 // The whole object as JSON, with its times and versions.
                 let (_, tail) = rest.rsplit_once("}\": ").unwrap();
                 *value = json!(format!("{head}the object: {tail}"));
-            } else if name == "message" && text.contains("ResourceVersion in record") {
+            } else if name == "message"
+                && (text.contains("ResourceVersion in record") || text.contains(", current: "))
+            {
                 let is_digit = |c: char| c.is_ascii_digit();
                 *value = json!(text.split(is_digit).collect::<String>());
             } else if name == "message" && text.contains("too old resource version") {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures::{AsyncBufReadExt as _, StreamExt as _, stream::BoxStream};
+use futures::{AsyncBufReadExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use kube::{Client, client::Body};
@@ -51,6 +51,15 @@ impl Answer {
 
 type Lines = BoxStream<'static, std::io::Result<String>>;
 
+/// What a side does around steps.
+pub struct Hooks<'a> {
+    /// The operator has no right to what it asks for: these see to it.
+    pub before_operator: &'a dyn Fn(),
+    pub after_operator: &'a dyn Fn(),
+    /// Makes the server forget what is old.
+    pub age: &'a dyn Fn() -> BoxFuture<'static, ()>,
+}
+
 /// A server, and what was learned from it.
 pub struct Side {
     administrator: Client,
@@ -68,21 +77,21 @@ impl Side {
         Self { administrator, operator, namespaces, labelled, watches }
     }
 
-    /// Runs all steps. The operator has no right to what it asks for: the hooks see to it.
-    pub async fn run(
-        &mut self,
-        steps: &[Step],
-        before_operator: impl Fn(),
-        after_operator: impl Fn(),
-    ) -> Vec<Answer> {
+    /// Runs all steps.
+    pub async fn run(&mut self, steps: &[Step], hooks: &Hooks<'_>) -> Vec<Answer> {
         let mut answers = Vec::new();
         for step in steps {
+            if step.verb == "AGE" {
+                (hooks.age)().await;
+                answers.push(Answer { code: 0, warnings: Vec::new(), body: json!(null) });
+                continue;
+            }
             if step.is_operators {
-                before_operator();
+                (hooks.before_operator)();
             }
             let answer = self.step(step).await;
             if step.is_operators {
-                after_operator();
+                (hooks.after_operator)();
             }
             if let Some(label) = &step.label {
                 self.labelled.insert(label.clone(), answer.body.clone());
