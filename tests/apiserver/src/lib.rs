@@ -5,6 +5,26 @@
 //! lists and no virtual time, and it cannot hold back or lose an answer after its effect, which is
 //! what a driver test is about; so this is our own.
 //!
+//! ```no_run
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+//! use apiserver::{ApiServer, Match};
+//! use serde_json::json;
+//!
+//! let server = ApiServer::new();
+//! let manifest = json!({
+//!     "metadata": {"namespace": "agents", "name": "a"},
+//!     "spec": {"deploymentID": "dep_1", "paused": true},
+//! });
+//! server.deployments().create(manifest)?;
+//! let held = server.on(Match::status_patches().name("a")).hold_answer();
+//! let client = server.client(); // for what is tested
+//! held.arrived().await; // it has taken effect, and its answer waits
+//! server.deployments().edit("agents", "a", |object| object["spec"]["paused"] = json!(false))?;
+//! held.drop_held(); // the client sees a broken connection
+//! assert_eq!(server.changes().len(), 1);
+//! # Ok(()) }
+//! ```
+//!
 //! It must not lie: `tests/differential.rs` sends the same requests to it and to a real
 //! kube-apiserver, and compares the answers.
 //!

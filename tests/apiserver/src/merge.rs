@@ -117,14 +117,14 @@ fn remove_one(at: &mut Value, path: &[String], schema: &Value) {
     if let (Some(name), Some(fields)) = (element.strip_prefix("f:"), at.as_object_mut()) {
         let Some(field) = fields.get_mut(name) else { return };
         let schema = child(schema, name).0;
-        if !rest.is_empty() {
-            let had_some = !is_empty(field);
-            remove_one(field, rest, schema);
-            if had_some && is_empty(field) {
-                *field = Value::Null;
-            }
-        } else {
+        if rest.is_empty() {
             fields.remove(name);
+            return;
+        }
+        let had_some = !is_empty(field);
+        remove_one(field, rest, schema);
+        if had_some && is_empty(field) {
+            *field = Value::Null;
         }
     } else if let Some(list) = at.as_array_mut() {
         let kind = list_of(schema);

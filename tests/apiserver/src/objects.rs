@@ -36,6 +36,25 @@ impl Objects {
         list.map(|(_, object)| object.clone()).collect()
     }
 
+    /// Waits until one of them is as a test expects it.
+    pub async fn until(
+        &self,
+        namespace: &str,
+        name: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let mut changes = self.server.state().told.subscribe();
+        loop {
+            if let Some(object) = self.get(namespace, name).filter(&holds) {
+                return object;
+            }
+            if changes.changed().await.is_err() {
+                // The server is held by this handle, so it does not come to this.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// `kubectl create`. The manifest needs no `apiVersion` and no `kind`.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ pub(crate) struct State {
     /// It changes when the server goes down.
     pub outages: watch::Sender<u64>,
     /// Changes up to this revision have been told to the watches.
-    told: u64,
+    pub told: watch::Sender<u64>,
     ids: u64,
 }
 
@@ -66,7 +66,7 @@ impl ApiServer {
     pub fn new() -> Self {
         let store = Store::new();
         let state = State {
-            told: store.revision(),
+            told: watch::Sender::new(store.revision()),
             store,
             feeds: Vec::new(),
             rules: Vec::new(),
@@ -83,7 +83,7 @@ impl ApiServer {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// A client. It does not try again by itself.
+    /// A client. It does not try again by itself, and belongs to the runtime that calls this.
     #[must_use]
     pub fn client(&self) -> Client {
         Client::new(self.service(), "default")
@@ -282,10 +282,13 @@ impl State {
 
     /// Tells the watches what has happened.
     pub fn tell(&mut self) {
-        let changes: Vec<_> = self.store.changes_after(self.told).cloned().collect();
+        let told = *self.told.borrow();
+        let changes: Vec<_> = self.store.changes_after(told).cloned().collect();
         for change in &changes {
             self.feeds.iter_mut().for_each(|feed| feed.take_in(change));
         }
-        self.told = self.store.revision();
+        if !changes.is_empty() {
+            self.told.send_replace(self.store.revision());
+        }
     }
 }

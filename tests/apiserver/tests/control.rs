@@ -282,6 +282,18 @@ async fn users_need_no_client() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_test_waits_for_an_object() {
+    let server = server();
+    server.on(Match::status_patches()).delay(MINUTE);
+    let start = Instant::now();
+    let publishing = publish(&server);
+    let is_paused = |object: &Value| object["status"]["desired"] == "Paused";
+    server.deployments().until(NAMESPACE, "a", is_paused).await;
+    assert_eq!(start.elapsed(), MINUTE);
+    assert!(publishing.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_runs_are_the_same() {
     let run = || async {
         let server = server();

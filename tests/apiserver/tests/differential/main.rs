@@ -29,7 +29,7 @@ use script::Step;
 use testbed::{Bed, ControlPlane, Own};
 
 /// How long a real server takes at most to forget, if it does so each second.
-const UNTIL_COMPACTED: Duration = Duration::from_secs(4);
+const UNTIL_COMPACTED: Duration = Duration::from_secs(6);
 
 /// A client that does not try again by itself.
 async fn client(kubeconfig: Kubeconfig) -> Client {
