@@ -194,6 +194,13 @@ impl Cause {
         Self { reason: "FieldValueForbidden", field: field.to_owned(), message, is_rule: false }
     }
 
+    pub fn unsupported(field: &str, value: &str, supported: &[&str]) -> Self {
+        let supported: Vec<_> = supported.iter().map(|value| format!("{value:?}")).collect();
+        let message =
+            format!("Unsupported value: {value:?}: supported values: {}", supported.join(", "));
+        Self { reason: "FieldValueNotSupported", field: field.to_owned(), message, is_rule: false }
+    }
+
     /// Whether the rules of the schema are not asked because of it.
     pub fn stops_rules(&self) -> bool {
         let reasons = ["NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"];

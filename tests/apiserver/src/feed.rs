@@ -18,9 +18,12 @@ use tokio::{
 
 use crate::{
     failure::Failure,
+    json::Fields as _,
     kind::Kind,
-    read::{Filter, bookmark, check_options, parse_version},
+    options::{Filter, check_options},
+    read::parse_version,
     request::Request,
+    schema,
     server::{State, lock},
     store::{Change, ChangeKind, Store},
 };
@@ -63,6 +66,23 @@ pub(crate) struct Feed {
     bookmarks: bool,
     timeout: Duration,
     changed: Arc<Notify>,
+}
+
+/// The object as a watch shows it when nothing but a version is to be said.
+fn bookmark(kind: &Kind, version: u64, ends_list: bool) -> Value {
+    let mut object = json!({
+        "apiVersion": kind.api_version(),
+        "kind": kind.name,
+        "metadata": {"resourceVersion": version.to_string()},
+    });
+    if kind.built_in {
+        // A Go type, with what it always writes.
+        schema::default(&mut object, &kind.schema);
+    }
+    if ends_list {
+        object.at("metadata").set("annotations", json!({"k8s.io/initial-events-end": "true"}));
+    }
+    object
 }
 
 fn line(kind: &str, object: &Value) -> Item {

@@ -44,6 +44,7 @@ mod managers;
 mod merge;
 mod meta;
 mod objects;
+mod options;
 mod read;
 mod request;
 mod rule;

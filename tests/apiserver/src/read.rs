@@ -1,13 +1,12 @@
 //! Reads: one object, and lists with pages.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    failure::{Cause, Failure},
+    failure::Failure,
     json::Fields as _,
-    kind::Kind,
+    options::{Filter, check_options},
     request::Request,
-    schema,
     store::{Key, Store},
     write::Reply,
 };
@@ -150,115 +149,4 @@ fn too_old_to_continue(store: &Store, after: &(String, String)) -> Failure {
     let mut failure = Failure::new(410, "Expired", MESSAGE);
     failure.continue_token = Some(write_token(store.revision(), after));
     failure
-}
-
-/// What a selector takes. Only `metadata.name` is understood.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Filter(Option<String>);
-
-impl Filter {
-    pub fn read(request: &Request) -> Result<Self, Failure> {
-        if !request.query("labelSelector").is_empty() {
-            return Err(Failure::not_implemented("label selectors"));
-        }
-        match request.query("fieldSelector") {
-            "" => Ok(Self(None)),
-            selector => match selector.strip_prefix("metadata.name=") {
-                Some(name) => Ok(Self(Some(name.to_owned()))),
-                None => Err(Failure::not_implemented("this field selector")),
-            },
-        }
-    }
-
-    pub fn takes(&self, key: &Key) -> bool {
-        self.0.as_ref().is_none_or(|name| *name == key.name)
-    }
-
-    fn takes_all(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
-/// Refuses options that contradict each other; `streams`: whether the server streams lists.
-pub(crate) fn check_options(request: &Request, streams: bool) -> Result<(), Failure> {
-    let (rule, initial) =
-        (request.query("resourceVersionMatch"), request.query("sendInitialEvents"));
-    let is_watch = request.verb == crate::Verb::Watch;
-    let mut causes = Vec::new();
-    let mut refuse = |field: &str, why: &str| causes.push(Cause::forbidden(field, why));
-    if is_watch && !initial.is_empty() {
-        if rule != "NotOlderThan" {
-            refuse(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            );
-        }
-        if !streams {
-            refuse(
-                "sendInitialEvents",
-                "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
-            );
-        }
-    }
-    if !rule.is_empty() {
-        if is_watch && initial.is_empty() {
-            refuse(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            );
-        }
-        if !is_watch && request.query("resourceVersion").is_empty() {
-            refuse(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden unless resourceVersion is provided",
-            );
-        }
-        if !request.query("continue").is_empty() {
-            refuse(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden when continue is provided",
-            );
-        }
-    }
-    if !is_watch && !rule.is_empty() {
-        if !matches!(rule, "Exact" | "NotOlderThan") {
-            causes.push(Cause {
-                reason: "FieldValueNotSupported",
-                field: "resourceVersionMatch".to_owned(),
-                message: format!(
-                    "Unsupported value: {rule:?}: supported values: \"Exact\", \"NotOlderThan\", \"\""
-                ),
-                is_rule: false,
-            });
-        }
-        if rule == "Exact" && request.query("resourceVersion") == "0" {
-            let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
-            causes.push(Cause::forbidden("resourceVersionMatch", why));
-        }
-    }
-    if !is_watch && !initial.is_empty() {
-        causes
-            .push(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
-    }
-    if causes.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::invalid_as("meta.k8s.io", "ListOptions", "", &causes))
-}
-
-/// The object as a watch shows it when nothing but a version is to be said.
-pub(crate) fn bookmark(kind: &Kind, version: u64, ends_list: bool) -> Value {
-    let mut object = json!({
-        "apiVersion": kind.api_version(),
-        "kind": kind.name,
-        "metadata": {"resourceVersion": version.to_string()},
-    });
-    if kind.built_in {
-        // A Go type, with what it always writes.
-        schema::default(&mut object, &kind.schema);
-    }
-    if ends_list {
-        object.at("metadata").set("annotations", json!({"k8s.io/initial-events-end": "true"}));
-    }
-    object
 }

@@ -153,16 +153,9 @@ impl Checking<'_> {
             let cause = Cause::invalid(path, &value, &why);
             self.causes.push(Cause { reason: "FieldValueTypeInvalid", ..cause });
         }
-        let allowed: Vec<_> = strings(schema, "enum").map(|value| format!("{value:?}")).collect();
-        if !allowed.is_empty() && !allowed.contains(&format!("{text:?}")) {
-            let message =
-                format!("Unsupported value: {value}: supported values: {}", allowed.join(", "));
-            self.causes.push(Cause {
-                is_rule: false,
-                reason: "FieldValueNotSupported",
-                field: path.to_owned(),
-                message,
-            });
+        let allowed: Vec<_> = strings(schema, "enum").collect();
+        if !allowed.is_empty() && !allowed.contains(&text) {
+            self.causes.push(Cause::unsupported(path, text, &allowed));
         }
     }
 

@@ -1,4 +1,13 @@
-//! Makes the answers of both sides comparable.
+//! Makes the answers of both sides comparable. What is not compared as it is, and why:
+//!
+//! - uids become their order of appearance, and versions their rank among those of objects: they are
+//!   fresh, and other things write to a real store between;
+//! - times of the server, the ends of generated names, the names of the two namespaces: fresh too;
+//! - `managedFields` are sorted, because the real order follows times of a second;
+//! - continue tokens, and why one cannot be read: opaque;
+//! - numbers of versions in messages, and the object as JSON in the message about an unknown field in
+//!   a patch: they are made of the above;
+//! - bookmarks but for the one that ends a list (left out in `run.rs`): they come when a server likes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
