@@ -1,0 +1,167 @@
+//! The rules, and everything that is wrong with one file.
+
+use super::text::{code, is_within, paths, shipped};
+
+/// Each module, and the modules of this crate that it may import. Nothing upwards.
+pub const LAYERS: [(&str, &[&str]); 15] = [
+    // What all may use that need it.
+    ("lock", &[]),
+    ("times", &[]),
+    ("fair_queue", &[]),
+    ("env", &["lock"]),
+    ("metrics", &["qoder::Operation"]),
+    // The layers, from below.
+    ("api", &[]),
+    ("qoder", &["api::DeploymentId", "env", "lock", "times"]),
+    ("remote", &["api", "qoder", "lock", "times", "fair_queue", "env", "metrics"]),
+    ("resources", &["api", "qoder", "remote", "lock", "times", "fair_queue", "env", "metrics"]),
+    (
+        "reconcile",
+        &["api", "qoder", "remote", "resources", "lock", "times", "fair_queue", "env", "metrics"],
+    ),
+    (
+        "controller",
+        &[
+            "api",
+            "qoder",
+            "remote",
+            "resources",
+            "reconcile",
+            "lock",
+            "times",
+            "fair_queue",
+            "env",
+            "metrics",
+        ],
+    ),
+    // The process around them.
+    ("config", &["qoder", "remote", "times"]),
+    ("check", &["api", "qoder"]),
+    ("server", &["controller", "metrics"]),
+    ("telemetry", &["config"]),
+];
+
+/// What needs neither a client nor a runtime: folders, and files.
+pub const PURE: [&str; 27] = [
+    "api/",
+    "fair_queue.rs",
+    "times.rs",
+    "reconcile/decide.rs",
+    "reconcile/settle.rs",
+    "reconcile/situation.rs",
+    "reconcile/snapshot.rs",
+    "reconcile/status.rs",
+    "reconcile/events.rs",
+    "remote/plan.rs",
+    "remote/write.rs",
+    "remote/writes.rs",
+    "remote/ledger.rs",
+    "remote/cache.rs",
+    "remote/observation.rs",
+    "remote/credential.rs",
+    "remote/account.rs",
+    "remote/budget.rs",
+    "remote/rate.rs",
+    "remote/permits.rs",
+    "remote/probe.rs",
+    "remote/state.rs",
+    "resources/index.rs",
+    "resources/memory.rs",
+    "resources/mirror.rs",
+    "resources/resource.rs",
+    "controller/work_queue.rs",
+];
+
+/// What the pure parts may know of the libraries of clients and of the runtime.
+const PURE_MAY: [&str; 4] = [
+    "tokio::time::Instant",
+    "kube::CustomResource",
+    "kube::CustomResourceExt",
+    "kube::ResourceExt",
+];
+
+/// Files that are longer than a page of thought, and why.
+pub const LONG: [(&str, &str); 2] = [
+    ("remote/cache.rs", "what one entry knows and who wants to know it change together"),
+    ("remote/remote.rs", "every call goes through the one value that holds the account"),
+];
+pub const LONGEST: usize = 300;
+
+/// Words that bring in chance, hash order or the wall clock. `env.rs` is the one place for them.
+const CHANCE: [&str; 10] = [
+    "HashMap",
+    "HashSet",
+    "RandomState",
+    "Timestamp::now",
+    "Zoned::now",
+    "SystemTime",
+    "std::time::Instant",
+    "fastrand::",
+    "rand::",
+    "Uuid::new_v4",
+];
+
+/// Everything that is wrong with one file.
+pub fn faults(file: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut say = |line: usize, what: String| faults.push(format!("src/{file}:{line}: {what}"));
+    let shipped = shipped(text);
+    let module = file.split(['/', '.']).next().unwrap();
+
+    if let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == module) {
+        for (line, path) in paths(shipped, "crate") {
+            let path = path.strip_prefix("crate::").unwrap();
+            let may = is_within(path, module) || allowed.iter().any(|may| is_within(path, may));
+            if !may {
+                say(line, format!("`{module}` must not import `{path}`; it may: {allowed:?}"));
+            }
+        }
+    } else if !["main", "lib"].contains(&module) {
+        say(1, format!("no layer is said for `{module}`: give it its place in LAYERS"));
+    }
+    for (line, path) in ["kube", "k8s_openapi"].iter().flat_map(|root| paths(shipped, root)) {
+        if module == "qoder" {
+            say(line, format!("`qoder` knows nothing of Kubernetes: `{path}`"));
+        }
+    }
+    if PURE.iter().any(|pure| file == *pure || (pure.ends_with('/') && file.starts_with(pure))) {
+        for (line, path) in ["kube", "tokio"].iter().flat_map(|root| paths(shipped, root)) {
+            if !PURE_MAY.iter().any(|may| is_within(&path, may)) {
+                say(line, format!("this file is pure, and must not use `{path}`"));
+            }
+        }
+    }
+    let lines: Vec<_> = shipped.lines().collect();
+    for (number, line) in (1..).zip(&lines) {
+        if code(line).contains("super::super") {
+            say(number, "`super::super` hides which layer it names; say `crate::`".into());
+        }
+        if let Some(word) = CHANCE.iter().find(|word| code(line).contains(**word))
+            && file != "env.rs"
+        {
+            say(
+                number,
+                format!("`{word}`: chance and the wall clock come from `Env`, order from B-trees"),
+            );
+        }
+        if code(line).contains("select!") {
+            let is_biased = lines.get(number).is_some_and(|next| next.trim() == "biased;");
+            let says_why = number > 1 && lines[number - 2].contains("// Not biased: ");
+            if !is_biased && !says_why {
+                say(
+                    number,
+                    "this select! is not `biased;`, and no `// Not biased: ` says why".into(),
+                );
+            }
+        }
+    }
+    let is_excused = LONG.iter().any(|(long, _)| *long == file);
+    match lines.len() {
+        n if n > LONGEST && !is_excused => {
+            say(n, format!("{n} lines: split it, or say in LONG why not"));
+        }
+        n if n <= LONGEST && is_excused => say(n, "not long any more: take it out of LONG".into()),
+        _ => {}
+    }
+    faults
+}
