@@ -34,7 +34,7 @@ fn the_source_keeps_its_shape() {
     let mut faults_of_all = Vec::new();
     for path in files(&src) {
         let file = path.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
-        if file.contains("_tests") {
+        if file.contains("_tests") || file.ends_with("/fixtures.rs") {
             continue;
         }
         faults_of_all.extend(faults(&file, &fs::read_to_string(&path).unwrap()));
@@ -76,7 +76,7 @@ fn each_rule_finds_what_breaks_it() {
         ("api/x.rs", "use kube::{Client, ResourceExt as _};", &[1]),
         (
             "remote/cache.rs",
-            &format!("use tokio::{{\n    sync::Notify,\n    time::{{Instant, sleep}},\n}};{long}"),
+            "use tokio::{\n    sync::Notify,\n    time::{Instant, sleep},\n};",
             &[2, 3],
         ),
         ("resources/x.rs", "use std::collections::{BTreeMap, HashMap};", &[1]),
@@ -94,7 +94,7 @@ fn each_rule_finds_what_breaks_it() {
         ),
         ("remote/x.rs", "tokio::select! {\n    _ = a => {}", &[1]),
         ("remote/x.rs", &long, &[LONGEST + 1]),
-        ("remote/remote.rs", "use super::super::api;", &[1, 1]),
+        ("remote/remote.rs", "use super::super::api;", &[1]),
     ];
     for (file, text, lines) in cases {
         let found = faults(file, text);
