@@ -29,6 +29,9 @@ use crate::{
     times::Times,
 };
 
+/// The one task that ends when it is told to.
+const PUBLISHER: &str = "publisher of events";
+
 /// How long events may take to be published when the process ends.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 
@@ -40,13 +43,23 @@ pub struct Settings {
     pub times: Times,
 }
 
+/// What the controller's tasks share.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub resources: Arc<Resources>,
+    pub remote: Arc<Remote>,
+    pub queue: Arc<Queue>,
+}
+
 /// The controller.
 pub struct Controller {
+    parts: Parts,
     workers: Arc<Workers>,
     publisher: Publisher,
     client: Client,
     watches: Vec<(Option<String>, watch::Sender<Sync>)>,
     view: View,
+    env: Env,
 }
 
 impl Controller {
@@ -68,17 +81,11 @@ impl Controller {
         let remote = Arc::new(Remote::new(qoder, account, Arc::clone(&wake), around));
         let resources = Arc::new(Resources::new(index, Arc::clone(&remote), Arc::clone(&wake)));
         let (recorder, publisher) = recorder(client.clone());
-        let reconciler = Arc::new(Reconciler {
-            resources,
-            remote,
-            api_server: ApiServer::new(client.clone()),
-            recorder,
-            wake,
-            metrics: Arc::clone(&metrics),
-            env: env.clone(),
-            times,
-        });
-        let workers = Workers::new(reconciler, queue, (metrics, env, times));
+        let kubernetes = (ApiServer::new(client.clone()), recorder);
+        let around = (metrics, env.clone(), times);
+        let both = (Arc::clone(&resources), Arc::clone(&remote));
+        let reconciler = Reconciler::new(both, kubernetes, wake, around.clone());
+        let workers = Arc::new(Workers::new(reconciler, Arc::clone(&queue), around));
         let namespaces = if namespaces.is_empty() {
             vec![None]
         } else {
@@ -89,9 +96,9 @@ impl Controller {
             .map(|namespace| (namespace, watch::Sender::new(Sync::Listing)))
             .collect();
         let syncs = watches.iter().map(|(name, sync)| (name.clone(), sync.subscribe())).collect();
-        let workers = Arc::new(workers);
-        let view = View::new(Arc::clone(&workers), syncs);
-        Self { workers, publisher, client, watches, view }
+        let parts = Parts { resources, remote, queue };
+        let view = View::new(parts.clone(), syncs);
+        Self { parts, workers, publisher, client, watches, view, env }
     }
 
     /// For probes and metrics.
@@ -105,25 +112,17 @@ impl Controller {
     /// # Errors
     /// A background task has died: this process is of no use any more.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), Died> {
-        let Self { workers, publisher, client, watches, view } = self;
-        let Reconciler { resources, remote, env, .. } = &*workers.reconciler;
+        let Self { parts, workers, publisher, client, watches, view, env } = self;
+        let Parts { resources, remote, .. } = &parts;
         let mut tasks = Tasks::default();
         for (namespace, sync) in watches {
             let name =
                 namespace.as_deref().map_or("watch".to_owned(), |name| format!("watch of {name}"));
-            let resources = Arc::clone(resources);
-            tasks.spawn(
-                name,
-                watch_resources(resources, client.clone(), namespace, sync, env.clone()),
-            );
+            let (resources, client) = (Arc::clone(resources), client.clone());
+            tasks.spawn(name, watch_resources(resources, client, namespace, sync, env.clone()));
         }
         let (last_events, publish_all) = watch::channel(false);
-        let (published, mut all_published) = watch::channel(false);
-        tasks.spawn("publisher of events", async move {
-            publisher.run(publish_all).await;
-            published.send_replace(true);
-            std::future::pending().await
-        });
+        tasks.spawn(PUBLISHER, publisher.run(publish_all));
         let token = Arc::clone(remote);
         tasks.spawn("watch of the token", async move { token.watch_token().await });
 
@@ -134,31 +133,35 @@ impl Controller {
             () = view.listed() => {}
             died = tasks.died() => return Err(died),
         }
-        tracing::info!(resources = view.resources(), "the caches are synced");
+        tracing::info!(resources = resources.index().iter().count(), "the caches are synced");
         tasks.spawn("observer", Arc::clone(remote).observe());
         let permits = Arc::clone(remote);
         tasks.spawn("grant of permits", async move { permits.grant_permits().await });
-        tasks.spawn("watch of the credential", follow_credential(Arc::clone(&workers)));
+        tasks.spawn("watch of the credential", follow_credential(parts));
         tokio::select! {
             biased;
-            () = Arc::clone(&workers).work(stop) => {}
+            () = workers.work(stop) => {}
             died = tasks.died() => return Err(died),
         }
         last_events.send_replace(true);
-        if timeout(LAST_EVENTS, all_published.wait_for(|done| *done)).await.is_err() {
-            tracing::warn!("some events could not be published before the end");
+        match timeout(LAST_EVENTS, tasks.died()).await {
+            Ok(Died::Ended(name)) if name == PUBLISHER => Ok(()),
+            Ok(died) => Err(died),
+            Err(_) => {
+                tracing::warn!("some events could not be published before the end");
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
 /// When the credential changes, every resource has something to say.
-async fn follow_credential(workers: Arc<Workers>) {
-    let mut changes = workers.reconciler.remote.credential_changes();
+async fn follow_credential(Parts { resources, remote, queue }: Parts) {
+    let mut changes = remote.credential_changes();
     while changes.changed().await.is_ok() {
-        let all = workers.reconciler.resources.index().deployments();
+        let all = resources.index().deployments();
         for id in &all {
-            workers.queue.add(id, Lane::Report);
+            queue.add(id, Lane::Report);
         }
     }
 }

@@ -1,26 +1,23 @@
 //! The controller as its probes and metrics see it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{watch::Sync, workers::Workers};
+use super::{controller::Parts, watch::Sync};
 use crate::{api::ConditionType, metrics::Snapshot};
 
 /// A look into the controller.
 #[derive(Clone)]
 pub struct View {
-    workers: Arc<Workers>,
+    parts: Parts,
     /// How far the watch of each namespace is.
     syncs: Vec<(Option<String>, watch::Receiver<Sync>)>,
 }
 
 impl View {
-    pub(super) fn new(
-        workers: Arc<Workers>,
-        syncs: Vec<(Option<String>, watch::Receiver<Sync>)>,
-    ) -> Self {
-        Self { workers, syncs }
+    pub(super) fn new(parts: Parts, syncs: Vec<(Option<String>, watch::Receiver<Sync>)>) -> Self {
+        Self { parts, syncs }
     }
 
     /// What keeps the controller from knowing all resources: a sentence for each watch whose first list is not
@@ -60,18 +57,11 @@ impl View {
         futures::future::select_all(syncs).await;
     }
 
-    /// How many resources are known.
-    #[must_use]
-    pub fn resources(&self) -> usize {
-        self.workers.reconciler.resources.index().iter().count()
-    }
-
     /// What is counted when it is asked for.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let reconciler = &self.workers.reconciler;
         let mut conditions = BTreeMap::new();
-        for resource in reconciler.resources.index().iter() {
+        for resource in self.parts.resources.index().iter() {
             for (kind, transition) in ConditionType::ALL.iter().zip(resource.published.transitions)
             {
                 if let Some((status, _)) = transition {
@@ -79,9 +69,9 @@ impl View {
                 }
             }
         }
-        let remote = reconciler.remote.totals(Instant::now());
+        let remote = self.parts.remote.totals(Instant::now());
         Snapshot {
-            queue_depth: self.workers.queue.depth(),
+            queue_depth: self.parts.queue.depth(),
             writes_waiting: remote.writes_waiting,
             breaker_open: remote.is_breaker_open,
             observed_deployments: remote.deployments,

@@ -33,10 +33,8 @@ const WORKERS: usize = 16;
 
 /// The workers.
 pub struct Workers {
-    /// What they do.
-    pub reconciler: Arc<Reconciler>,
-    /// What they do it for.
-    pub queue: Arc<Queue>,
+    reconciler: Reconciler,
+    queue: Arc<Queue>,
     metrics: Arc<Metrics>,
     env: Env,
     times: Times,
@@ -47,7 +45,7 @@ pub struct Workers {
 impl Workers {
     /// Workers that do not work yet.
     pub fn new(
-        reconciler: Arc<Reconciler>,
+        reconciler: Reconciler,
         queue: Arc<Queue>,
         (metrics, env, times): (Arc<Metrics>, Env, Times),
     ) -> Self {

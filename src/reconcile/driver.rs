@@ -24,22 +24,14 @@ use crate::{
 
 /// Everything that a pass works with.
 pub struct Reconciler {
-    /// The resources.
-    pub resources: Arc<Resources>,
-    /// The remote that they bind.
-    pub remote: Arc<Remote>,
-    /// The Kubernetes API.
-    pub api_server: ApiServer,
-    /// Takes events.
-    pub recorder: Recorder,
-    /// Called with each deployment that someone should look at.
-    pub wake: Wake,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Chance and the wall clock.
-    pub env: Env,
-    /// The flags' times.
-    pub times: Times,
+    pub(super) resources: Arc<Resources>,
+    pub(super) remote: Arc<Remote>,
+    pub(super) api_server: ApiServer,
+    pub(super) recorder: Recorder,
+    pub(super) wake: Wake,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) env: Env,
+    times: Times,
 }
 
 /// Whether a pass may send a write.
@@ -73,6 +65,18 @@ pub struct Decided {
 }
 
 impl Reconciler {
+    /// A driver for these resources and the remote that they bind. Calls `wake` with each deployment that someone
+    /// should look at.
+    #[must_use]
+    pub fn new(
+        (resources, remote): (Arc<Resources>, Arc<Remote>),
+        (api_server, recorder): (ApiServer, Recorder),
+        wake: Wake,
+        (metrics, env, times): (Arc<Metrics>, Env, Times),
+    ) -> Self {
+        Self { resources, remote, api_server, recorder, wake, metrics, env, times }
+    }
+
     /// Reconciles all resources that name this deployment, in five steps:
     ///
     /// 1. gather: all that is known, at one moment (no client required);

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use apiserver::{Match, Verb};
+use apiserver::{Entry, Match, Verb};
+use qoder_operator::{
+    reconcile::{events::Event, recorder::recorder},
+    resources::Resource,
+};
 
 use crate::{
     bed::in_virtual_time,
@@ -58,5 +62,38 @@ fn a_sigterm_begins_no_new_write() {
         let after = bed.wire.sent(Kind::Write).len();
         assert!(after <= before + 1, "{before} and then {after}");
         assert_eq!(bed.writes().len(), after);
+    });
+}
+
+/// kube's recorder remembers each event for six minutes, and patches one that comes again. What it remembers is
+/// bounded: after many others, one that comes again is a new one.
+#[test]
+fn what_the_recorder_remembers_is_bounded() {
+    in_virtual_time(async {
+        let bed = fleet(1).await;
+        let object = serde_json::from_value(bed.object("r0")).unwrap();
+        let resource = Resource::new(&object, tokio::time::Instant::now()).unwrap();
+        let (recorder, publisher) = recorder(bed.server.client());
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let publish = |version: u64| {
+            let event = Event {
+                is_warning: false,
+                reason: "Paused",
+                action: "Pause",
+                note: "it is paused".to_owned(),
+            };
+            recorder.publish(&Resource { version, ..resource.clone() }, event);
+        };
+        // The first again at once, then many others, then the first again.
+        [0].into_iter().chain(0..600).chain([0]).for_each(publish);
+        stop.send_replace(true);
+        publisher.run(stopped).await;
+
+        let is_first = |entry: &Entry| {
+            entry.body["regarding"]["resourceVersion"] == "0" || entry.verb == Verb::Patch
+        };
+        let writes = bed.server.writes().into_iter().filter(|entry| entry.resource == "events");
+        let first: Vec<_> = writes.filter(is_first).map(|entry| entry.verb).collect();
+        assert_eq!(first, [Verb::Create, Verb::Patch, Verb::Create]);
     });
 }
