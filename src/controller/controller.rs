@@ -9,6 +9,7 @@ use kube::Client;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
+    parts::Parts,
     queue::Queue,
     tasks::{Died, Tasks},
     view::View,
@@ -41,14 +42,6 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// The flags' times.
     pub times: Times,
-}
-
-/// What the controller's tasks share.
-#[derive(Clone)]
-pub(super) struct Parts {
-    pub resources: Arc<Resources>,
-    pub remote: Arc<Remote>,
-    pub queue: Arc<Queue>,
 }
 
 /// The controller.

@@ -2,6 +2,7 @@
 
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod controller;
+mod parts;
 mod queue;
 mod tasks;
 mod view;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{controller::Parts, watch::Sync};
+use super::{parts::Parts, watch::Sync};
 use crate::{api::ConditionType, metrics::Snapshot};
 
 /// A look into the controller.

@@ -22,8 +22,8 @@ use crate::{
     lock::lock,
     metrics::Metrics,
     reconcile::{
-        Sending,
-        driver::{Pass, Reconciler, Writes},
+        driver::Reconciler,
+        pass::{Pass, Sending, Writes},
     },
     times::Times,
 };

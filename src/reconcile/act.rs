@@ -3,68 +3,100 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{
     api_server::KubernetesError,
     decide::{Step, decide},
-    driver::{Decided, Reconciler, Writes},
+    driver::Reconciler,
     events,
+    pass::{Decided, Pass, Sending, Writes, decide_each},
     snapshot::Snapshot,
 };
 use crate::{
     fair_queue::Lane,
     qoder::Verb,
-    remote::{self, Outcome, Write},
+    remote::{self, Outcome},
     resources::{Memory, Progress, ReachedChange, Resource, Source},
 };
 
-/// What became of the step of the owner's decision.
-pub enum Acted {
-    /// There was no write to begin.
-    NoWrite,
-    /// The write waits for a permit.
-    Waiting,
-    /// The resource, as just read, does not ask for the write.
+/// What became of the write that the owner asks for.
+enum Write {
+    /// There is none to send now.
+    None,
+    /// It waits for a permit, or for the Kubernetes API.
+    Waits,
+    /// It has begun.
+    Begun,
+    /// The resource, as just read, does not ask for it.
     Dropped,
-    /// The write has begun, for the resource as just read.
-    Begun(Sending),
-}
-
-/// A write under way, and for which resource.
-pub struct Sending {
-    resource: Arc<Resource>,
-    write: remote::Sending,
 }
 
 impl Reconciler {
-    /// At most one remote write, for the owner. Client required, if there is one.
+    /// Begins at most one remote write, for the owner, and asks for the looks that are due. Client required, if
+    /// there is a write. Returns what is known and decided by then, and whether a write waits; `None`: what was
+    /// read on the way is to be decided anew.
     pub(super) async fn act(
+        &self,
+        mut seen: Snapshot,
+        mut decided: Vec<Decided>,
+        writes: Writes,
+        pass: &mut Pass,
+    ) -> Option<(Snapshot, Vec<Decided>, bool)> {
+        let write = self.write(&seen, &decided, writes, pass).await;
+        match write {
+            Write::None | Write::Waits => {}
+            Write::Begun => {
+                seen = self.gather(&seen.id);
+                decided = decide_each(&seen);
+            }
+            Write::Dropped => {
+                pass.look_again(Some(Instant::now()));
+                return None;
+            }
+        }
+        for one in decided.iter().filter(|one| one.decision.step == Step::Observe) {
+            self.remote.demand(&seen.id, seen.newer_than(&one.resource));
+        }
+        Some((seen, decided, matches!(write, Write::Waits)))
+    }
+
+    async fn write(
         &self,
         seen: &Snapshot,
         decided: &[Decided],
         writes: Writes,
-    ) -> Result<Acted, KubernetesError> {
+        pass: &mut Pass,
+    ) -> Write {
         let wanted = decided.iter().find_map(|one| match one.decision.step {
             Step::Write(verb) => Some((&one.resource, verb)),
             Step::Nothing | Step::Observe => None,
         });
         let Some((resource, verb)) = wanted else {
-            if let Some(resource) = seen.bound.first() {
-                // A permit that nothing asks for any more passes on.
-                self.remote.give_back(&resource.deployment);
-            }
-            return Ok(Acted::NoWrite);
+            // A permit that nothing asks for any more passes on.
+            self.remote.give_back(&seen.id);
+            return Write::None;
         };
-        let id = &resource.deployment;
-        if writes == Writes::Withheld
-            || !self.remote.permit(id, lane(resource), &resource.key.namespace)
-        {
-            return Ok(Acted::Waiting);
+        let is_permitted = writes == Writes::Allowed
+            && self.remote.permit(&seen.id, lane(resource), &resource.key.namespace);
+        if !is_permitted {
+            return Write::Waits;
         }
         let begun = self.fresh_read(resource, verb).await;
         if !matches!(begun, Ok(Some(_))) {
-            self.remote.give_back(id);
+            self.remote.give_back(&seen.id);
         }
-        Ok(begun?.map_or(Acted::Dropped, Acted::Begun))
+        match begun {
+            Ok(Some(sending)) => {
+                pass.sending = Some(sending);
+                Write::Begun
+            }
+            Ok(None) => Write::Dropped,
+            Err(error) => {
+                pass.failed = Some(error);
+                Write::Waits
+            }
+        }
     }
 
     /// Rule Q: reads the resource from the API server and decides again on it, once with the
@@ -89,7 +121,7 @@ impl Reconciler {
             self.resources.adopt(held, stored.memory);
             return Ok(None);
         }
-        let write = self.remote.begin_write(Write {
+        let write = self.remote.begin_write(remote::Write {
             id: held.deployment.clone(),
             verb,
             requester: held.requester(),
@@ -108,8 +140,8 @@ impl Reconciler {
         (self.wake)(&write.id, Lane::Spec);
     }
 
-    fn note_done(&self, resource: &Resource, write: &Write) {
-        let Write { id, verb, is_drift, .. } = write;
+    fn note_done(&self, resource: &Resource, write: &remote::Write) {
+        let remote::Write { id, verb, is_drift, .. } = write;
         if *verb == Verb::Unpause {
             // Once for each time it is asked for, also if the platform pauses it before the next look.
             let progress = Progress {

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    act::{Acted, Sending},
-    api_server::{ApiServer, KubernetesError},
-    decide::{Decision, Step, decide},
+    api_server::ApiServer,
+    pass::{Pass, Writes, decide_each, settle_each},
     recorder::Recorder,
-    settle::{Action, Settled, settle},
-    situation::Situation,
     snapshot::Snapshot,
 };
 use crate::{
@@ -18,7 +15,7 @@ use crate::{
     env::Env,
     metrics::Metrics,
     remote::{Remote, Wake},
-    resources::{Resource, Resources},
+    resources::Resources,
     times::Times,
 };
 
@@ -32,36 +29,6 @@ pub struct Reconciler {
     pub(super) metrics: Arc<Metrics>,
     pub(super) env: Env,
     times: Times,
-}
-
-/// Whether a pass may send a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writes {
-    /// It may.
-    Allowed,
-    /// The process ends: what is to be said is said, and nothing new begins.
-    Withheld,
-}
-
-/// What a pass leaves to be done.
-#[derive(Default)]
-pub struct Pass {
-    /// The write that has begun, to be awaited by somebody who keeps no worker from its work.
-    pub sending: Option<Sending>,
-    /// When to look again, if nothing happens before.
-    pub again: Option<Instant>,
-    /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
-    pub failed: Option<KubernetesError>,
-}
-
-/// One resource of a pass: what it looks like, and what is decided.
-pub struct Decided {
-    /// The resource.
-    pub resource: Arc<Resource>,
-    /// Its situation.
-    pub situation: Situation,
-    /// The decision.
-    pub decision: Decision,
 }
 
 impl Reconciler {
@@ -87,20 +54,14 @@ impl Reconciler {
     /// 5. publish: the statuses that differ (client required).
     pub async fn reconcile(&self, id: &DeploymentId, writes: Writes) -> Pass {
         let mut pass = Pass::default();
-        let mut seen = self.gather(id);
-        let mut decided = decide_each(&seen);
-        let acted = self.act(&seen, &decided, writes).await;
-        let Some(is_waiting) = pass.take_in(acted) else {
+        let seen = self.gather(id);
+        let decided = decide_each(&seen);
+        let acted = self.act(seen, decided, writes, &mut pass).await;
+        let Some((seen, decided, is_waiting)) = acted else {
             return pass;
         };
-        if pass.sending.is_some() {
-            seen = self.gather(id);
-            decided = decide_each(&seen);
-        }
-        self.observe(&seen, &decided);
-        for (one, settled) in settle_each(&seen, decided, is_waiting) {
-            self.publish(&seen, &one, settled, &mut pass).await;
-        }
+        let settled = settle_each(&seen, decided, is_waiting);
+        self.publish(&seen, settled, &mut pass).await;
         pass
     }
 
@@ -108,74 +69,13 @@ impl Reconciler {
     pub(super) fn gather(&self, id: &DeploymentId) -> Snapshot {
         let now = Instant::now();
         let bound = self.resources.index().bound(id);
-        Snapshot { now, bound, view: self.remote.view(id, now), times: self.times }
+        let view = self.remote.view(id, now);
+        Snapshot { id: id.clone(), now, bound, view, times: self.times }
     }
 
     /// Whether a write to this deployment has begun, and not ended.
     #[must_use]
     pub fn is_write_under_way(&self, id: &DeploymentId) -> bool {
         self.remote.view(id, Instant::now()).writes.under_way_since().is_some()
-    }
-
-    /// Of step 3: asks for the looks that are due.
-    fn observe(&self, seen: &Snapshot, decided: &[Decided]) {
-        for one in decided.iter().filter(|one| one.decision.step == Step::Observe) {
-            self.remote.demand(&one.resource.deployment, seen.newer_than(&one.resource));
-        }
-    }
-}
-
-/// Step 2.
-fn decide_each(seen: &Snapshot) -> Vec<Decided> {
-    let decide_one = |resource: &Arc<Resource>| {
-        let situation = seen.situation(resource);
-        Decided { resource: Arc::clone(resource), situation, decision: decide(&situation) }
-    };
-    seen.bound.iter().map(decide_one).collect()
-}
-
-/// Step 4.
-fn settle_each(
-    seen: &Snapshot,
-    decided: Vec<Decided>,
-    is_waiting: bool,
-) -> Vec<(Decided, Settled)> {
-    let action = match seen.view.writes.under_way_since() {
-        Some(_) => Action::UnderWay { overdue: seen.is_write_overdue() },
-        None if is_waiting => Action::Waiting,
-        None => Action::None,
-    };
-    let settle_one = |one: Decided| {
-        let settled = settle(&one.situation, one.decision, action);
-        (one, settled)
-    };
-    decided.into_iter().map(settle_one).collect()
-}
-
-impl Pass {
-    /// Notes what became of step 3. Returns whether a write waits for its turn; `None`: what was read on the
-    /// way is to be decided anew.
-    fn take_in(&mut self, acted: Result<Acted, KubernetesError>) -> Option<bool> {
-        match acted {
-            Ok(Acted::NoWrite) => Some(false),
-            Ok(Acted::Waiting) => Some(true),
-            Ok(Acted::Begun(sending)) => {
-                self.sending = Some(sending);
-                Some(false)
-            }
-            Ok(Acted::Dropped) => {
-                self.look_again(Some(Instant::now()));
-                None
-            }
-            Err(error) => {
-                self.failed = Some(error);
-                Some(true)
-            }
-        }
-    }
-
-    /// Looks again then, if not before.
-    pub(super) fn look_again(&mut self, at: Option<Instant>) {
-        self.again = [self.again, at].into_iter().flatten().min();
     }
 }

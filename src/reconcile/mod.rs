@@ -7,11 +7,10 @@ pub mod api_server;
 pub mod decide;
 pub mod driver;
 pub mod events;
+pub mod pass;
 mod publish;
 pub mod recorder;
 pub mod settle;
 pub mod situation;
 pub mod snapshot;
 pub mod status;
-
-pub use act::Sending;

@@ -5,8 +5,9 @@ use tokio::time::Instant;
 use super::{
     api_server::Publication,
     decide::Verdict,
-    driver::{Decided, Pass, Reconciler},
+    driver::Reconciler,
     events,
+    pass::{Decided, Pass},
     settle::{Ready, Settled},
     situation::Knowledge,
     snapshot::Snapshot,
@@ -18,21 +19,24 @@ use crate::{
 };
 
 impl Reconciler {
-    /// Publishes the status of one resource. Client required, if there is something to publish.
+    /// Publishes the status of each resource that has something to say. Client required, if one has.
     pub(super) async fn publish(
         &self,
         seen: &Snapshot,
-        one: &Decided,
-        settled: Settled,
+        settled: Vec<(Decided, Settled)>,
         pass: &mut Pass,
     ) {
-        self.count(seen, one, settled);
-        self.resources.remember(&one.resource, settled.progress);
-        let is_told = match self.status(seen, &one.resource, settled) {
-            Some((ready, status)) => self.send_status(&one.resource, ready, &status, pass).await,
-            None => settled.ready.is_some(),
-        };
-        pass.look_again(seen.next_change(&one.resource, is_told));
+        for (one, settled) in settled {
+            self.count(seen, &one, settled);
+            self.resources.remember(&one.resource, settled.progress);
+            let is_told = match self.status(seen, &one.resource, settled) {
+                Some((ready, status)) => {
+                    self.send_status(&one.resource, ready, &status, pass).await
+                }
+                None => settled.ready.is_some(),
+            };
+            pass.look_again(seen.next_change(&one.resource, is_told));
+        }
     }
 
     /// The status that is to stand; `None`: it does already, or what stands is left. No client required.
@@ -43,7 +47,7 @@ impl Reconciler {
         settled: Settled,
     ) -> Option<(Ready, QoderDeploymentStatus)> {
         let ready = settled.ready?;
-        let memory = resource.memory.after(settled.progress, resource);
+        let memory = resource.memory.after(settled.progress, &resource.asked());
         let last_known = seen.view.entry.as_ref().and_then(|entry| entry.last_known.as_deref());
         let namesake = seen.owner().filter(|owner| owner.key.namespace == resource.key.namespace);
         let contents = Contents {
@@ -90,13 +94,13 @@ impl Reconciler {
     /// Keeps the books: what was reached, and what a 409 or a drift turned out to mean.
     fn count(&self, seen: &Snapshot, one: &Decided, settled: Settled) {
         let Decided { resource, situation, decision } = one;
-        let id = &resource.deployment;
-        if matches!(situation.knowledge, Knowledge::Known { .. }) && self.remote.take_conflict(id) {
+        let is_known = matches!(situation.knowledge, Knowledge::Known { .. });
+        if is_known && self.remote.take_conflict(&seen.id) {
             let is_confirmed = decision.verdict == Verdict::InSync;
             self.metrics.conflict(if is_confirmed { "already_reconciled" } else { "other" });
         }
         if settled.progress.reached == ReachedChange::Set && resource.wish != Wish::Unmanaged {
-            self.remote.reached(id, &resource.requester(), situation.reconcile_requested);
+            self.remote.reached(&seen.id, &resource.requester(), situation.reconcile_requested);
             if !situation.answered && situation.last_reached.is_some() {
                 let taken = seen.now - resource.generation_seen;
                 self.metrics.time_to_effect.observe(taken.as_secs_f64());

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::situation::{Age, BeforeWrite, CredentialState, Knowledge, Reached, Situation};
 use crate::{
-    api::{Reason, Wish},
+    api::{DeploymentId, Reason, Wish},
     qoder::Verb,
     remote::{Answer, Observed, Obstacle, Outcome, ReadFailure, Requester, View, Worth},
     resources::{Resource, owner},
@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_nanos(1);
 
 /// One deployment and the resources that name it, at one moment.
 pub struct Snapshot {
+    /// The deployment.
+    pub id: DeploymentId,
     /// The moment.
     pub now: Instant,
     /// The resources, oldest first.

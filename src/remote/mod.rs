@@ -10,6 +10,7 @@ mod credential;
 mod entry;
 #[cfg(test)]
 mod fixtures;
+mod grants;
 mod ledger;
 mod list;
 mod observation;

@@ -13,7 +13,6 @@ use tokio::{
 
 use super::{
     account::Account,
-    calls::until,
     credential::{CredentialState, Worth},
     state::{State, View, Wake},
     write::Requester,
@@ -41,7 +40,7 @@ pub struct Remote {
     /// Held by the read that is to be admitted next.
     pub(super) admission: tokio::sync::Mutex<()>,
     /// The same for the grant of permits, or a deployment has begun to wait for one.
-    permit_wanted: Notify,
+    pub(super) permit_wanted: Notify,
     /// A read is demanded.
     demanded: Notify,
     credential: watch::Sender<CredentialState>,
@@ -204,24 +203,6 @@ impl Remote {
         self.permit_wanted.notify_one();
     }
 
-    /// Asks for a permit to write to this deployment. `false`: it waits for one, and is woken when its
-    /// turn has come.
-    pub fn permit(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) -> bool {
-        let has = self.state().account.permit(id, lane, namespace, Instant::now());
-        if !has {
-            self.permit_wanted.notify_one();
-        }
-        has
-    }
-
-    /// The deployment has no use for a permit.
-    pub fn give_back(&self, id: &DeploymentId) {
-        let had = self.state().account.give_back(id);
-        if had {
-            self.free();
-        }
-    }
-
     /// The owner of a deployment has what it asks for.
     pub fn reached(&self, id: &DeploymentId, owner: &Requester, reconcile_requested: bool) {
         self.state().ledger.reached(id, owner, reconcile_requested);
@@ -230,27 +211,5 @@ impl Remote {
     /// Takes the note that a 409 waits for its meaning.
     pub fn take_conflict(&self, id: &DeploymentId) -> bool {
         self.state().ledger.take_conflict(id)
-    }
-
-    /// Grants permits as the budget has them, and wakes their deployments.
-    pub async fn grant_permits(&self) {
-        loop {
-            let (granted, next) = {
-                let mut state = self.state();
-                let now = Instant::now();
-                let granted = state.account.grant(now);
-                let is_wanted = state.account.waiting() > 0;
-                (granted, if is_wanted { state.account.next_grant(now) } else { None })
-            };
-            if let Some(id) = granted {
-                self.wake(&id, Lane::Spec);
-                continue;
-            }
-            tokio::select! {
-                biased;
-                () = self.permit_wanted.notified() => {}
-                () = until(next) => {}
-            }
-        }
     }
 }

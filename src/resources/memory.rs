@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::resource::{Request, Resource};
 use crate::api::{LastReached, NEVER_OBSERVED, QoderDeploymentStatus};
 
 /// What a status remembers; held here too, where it may be ahead of a status whose publication
@@ -33,6 +32,17 @@ pub struct Progress {
     pub is_told: bool,
 }
 
+/// What a resource asks for, as far as it can be remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The wish, and the generation that makes it.
+    pub wish: LastReached,
+    /// The value of `resume-requested-at`.
+    pub resume: Option<Arc<str>>,
+    /// The value of `reconcile-requested-at`.
+    pub reconcile: Option<Arc<str>>,
+}
+
 /// What becomes of `lastReached`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReachedChange {
@@ -57,15 +67,14 @@ impl Memory {
         }
     }
 
-    /// What is remembered after some progress of this resource.
+    /// What is remembered after some progress of a resource that asks for this.
     #[must_use]
-    pub fn after(&self, progress: Progress, resource: &Resource) -> Self {
+    pub fn after(&self, progress: Progress, asked: &Asked) -> Self {
         let mut memory = self.clone();
         match progress.reached {
             ReachedChange::Keep => {}
             ReachedChange::Set => {
-                memory.last_reached =
-                    Some(LastReached { wish: resource.wish, generation: resource.generation });
+                memory.last_reached = Some(asked.wish);
             }
             ReachedChange::Clear => memory.last_reached = None,
         }
@@ -73,12 +82,12 @@ impl Memory {
         // nothing.
         let is_first = progress.is_told && !memory.has_status;
         // Taking the annotation away forgets nothing: the same value put back is no new request.
-        if let Some(Request { value, .. }) = resource.resume_request.as_deref()
+        if let Some(value) = &asked.resume
             && (progress.resume_handled || is_first)
         {
             memory.resume_handled = Some(value.clone());
         }
-        if let Some(Request { value, .. }) = resource.reconcile_request.as_deref()
+        if let Some(value) = &asked.reconcile
             && progress.reconcile_handled
         {
             memory.reconcile_handled = Some(value.clone());

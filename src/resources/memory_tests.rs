@@ -24,7 +24,7 @@ fn asking(value: Option<&str>, memory: Memory) -> Resource {
 
 /// The resource after this progress.
 fn after(progress: Progress, resource: Resource) -> Resource {
-    Resource { memory: resource.memory.after(progress, &resource), ..resource }
+    Resource { memory: resource.memory.after(progress, &resource.asked()), ..resource }
 }
 
 #[test]

@@ -7,11 +7,11 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
-use super::memory::Memory;
+use super::memory::{Asked, Memory};
 use crate::{
     api::{
         Condition, ConditionStatus, ConditionType, DeploymentId, DriftPolicy, InvalidDeploymentId,
-        MAX_TOKEN, QoderDeployment, QoderDeploymentStatus, Reason, Wish, annotation,
+        LastReached, MAX_TOKEN, QoderDeployment, QoderDeploymentStatus, Reason, Wish, annotation,
     },
     remote::Requester,
 };
@@ -166,6 +166,18 @@ impl Resource {
     fn has_written(&self, digest: u64) -> bool {
         let is_sent = |sent: &Vec<u64>| sent.contains(&digest);
         self.published.digest == digest || self.unconfirmed.as_deref().is_some_and(is_sent)
+    }
+
+    /// What it asks for, as far as it can be remembered.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        let value =
+            |request: &Option<Box<Request>>| request.as_ref().map(|request| request.value.clone());
+        Asked {
+            wish: LastReached { wish: self.wish, generation: self.generation },
+            resume: value(&self.resume_request),
+            reconcile: value(&self.reconcile_request),
+        }
     }
 
     /// For the remote: which resource, and which generation of it.

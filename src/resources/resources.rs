@@ -102,8 +102,9 @@ impl Resources {
 
     /// Remembers the progress that was made for a resource, as far as it is still the same object.
     pub fn remember(&self, resource: &Resource, progress: Progress) {
-        self.index()
-            .remember(&resource.key, &resource.uid, |held| held.memory.after(progress, resource));
+        self.index().remember(&resource.key, &resource.uid, |held| {
+            held.memory.after(progress, &resource.asked())
+        });
     }
 
     /// Takes the memory that a status in the API server has: another instance may have written it.

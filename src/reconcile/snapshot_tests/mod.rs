@@ -199,7 +199,8 @@ impl World {
     /// What was settled is remembered; and if it `is_published`, stands.
     pub fn after(&self, settled: Settled, is_published: bool) -> Self {
         let mut after = self.clone();
-        after.resource.memory = self.resource.memory.after(settled.progress, &self.resource);
+        after.resource.memory =
+            self.resource.memory.after(settled.progress, &self.resource.asked());
         if let Some(ready) = settled.ready.filter(|_| is_published) {
             after = after.says(ready.status, ready.reason);
         }

@@ -1,0 +1,86 @@
+//! What one pass hands from step to step, and what it leaves to be done.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    api_server::KubernetesError,
+    decide::{Decision, decide},
+    settle::{Action, Settled, settle},
+    situation::Situation,
+    snapshot::Snapshot,
+};
+use crate::{remote, resources::Resource};
+
+/// Whether a pass may send a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// It may.
+    Allowed,
+    /// The process ends: what is to be said is said, and nothing new begins.
+    Withheld,
+}
+
+/// What a pass leaves to be done.
+#[derive(Default)]
+pub struct Pass {
+    /// The write that has begun, to be awaited by somebody who keeps no worker from its work.
+    pub sending: Option<Sending>,
+    /// When to look again, if nothing happens before.
+    pub again: Option<Instant>,
+    /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
+    pub failed: Option<KubernetesError>,
+}
+
+impl Pass {
+    /// Looks again then, if not before.
+    pub(super) fn look_again(&mut self, at: Option<Instant>) {
+        self.again = [self.again, at].into_iter().flatten().min();
+    }
+}
+
+/// A write under way, and for which resource.
+pub struct Sending {
+    /// The resource, as it was read right before.
+    pub(super) resource: Arc<Resource>,
+    /// The write.
+    pub(super) write: remote::Sending,
+}
+
+/// One resource of a pass, and what is decided about it.
+pub struct Decided {
+    /// The resource.
+    pub resource: Arc<Resource>,
+    /// Its situation.
+    pub situation: Situation,
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// Step 2.
+pub fn decide_each(seen: &Snapshot) -> Vec<Decided> {
+    let decide_one = |resource: &Arc<Resource>| {
+        let situation = seen.situation(resource);
+        Decided { resource: Arc::clone(resource), situation, decision: decide(&situation) }
+    };
+    seen.bound.iter().map(decide_one).collect()
+}
+
+/// Step 4.
+pub fn settle_each(
+    seen: &Snapshot,
+    decided: Vec<Decided>,
+    is_waiting: bool,
+) -> Vec<(Decided, Settled)> {
+    let action = match seen.view.writes.under_way_since() {
+        Some(_) => Action::UnderWay { overdue: seen.is_write_overdue() },
+        None if is_waiting => Action::Waiting,
+        None => Action::None,
+    };
+    let settle_one = |one: Decided| {
+        let settled = settle(&one.situation, one.decision, action);
+        (one, settled)
+    };
+    decided.into_iter().map(settle_one).collect()
+}
