@@ -81,10 +81,10 @@ impl Bed {
 
 /// An object of that name, uid and version, that names a deployment.
 fn object(name: &str, uid: &str, version: u64, deployment: &str) -> QoderDeployment {
-    object_with(name, uid, version, json!({ "deploymentID": deployment, "paused": true }))
+    object_with(name, uid, version, &json!({ "deploymentID": deployment, "paused": true }))
 }
 
-fn object_with(name: &str, uid: &str, version: u64, spec: Value) -> QoderDeployment {
+fn object_with(name: &str, uid: &str, version: u64, spec: &Value) -> QoderDeployment {
     let day = version.min(9);
     serde_json::from_value(json!({
         "apiVersion": "cloud.qoder.com/v1alpha1", "kind": "QoderDeployment",
@@ -163,7 +163,7 @@ async fn whoever_owns_a_deployment_next_is_woken() {
     assert_eq!(bed.owner().as_deref(), Some("u2"));
     assert!(bed.is_bound("dep_1"), "it is still named");
 
-    let observes = object_with("young", "u2", 3, json!({ "deploymentID": "dep_1" }));
+    let observes = object_with("young", "u2", 3, &json!({ "deploymentID": "dep_1" }));
     assert_eq!(bed.takes_in(&observes, Source::Watch), is("dep_1", Lane::Report));
     assert_eq!(bed.owner(), None, "who only observes owns nothing");
 }

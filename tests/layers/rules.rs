@@ -146,7 +146,8 @@ pub fn faults(file: &str, text: &str) -> Vec<String> {
         }
         if code(line).contains("select!") {
             let is_biased = lines.get(number).is_some_and(|next| next.trim() == "biased;");
-            let says_why = number > 1 && lines[number - 2].contains("// Not biased: ");
+            let before = number.checked_sub(2).and_then(|before| lines.get(before));
+            let says_why = before.is_some_and(|line| line.contains("// Not biased: "));
             if !is_biased && !says_why {
                 say(
                     number,

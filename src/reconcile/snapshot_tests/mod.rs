@@ -12,7 +12,7 @@ use crate::{
     qoder::Scope,
     reconcile::{
         decide::{Decision, Step, Verdict, decide},
-        settle::{Action, Settled, settle},
+        settle::{Action, Kind, Settled, settle},
     },
     remote::{Cache, CredentialState as Credential, End, Ledger, PausedBy, Write},
     resources::resource::{Request, tests::resource},
@@ -31,6 +31,16 @@ pub const ANSWERS: [Answer; 7] = [
     Answer::Paused(PausedBy::Hand),
     Answer::Paused(PausedBy::Platform),
 ];
+
+impl Snapshot {
+    fn has_failed(&self) -> bool {
+        self.view.entry.as_ref().is_some_and(|entry| entry.failure.is_some())
+    }
+
+    fn is_observed(&self) -> bool {
+        self.view.entry.as_ref().is_some_and(|entry| entry.observed.is_some())
+    }
+}
 
 /// One resource that asks for a pause, and everything around it.
 #[derive(Clone)]
@@ -213,6 +223,7 @@ impl World {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it is what a resource has room for")]
 pub fn requested(seen: Instant) -> Option<Box<Request>> {
     Some(Box::new(Request { value: "now".into(), seen }))
 }

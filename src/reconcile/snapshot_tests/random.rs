@@ -45,6 +45,7 @@ enum Requesting {
 
 /// What does not depend on time.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a part of a situation, named as there")]
 struct Still {
     wish: Wish,
     policy: DriftPolicy,
@@ -69,6 +70,8 @@ pub struct Story {
     under_way: Option<(f64, Verb)>,
     pub is_waiting: bool,
     pub is_published: bool,
+    /// Lists go on to look.
+    pub is_polled: bool,
 }
 
 const OUTCOMES: [Outcome; 8] = [
@@ -144,12 +147,28 @@ pub fn story() -> impl Strategy<Value = Story> {
         (0..5_u8, 0.01..1.0),
         vec((0.0..1.0, happening()), 0..9),
         under_way,
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
     )
         .prop_map(
-            |(times, still, span, mut happenings, under_way, (is_waiting, is_published))| {
+            |(
+                times,
+                still,
+                span,
+                mut happenings,
+                under_way,
+                (is_waiting, is_published, is_polled),
+            )| {
                 happenings.sort_by(|one: &(f64, Happening), other| one.0.total_cmp(&other.0));
-                Story { times, still, span, happenings, under_way, is_waiting, is_published }
+                Story {
+                    times,
+                    still,
+                    span,
+                    happenings,
+                    under_way,
+                    is_waiting,
+                    is_published,
+                    is_polled,
+                }
             },
         )
 }
