@@ -64,10 +64,10 @@ impl Observer {
                 seen.count(&item);
                 match item {
                     Item::Deployment(id, deployment) => {
-                        self.saw(&id, deployment, (page_started, epoch))
+                        self.saw(&id, deployment, (page_started, epoch));
                     }
                     Item::Invalid(id) => {
-                        self.failed(&[id], ReadFailure::AnswerInvalid, page_started)
+                        self.failed(&[id], ReadFailure::AnswerInvalid, page_started);
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! How old a look is, and when a read is taken for one that lags.
 
+use std::time::Duration;
+
 use super::{
     tests::{HAND, fail, far, see, shown, wrote},
     *,
@@ -83,7 +85,7 @@ fn answer(cache: &Cache) -> Answer {
 #[test]
 fn a_read_that_contradicts_our_own_write_at_once_is_a_reason_to_look_again() {
     let start = Instant::now();
-    for after in [SECOND * 0, SECOND, Times::ECHO - SECOND / 1000] {
+    for after in [0, 1_000, 1_999].map(Duration::from_millis) {
         let (mut cache, ended) = paused_by_us(start);
         assert!(!see(&mut cache, 1, Answer::Active, ended + after));
         assert_eq!(answer(&cache), HAND);

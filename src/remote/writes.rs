@@ -136,18 +136,18 @@ impl Writes {
         Some(self.backoff.as_ref()?.get(requester)?.outcome)
     }
 
-    /// Writes of this generation with this token are refused until then. A reconcile that was `requested`
+    /// Writes of this generation with this token are refused until then. A reconcile that was asked for
     /// after the refusal is worth one more try.
     #[must_use]
     pub fn refused_until(
         &self,
         requester: &Requester,
         epoch: u64,
-        requested: Option<Instant>,
+        asked_for: Option<Instant>,
     ) -> Option<Instant> {
-        let refusal = self.refusal.as_ref()?.get(requester)?;
-        let stands = refusal.epoch == epoch && requested.is_none_or(|at| at <= refusal.at);
-        stands.then_some(refusal.until)
+        let Refusal { at, until, epoch: met_by } = *self.refusal.as_ref()?.get(requester)?;
+        let stands = met_by == epoch && asked_for.is_none_or(|asked_for| asked_for <= at);
+        stands.then_some(until)
     }
 
     /// Drift corrections are held until then.
