@@ -58,6 +58,12 @@ impl Entry {
         }
     }
 
+    /// A read is demanded that starts at this time or later.
+    #[must_use]
+    pub fn demanded(&self) -> Option<Instant> {
+        self.demanded
+    }
+
     /// Where it is to be found.
     pub(super) fn place(&self) -> Place {
         if self.missed.is_some() {

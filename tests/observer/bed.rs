@@ -2,31 +2,33 @@
 //! time passes as fast as nothing happens.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use http::{Request, Response};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use qoder_operator::{
     api::DeploymentId,
-    fleet::{Account, Answer, Entry, Observer, PausedBy, Rates, Remote},
+    env::Env,
     metrics::Metrics,
-    qoder::{BaseUrl, Client, SendError, Token, TokenSource, Transport},
+    qoder::{BaseUrl, Client, Token, TokenSource},
+    remote::{Account, Answer, Entry, PausedBy, Rates, Remote},
     times::Times,
 };
 use qoder_simulator::{Config, Operation, Simulator};
 use serde_json::json;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 
-use crate::world::World;
+use crate::{
+    in_process::{InProcess, Trouble, is_first, limit},
+    world::World,
+};
 
 /// P.
 pub const POLL: Duration = Duration::from_secs(30);
@@ -51,17 +53,26 @@ pub struct Demand {
 #[derive(Clone)]
 pub struct Bed {
     pub simulator: Simulator,
-    pub observer: Arc<Observer>,
+    pub remote: Arc<Remote>,
     /// All deployments of the account, the oldest first.
     pub ids: Vec<DeploymentId>,
     /// When the simulator started: the zero of its journal.
     pub start: Instant,
+    /// What is wrong below the client.
+    pub trouble: Arc<Mutex<Trouble>>,
     woken: Arc<Mutex<HashMap<DeploymentId, Vec<Woken>>>>,
+    /// Those that wait to be looked at again.
+    retried: Arc<Mutex<HashSet<DeploymentId>>>,
 }
 
 impl Bed {
     /// An observer that does not run yet, with what is bound bound.
     pub async fn new(world: &World) -> Self {
+        Self::with(world, TIMES).await
+    }
+
+    /// The same, with other flags.
+    pub async fn with(world: &World, times: Times) -> Self {
         let start = Instant::now();
         let partials = world.deployments.iter();
         let simulator = Simulator::start(Config {
@@ -78,22 +89,29 @@ impl Bed {
         let ids: Vec<_> =
             ids.iter().map(|id| DeploymentId::try_from(id.as_str()).unwrap()).collect();
 
-        let in_process =
-            InProcess { simulator: simulator.clone(), largest_page: world.largest_page };
+        let trouble = Arc::default();
+        let in_process = InProcess {
+            simulator: simulator.clone(),
+            largest_page: world.largest_page,
+            timeout: times.request_timeout,
+            trouble: Arc::clone(&trouble),
+        };
         let base_url = BaseUrl::parse(&simulator.base_url(), false).unwrap();
-        let client = Client::new(Arc::new(in_process), base_url, None);
+        let env = Env::seeded(0, Timestamp::UNIX_EPOCH);
+        let client = Client::new(Arc::new(in_process), base_url, None, env.clone());
         let source = TokenSource::Environment(Token::parse(TOKEN.as_bytes()));
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
-        let account = Account::new(source, rates, TIMES);
-        let remote = Arc::new(Remote::new(client, account, Arc::new(Metrics::default())));
+        let account = Account::new(source, rates, times);
         let (wake, woken_ids) = mpsc::unbounded_channel();
-        let wake = move |id: &DeploymentId| wake.send(id.clone()).unwrap();
-        let observer = Arc::new(Observer::new(remote, TIMES, Arc::new(wake)));
+        let wake = move |id: &DeploymentId, _| wake.send(id.clone()).unwrap();
+        let around = (Arc::new(Metrics::default()), env, times);
+        let remote = Arc::new(Remote::new(client, account, Arc::new(wake), around));
 
-        let bed = Self { simulator, observer, ids, start, woken: Arc::default() };
+        let (woken, retried) = (Arc::default(), Arc::default());
+        let bed = Self { simulator, remote, ids, start, trouble, woken, retried };
         for (id, (_, bound)) in bed.ids.iter().zip(&world.deployments) {
             if *bound {
-                bed.observer.cache().bind(id, None);
+                bed.remote.bind(id, None);
             }
         }
         tokio::spawn(bed.clone().work(woken_ids));
@@ -102,7 +120,7 @@ impl Bed {
 
     /// Lets the observer run.
     pub fn observe(&self) {
-        tokio::spawn(Arc::clone(&self.observer).run());
+        tokio::spawn(Arc::clone(&self.remote).observe());
     }
 
     /// Does what a worker does: looks at what it is called for, and after a failed read asks for
@@ -113,19 +131,26 @@ impl Bed {
             let started = entry.observed.map(|seen| seen.started);
             let woken = Woken { at: Instant::now(), started };
             self.woken.lock().unwrap().entry(id.clone()).or_default().push(woken);
-            let Some(failure) = entry.failure else { continue };
-            let bed = self.clone();
-            tokio::spawn(async move {
-                sleep_until(failure.retry_at).await;
-                if bed.known(&id).is_some_and(|entry| entry.failure.is_some()) {
-                    bed.demand(&id);
-                }
-            });
+            if entry.failure.is_some() && self.retried.lock().unwrap().insert(id.clone()) {
+                tokio::spawn(self.clone().retry(id));
+            }
         }
     }
 
+    /// A deployment has one time at which it is looked at again, however often reads of it fail.
+    async fn retry(self, id: DeploymentId) {
+        while let Some(failure) = self.known(&id).and_then(|entry| entry.failure) {
+            if failure.retry_at <= Instant::now() {
+                self.demand(&id);
+                break;
+            }
+            sleep_until(failure.retry_at).await;
+        }
+        self.retried.lock().unwrap().remove(&id);
+    }
+
     pub fn known(&self, id: &DeploymentId) -> Option<Entry> {
-        self.observer.cache().get(id).cloned()
+        self.remote.view(id, Instant::now()).entry
     }
 
     /// What the last look said.
@@ -139,7 +164,7 @@ impl Bed {
 
     pub fn demand(&self, id: &DeploymentId) -> Demand {
         let since = Instant::now();
-        self.observer.demand(id, since);
+        self.remote.demand(id, since);
         Demand { id: id.clone(), since }
     }
 
@@ -149,6 +174,13 @@ impl Bed {
         self.woken.lock().unwrap().get(&demand.id).into_iter().flatten().any(|woken| {
             woken.at <= deadline && woken.started.is_some_and(|started| started >= demand.since)
         })
+    }
+
+    /// Whether someone was called to look at the deployment from then on, within this time.
+    pub fn is_woken(&self, id: &DeploymentId, from: Instant, within: Duration) -> bool {
+        let woken = self.woken.lock().unwrap();
+        let mut woken = woken.get(id).into_iter().flatten();
+        woken.any(|woken| woken.at >= from && woken.at <= from + within)
     }
 
     /// What a look at the deployment would say now.
@@ -171,11 +203,13 @@ impl Bed {
             at: entry.at,
             read: match (entry.operation, entry.id) {
                 (Operation::Get, Some(id)) => Read::Get(id),
+                (Operation::Pause | Operation::Unpause, _) => Read::Write,
                 _ => Read::List {
+                    limit: limit(&entry.path).unwrap_or_default(),
                     shows: ["active", "paused"]
                         .into_iter()
                         .find(|status| entry.path.contains(&format!("status={status}"))),
-                    is_first: !entry.path.contains("after_id="),
+                    is_first: is_first(&entry.path),
                 },
             },
         });
@@ -206,8 +240,12 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     Get(String),
+    /// It is none.
+    Write,
     /// A page.
     List {
+        /// The entries that it may have.
+        limit: usize,
         /// The status of what is shown; `None`: everything.
         shows: Option<&'static str>,
         /// Whether it has no cursor.
@@ -215,32 +253,8 @@ pub enum Read {
     },
 }
 
-/// The simulator below the client.
-struct InProcess {
-    simulator: Simulator,
-    largest_page: usize,
-}
-
-impl Transport for InProcess {
-    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
-        Box::pin(async move {
-            let limit = request.uri().query().and_then(|query| query.strip_prefix("limit="));
-            let limit = limit.and_then(|limit| limit.split('&').next()?.parse::<usize>().ok());
-            let answer = timeout(TIMES.request_timeout, self.simulator.handle(request)).await;
-            let answer = answer.map_err(|_| SendError::TimedOut)?;
-            let answer = answer.map_err(|cut| SendError::Broken(cut.into()))?;
-            if answer.status().is_success() && limit.is_some_and(|limit| limit > self.largest_page)
-            {
-                return Err(SendError::TooLarge(answer.body().len()));
-            }
-            Ok(answer)
-        })
-    }
-}
-
-/// Runs one case on a clock of its own, and with the same jitter each time.
+/// Runs one case on a clock of its own.
 pub fn in_virtual_time<T>(case: impl Future<Output = T>) -> T {
-    fastrand::seed(0);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().start_paused(true).build().unwrap().block_on(case)
 }

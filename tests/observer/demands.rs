@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
-use qoder_operator::{api::DeploymentId, fleet::Answer};
+use qoder_operator::{api::DeploymentId, remote::Answer};
 use qoder_simulator::Fault;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -195,12 +195,12 @@ async fn stands_until_it_is_met(
 
 /// Checks what is known against what is demanded, and takes out what is met.
 fn look_at(bed: &Bed, open: &mut HashMap<DeploymentId, Instant>) -> Result<(), TestCaseError> {
-    let demanded = bed.observer.cache().demands();
     let mut met = Vec::new();
     for (id, since) in &*open {
-        let started = bed.known(id).and_then(|entry| entry.observed).map(|seen| seen.started);
+        let entry = bed.known(id).unwrap();
+        let started = entry.observed.map(|seen| seen.started);
         let is_met = started.is_some_and(|started| started >= *since);
-        let stands = demanded.iter().any(|(demanded, _)| demanded == id);
+        let stands = entry.demanded().is_some();
         prop_assert!(stands || is_met, "{:?} seen {:?}, demanded {:?}", id, started, since);
         if let Some(started) = started.filter(|_| is_met) {
             met.push((id.clone(), started));
@@ -212,6 +212,7 @@ fn look_at(bed: &Bed, open: &mut HashMap<DeploymentId, Instant>) -> Result<(), T
         let could_show = |call: &Call| match &call.read {
             Read::Get(asked) => asked == id.as_str(),
             Read::List { .. } => true,
+            Read::Write => false,
         };
         let calls = bed.calls();
         let mut calls = calls.iter().filter(|call| bed.start + call.at == started);

@@ -9,7 +9,12 @@
 )]
 
 mod bed;
+mod blind;
 mod demands;
+mod echo;
+mod in_process;
+mod lists;
+mod log;
 mod plans;
 mod quiet;
 mod world;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
-use qoder_operator::{api::DeploymentId, fleet::Answer};
+use qoder_operator::{api::DeploymentId, remote::Answer};
 use qoder_simulator::{Dialect, Fault};
 use tokio::time::{Instant, sleep};
 
@@ -110,13 +110,13 @@ async fn switches_plans(world: &World, turns: &[(u64, Turn)]) -> Result<(), Test
             Turn::ResumeEverySecond => set_paused(&bed, |n| n.is_multiple_of(2)),
             Turn::BindAll => {
                 for id in bed.ids.iter().filter(|id| bed.known(id).is_none()) {
-                    bed.observer.cache().bind(id, None);
+                    bed.remote.bind(id, None);
                     demands.push(bed.demand(id));
                 }
             }
             Turn::UnbindAllButThree => {
                 for id in bed.ids.iter().skip(3) {
-                    bed.observer.cache().unbind(id);
+                    bed.remote.unbind(id);
                 }
                 demands.retain(|demand| bed.known(&demand.id).is_some());
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use proptest::{prelude::*, sample::Index};
-use qoder_operator::{api::DeploymentId, fleet::Answer, times::Times};
+use qoder_operator::{api::DeploymentId, remote::Answer, times::Times};
+use qoder_simulator::Dialect;
 use tokio::time::{sleep, sleep_until};
 
 use crate::{
@@ -37,31 +38,12 @@ async fn costs_what_the_cheapest_plan_does(world: &World) -> Result<(), TestCase
     bed.observe();
     sleep_until(bed.start + POLL * POLLS).await;
 
-    // What is changed since the last poll is in a GET for each of the bound; or in every page of
-    // everything; or in every page of the rarer half.
-    let [active, paused] =
-        [false, true].map(|paused| world.count(|is_paused, _| is_paused == paused));
-    let bound = world.count(|_, is_bound| is_bound);
-    let all = world.pages(active + paused);
-    let changes = bound.min(all).min(world.pages(active.min(paused)));
-    // What is bound is in every page of everything; or, if it is so few that a GET for each does
-    // it, in these, or in every page of one half and a GET for each in the other one.
-    let besides = |paused| world.count(|is_paused, is_bound| is_bound && is_paused != paused);
-    let half = |pages, paused| world.pages(pages) + besides(paused);
-    let gets = bound.min(half(active, false)).min(half(paused, true));
-    let everything = if bound <= all { gets } else { all };
-    // How big the account is, and how big its pages may be, is only known after the first list.
-    let first = if bound > 1 { world.tried_pages().len() - 1 + all } else { bound };
-
     let calls = bed.calls();
+    let mut pages = Pages { world, known: None };
     for poll in 0..POLLS {
         let span = POLL * poll..POLL * (poll + 1);
         let calls = calls.iter().filter(|call| span.contains(&call.at)).count();
-        let expected = match poll {
-            0 => first,
-            poll if poll.is_multiple_of(Times::FULL_POLL) => everything,
-            _ => changes,
-        };
+        let expected = pages.cheapest(poll.is_multiple_of(Times::FULL_POLL));
         prop_assert_eq!(calls, expected, "poll {}", poll);
     }
     let lists = calls.iter().filter(|call| matches!(call.read, Read::List { .. }));
@@ -69,6 +51,57 @@ async fn costs_what_the_cheapest_plan_does(world: &World) -> Result<(), TestCase
         prop_assert!(next.at >= page.at + Times::PAGE_SPACING, "{:?}, then {:?}", page, next);
     }
     Ok(())
+}
+
+/// What a list costs: that depends on what is known of pages.
+struct Pages<'a> {
+    world: &'a World,
+    /// The size of a page that is asked for, and whether it is known how big the account is.
+    known: Option<usize>,
+}
+
+impl Pages<'_> {
+    /// How many calls a poll costs: of everything, or of what has changed.
+    fn cheapest(&mut self, everything: bool) -> usize {
+        let world = self.world;
+        let bound = world.count(|_, is_bound| is_bound);
+        let [active, paused] =
+            [false, true].map(|paused| world.count(|is_paused, _| is_paused == paused));
+        let Some(page) = self.known else {
+            // How big the account is, and how big its pages may be, is only known after the first list.
+            return if bound > 1 { self.list(1000, active + paused, true) } else { bound };
+        };
+        let pages = |entries: usize| entries.div_ceil(page).max(1);
+        let [all, some_active, some_paused] = [active + paused, active, paused].map(pages);
+        // Everything is in a GET for each, or in every page of everything. What is changed since the last
+        // poll is also in every page of the one half, or of the other. Of equals the first.
+        let lists = [
+            (all, active + paused, true),
+            (some_paused, paused, false),
+            (some_active, active, false),
+        ];
+        let lists = if everything { &lists[..1] } else { &lists[..] };
+        let (pages, entries, is_full) = *lists.iter().min_by_key(|(pages, ..)| *pages).unwrap();
+        if bound > pages {
+            return self.list(page, entries, is_full);
+        }
+        // So few that a GET for each does it; or the pages of one half and a GET for each in the other.
+        let besides = |paused| world.count(|is_paused, is_bound| is_bound && is_paused != paused);
+        let halves = [(some_paused, paused, besides(true)), (some_active, active, besides(false))];
+        let (pages, entries, besides) =
+            *halves.iter().min_by_key(|(pages, _, besides)| pages + besides).unwrap();
+        if bound <= pages + besides { bound } else { self.list(page, entries, false) + besides }
+    }
+
+    /// How many calls a list costs. One whose pages were all right tries bigger ones next time.
+    fn list(&mut self, page: usize, entries: usize, is_full: bool) -> usize {
+        let tried = self.world.tried_pages(page, entries);
+        let right = tried.last().copied().unwrap();
+        let most = if self.world.dialect == Dialect::D2 { 100 } else { 1000 };
+        let grows = is_full && tried.len() == 1;
+        self.known = Some(if grows { (2 * page).min(most) } else { right });
+        tried.len() - 1 + entries.div_ceil(right).max(1)
+    }
 }
 
 /// What happens to a deployment between two polls.

@@ -25,15 +25,15 @@ impl World {
 
     /// Entries of a page, once its size is known.
     pub fn page(&self) -> usize {
-        self.tried_pages().last().copied().unwrap_or_default()
+        self.tried_pages(1000, self.deployments.len()).last().copied().unwrap_or_default()
     }
 
-    /// The sizes of a page that are tried until one is right.
-    pub fn tried_pages(&self) -> Vec<usize> {
+    /// The sizes of a page that are tried until one is right, from this one on and for so many entries.
+    pub fn tried_pages(&self, first: usize, entries: usize) -> Vec<usize> {
         let is_refused = |page: usize| self.dialect == Dialect::D2 && page > 100;
-        let is_over = |page: &usize| is_refused(*page) || *page > self.largest_page;
+        let is_over = |page: &usize| is_refused(*page) || *page.min(&entries) > self.largest_page;
         let smaller = |page: &usize| if is_refused(*page) { 100 } else { page / 2 };
-        std::iter::successors(Some(1000), |page| is_over(page).then(|| smaller(page))).collect()
+        std::iter::successors(Some(first), |page| is_over(page).then(|| smaller(page))).collect()
     }
 
     /// How soon a demand is met while nothing is wrong. It is gathered with others. The list that
@@ -41,7 +41,8 @@ impl World {
     /// once, 50 a second, and each as long as an answer takes.
     pub fn promptly(&self) -> Duration {
         let all = u32::try_from(self.deployments.len()).unwrap();
-        let pages = self.pages(self.deployments.len()) + self.tried_pages().len();
+        let count = self.deployments.len();
+        let pages = self.pages(count) + self.tried_pages(1000, count).len();
         let list = (Times::PAGE_SPACING + self.latency) * u32::try_from(pages).unwrap();
         let gets = Duration::from_millis(20) * all + self.latency * all.div_ceil(16);
         (Times::GATHER + list) * 3 + gets

@@ -1,0 +1,166 @@
+//! When lists fail and single reads do not, when nothing that answers is the API, and when pages are
+//! too large for a while.
+
+use std::time::Duration;
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+use qoder_operator::times::Times;
+use qoder_simulator::{Dialect, Fault, Operation};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{
+    bed::{Bed, Call, POLL, Read, in_virtual_time},
+    log::{keep_log, log},
+    world::{World, bound_worlds, cases, worlds},
+};
+
+proptest! {
+    #![proptest_config(cases(20))]
+
+    #[test]
+    fn where_lists_fail_everything_gets_a_look_of_its_own(
+        world in bound_worlds(2..=60, 0..=100),
+        demands in vec((0..300_000_u64, any::<Index>()), 1..30),
+        is_refused in any::<bool>(),
+    ) {
+        in_virtual_time(reads_one_by_one(&world, &demands, is_refused))?;
+    }
+
+    #[test]
+    fn a_wrong_address_is_not_hammered(
+        world in worlds(1..=120, 0..=100), after in prop_oneof![Just(0), 0..60_000_u64], is_forbidden in any::<bool>(),
+    ) {
+        in_virtual_time(is_not_hammered(&world, Duration::from_millis(after), is_forbidden))?;
+    }
+}
+
+fn first_pages(calls: &[Call]) -> usize {
+    let is_first = |call: &&Call| matches!(call.read, Read::List { is_first: true, .. });
+    calls.iter().filter(is_first).count()
+}
+
+/// What was called in this poll.
+fn in_poll(bed: &Bed, poll: u32) -> Vec<Call> {
+    let span = POLL * poll..POLL * (poll + 1);
+    bed.calls().into_iter().filter(|call| span.contains(&call.at)).collect()
+}
+
+async fn reads_one_by_one(
+    world: &World,
+    demands: &[(u64, Index)],
+    is_refused: bool,
+) -> Result<(), TestCaseError> {
+    const BROKEN: u32 = 10;
+    keep_log();
+    let bed = Bed::new(world).await;
+    // One page of each list makes no sense: the last one, if it has several.
+    let pages = world.pages(world.deployments.len());
+    if is_refused || pages == 1 {
+        let fault = if is_refused { Fault::respond(403) } else { Fault::respond(200).html() };
+        bed.simulator.inject(fault.on(Operation::List).always());
+    } else {
+        bed.trouble.lock().unwrap().later_pages = true;
+    }
+    bed.observe();
+    let mut demands: Vec<_> =
+        demands.iter().map(|(at, index)| (*at, index.get(&bed.ids))).collect();
+    demands.sort();
+    let mut demanded = Vec::new();
+    for (at, id) in demands {
+        sleep_until(bed.start + Duration::from_millis(at)).await;
+        demanded.push(bed.demand(id));
+    }
+    sleep_until(bed.start + BROKEN * POLL - Duration::from_millis(1)).await;
+    for demand in &demanded {
+        let deadline = demand.since + world.promptly();
+        prop_assert!(bed.is_met(demand, deadline), "{:?} at {:?}", demand, bed.start);
+    }
+    let said = "lists of deployments fail, and single reads are answered";
+    prop_assert_eq!(log().matches(said).count(), 1, "{}", log());
+    prop_assert!(!log().contains("are tried again"));
+    for poll in 1..BROKEN {
+        prop_assert_eq!(first_pages(&in_poll(&bed, poll)), 1, "poll {}", poll);
+    }
+    let last_poll = bed.start + (BROKEN - 1) * POLL;
+    for id in &bed.ids {
+        let seen = bed.known(id).unwrap().observed.unwrap();
+        prop_assert!(seen.started >= last_poll, "{:?}", id);
+    }
+
+    // The next poll finds out that lists work again.
+    bed.simulator.clear_faults();
+    bed.trouble.lock().unwrap().later_pages = false;
+    sleep_until(bed.start + (BROKEN + 3) * POLL).await;
+    prop_assert_eq!(log().matches("lists of deployments are tried again").count(), 1);
+    let gets = |calls: Vec<Call>| calls.iter().any(|call| matches!(call.read, Read::Get(_)));
+    prop_assert!(!gets(in_poll(&bed, BROKEN + 1)) && !gets(in_poll(&bed, BROKEN + 2)));
+    bed.check_pages()
+}
+
+async fn is_not_hammered(
+    world: &World,
+    after: Duration,
+    is_forbidden: bool,
+) -> Result<(), TestCaseError> {
+    let bed = Bed::new(world).await;
+    let wrong = Fault::respond(if is_forbidden { 403 } else { 404 }).html().always();
+    if after.is_zero() {
+        bed.simulator.inject(wrong.clone());
+    }
+    bed.observe();
+    sleep(after).await;
+    bed.simulator.inject(wrong);
+    sleep(40 * POLL).await;
+    let bound = world.count(|_, is_bound| is_bound);
+    let first = u32::try_from(after.as_secs() / POLL.as_secs()).unwrap() + 1;
+    for poll in first..first + 39 {
+        let calls = in_poll(&bed, poll).len();
+        // A list and one look; or, if it is so few that lists are not worth it, a look at each with the
+        // poll, and another one of each that the backoff brings: five while it is short.
+        let again = if poll < first + 2 { 5 } else { 1 };
+        let is_listed = first_pages(&in_poll(&bed, poll)) > 0;
+        let looks = if is_listed { 1 } else { bound * (1 + again) };
+        prop_assert!(calls <= 1 + looks, "{} calls in poll {}", calls, poll);
+    }
+    Ok(())
+}
+
+#[test]
+fn pages_get_smaller_down_to_ten_and_are_full_again_after_some_full_polls() {
+    in_virtual_time(async {
+        let world = World {
+            deployments: vec![(false, true); 60],
+            dialect: Dialect::D1,
+            largest_page: 1000,
+            latency: Duration::ZERO,
+        };
+        let bed = Bed::new(&world).await;
+        bed.observe();
+        sleep(POLL / 2).await;
+        bed.trouble.lock().unwrap().too_large = 10;
+        let limits = |from: Duration| {
+            let calls = bed.calls().into_iter().filter(move |call| call.at >= from);
+            let limits = calls.filter_map(|call| match call.read {
+                Read::List { limit, .. } => Some(limit),
+                Read::Get(_) | Read::Write => None,
+            });
+            limits.collect::<Vec<_>>()
+        };
+        sleep(4 * POLL).await;
+        assert_eq!(bed.trouble.lock().unwrap().too_large, 0, "it is over");
+        let tried = limits(POLL / 2);
+        assert_eq!(tried[..8], [1000, 500, 250, 125, 62, 31, 15, 10]);
+        assert!(tried.iter().all(|limit| *limit >= 10), "{tried:?}");
+        for id in &bed.ids {
+            let seen = bed.known(id).unwrap().observed.unwrap();
+            assert!(Instant::now() - seen.valid_from <= 5 * POLL);
+        }
+
+        // Each full poll that is complete tries pages of twice the size.
+        let over = bed.start.elapsed();
+        sleep(POLL * Times::FULL_POLL * 8).await;
+        let tried = limits(over);
+        assert!(tried.is_sorted(), "{tried:?}");
+        assert_eq!(tried.last(), Some(&1000), "{tried:?}");
+    });
+}
