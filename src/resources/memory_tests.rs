@@ -1,7 +1,10 @@
 use tokio::time::Instant;
 
 use super::*;
-use crate::{api::Wish, resources::resource::tests::resource};
+use crate::{
+    api::Wish,
+    resources::resource::{Request, Resource, tests::resource},
+};
 
 /// A settlement that says something, and handles and reaches nothing.
 const SAID: Progress = Progress {

@@ -178,7 +178,7 @@ impl World {
             credential: self.credential,
             obstacle: self.obstacle,
         };
-        Snapshot { now, bound, view, times: self.times }
+        Snapshot { id: id.clone(), now, bound, view, times: self.times }
     }
 
     pub fn at(&self, now: Instant) -> Situation {
