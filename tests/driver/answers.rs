@@ -172,3 +172,20 @@ fn a_reconcile_request_is_echoed_whatever_the_answer_is() {
         assert_eq!(bed.writes().len(), tries + 1, "a refused write is tried once more");
     });
 }
+
+#[test]
+fn a_request_that_is_refused_leaves_drift_to_be_drift() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = serde_json::json!("Warn"));
+        bed.until("r0", "True InSync", SECOND).await;
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.until("r0", "True DriftTolerated", 2 * POLL).await;
+        bed.simulator.inject(Fault::respond(403).on(Operation::Unpause));
+        bed.annotate("r0", "reconcile-requested-at", "1");
+        bed.pass(2 * SECOND).await;
+        assert_eq!(bed.writes(), ["unpause 0 403"]);
+        assert_eq!(bed.object("r0")["status"]["lastHandledReconcileRequest"], "1");
+        assert_eq!(bed.ready("r0"), "True DriftTolerated");
+    });
+}

@@ -57,25 +57,22 @@ fn a_new_token_is_tried_at_once_on_what_the_old_one_was_refused() {
 #[test]
 fn a_rejected_token_is_probed_although_nothing_is_left_to_read() {
     in_virtual_time(async {
-        let bed = Bed::with(2).await;
+        let bed = Bed::with(3).await;
         bed.simulator.archive(&bed.ids[0]);
-        bed.simulator.delete(&bed.ids[1]);
         bed.apply("archived", 0, Some(false));
-        bed.server
-            .deployments()
-            .apply(serde_json::json!({
-                "metadata": { "namespace": crate::bed::NAMESPACE, "name": "gone" },
-                "spec": { "deploymentID": "dep_gone", "paused": true },
-            }))
-            .unwrap();
+        bed.apply("live", 1, Some(false));
+        bed.apply("other", 2, Some(false));
         bed.until("archived", "False RemoteArchived", 2 * POLL).await;
-        bed.until("gone", "False RemoteNotFound", 2 * POLL).await;
+        bed.forget();
         bed.simulator.inject(Fault::respond(401).always());
-        bed.annotate("gone", "reconcile-requested-at", "1");
+        bed.pass(POLL).await;
+        assert_eq!(bed.calls(), ["list 401"]);
+        // No list and no GET is due any more.
+        bed.delete("live");
+        bed.delete("other");
         bed.until("archived", "False CredentialRejected", 6 * POLL).await;
         bed.simulator.clear_faults();
         bed.until("archived", "False RemoteArchived", 21 * POLL).await;
-        bed.until("gone", "False RemoteNotFound", POLL).await;
     });
 }
 
@@ -116,4 +113,30 @@ fn a_write_with_a_permit_is_not_sent_with_a_token_that_was_rejected_since() {
         bed.until("r0", "True InSync", 2 * POLL).await;
         bed.until("r1", "True InSync", 2 * POLL).await;
     });
+}
+
+#[test]
+fn a_write_with_a_permit_is_not_sent_after_the_api_has_closed_for_a_while() {
+    let closed = [
+        Fault::respond(429).header("retry-after", "20"),
+        Fault::respond(503).header("retry-after", "20"),
+    ];
+    for fault in closed {
+        in_virtual_time(async {
+            let bed = crate::waits::fleet(3).await;
+            let read = bed
+                .server
+                .on(apiserver::Match::verb(apiserver::Verb::Get).of("qoderdeployments").name("r0"))
+                .hold_answer();
+            bed.flip("r0", true);
+            read.arrived().await;
+            bed.simulator.inject(fault.on(Operation::Pause));
+            bed.flip("r1", true);
+            bed.pass(SECOND / 2).await;
+            read.release();
+            bed.pass(15 * SECOND).await;
+            assert_eq!(bed.writes().len(), 1, "the one that has met it: {:?}", bed.writes());
+            bed.until("r0", "True InSync", POLL).await;
+        });
+    }
 }
