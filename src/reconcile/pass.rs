@@ -59,6 +59,7 @@ pub struct Decided {
 }
 
 /// Step 2.
+#[must_use]
 pub fn decide_each(seen: &Snapshot) -> Vec<Decided> {
     let decide_one = |resource: &Arc<Resource>| {
         let situation = seen.situation(resource);
@@ -68,6 +69,7 @@ pub fn decide_each(seen: &Snapshot) -> Vec<Decided> {
 }
 
 /// Step 4.
+#[must_use]
 pub fn settle_each(
     seen: &Snapshot,
     decided: Vec<Decided>,

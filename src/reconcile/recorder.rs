@@ -33,6 +33,7 @@ pub struct Publisher {
 }
 
 /// Both ends.
+#[must_use]
 pub fn recorder(client: Client) -> (Recorder, Publisher) {
     let (sender, events) = mpsc::channel(BACKLOG);
     (Recorder(sender), Publisher { events, client })

@@ -50,7 +50,7 @@ fn a_read_that_fails_during_a_post_does_not_hide_its_answer() {
         in_virtual_time(async {
             let bed = fleet(2).await;
             let post = bed.wire.hold(Kind::Write, Moment::After);
-            bed.pass(POLL - 2 * SECOND).await;
+            bed.pass(28 * SECOND).await;
             bed.flip("r0", true);
             bed.pass(SECOND).await;
             // The poll's list begins while the POST is under way, and fails.

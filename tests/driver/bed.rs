@@ -124,6 +124,11 @@ impl Bed {
         self.operator.as_ref().unwrap().view.missing()
     }
 
+    /// How many deployments wait for a permit to write.
+    pub fn writes_waiting(&self) -> usize {
+        self.operator.as_ref().unwrap().view.snapshot().writes_waiting
+    }
+
     /// `kubectl apply` of a resource for the `n`th deployment.
     pub fn apply(&self, name: &str, n: usize, paused: Option<bool>) {
         let mut spec = json!({ "deploymentID": self.ids[n] });

@@ -160,19 +160,29 @@ fn what_a_re_list_brings_in_no_readable_form_stands_as_it_was() {
 fn a_late_echo_of_our_own_status_does_not_undo_what_was_remembered_since() {
     in_virtual_time(async {
         let bed = fleet(2).await;
-        bed.server.hold_watches();
-        // The apply after the pause takes effect, and its answer is lost; the next ones fail.
-        let _lost = bed.server.on(Match::status_patches()).drop_answer();
-        bed.flip("r0", true);
-        bed.server.release_watches();
-        bed.pass(SECOND / 2).await;
-        bed.server.hold_watches();
-        bed.until("r0", "True InSync", 5 * SECOND).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", POLL + SECOND).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
         bed.annotate("r0", "resume-requested-at", "1");
-        bed.flip("r0", false);
+        bed.pass(SECOND).await;
+        // While the unpause is under way, a status says so. It takes effect, and its answer is lost; what the
+        // unpause changes cannot be published at all.
+        bed.server.hold_watches();
+        let _lost = bed.server.on(Match::status_patches()).drop_answer();
+        let refused = bed.server.on(Match::status_patches()).nth(2).always();
+        let refused = refused.fail(Failure::internal());
+        bed.pass(4 * SECOND).await;
+        assert_eq!(bed.ready("r0"), "False ResumePending");
+        post.release();
+        bed.pass(SECOND).await;
+        // The platform pauses it again; then comes the echo.
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.pass(POLL).await;
         bed.server.release_watches();
-        bed.until("r0", "True InSync", 5 * SECOND).await;
-        assert_eq!(bed.writes(), ["pause 0 200", "unpause 0 200"]);
+        bed.pass(SECOND).await;
+        refused.lift();
+        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+        assert_eq!(bed.writes(), ["unpause 0 200"], "it was asked for once");
     });
 }
 

@@ -68,7 +68,9 @@ pub struct Held(Rule);
 
 impl Held {
     /// Lets go what is held, in the order in which it came, and holds nothing more.
-    pub fn release(self) {}
+    pub fn release(self) {
+        drop(self);
+    }
 }
 
 impl Drop for Held {
