@@ -83,6 +83,25 @@ async fn is_woken_by_then(
 }
 
 #[test]
+fn each_time_of_blindness_is_told_once() {
+    in_virtual_time(async {
+        let bed = Bed::new(&all_bound(2)).await;
+        bed.observe();
+        let limit = TIMES.longest_blindness();
+        for _ in 0..3 {
+            sleep(3 * POLL).await;
+            bed.simulator.inject(Fault::hang_before().always());
+            sleep(3 * limit).await;
+            for id in &bed.ids {
+                let looked_at = bed.remote.view(id, Instant::now()).looked_at.unwrap();
+                assert!(bed.is_woken(id, looked_at + limit, TICK));
+            }
+            bed.simulator.clear_faults();
+        }
+    });
+}
+
+#[test]
 fn a_deployment_that_is_looked_at_slowly_is_no_news() {
     in_virtual_time(async {
         let world = all_bound(3);
