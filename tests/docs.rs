@@ -9,18 +9,19 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, Parser as _};
 use qoder_operator::{
     api::{DriftPolicy, Reason, Wish},
-    config::Cli,
-    fleet::ReadFailure,
+    config::{Cli, RunArgs},
     metrics::{Metrics, Snapshot},
     qoder::{Operation, Verb},
     reconcile::{
         decide::{Decision, Step, Verdict},
-        settle::{Outcome, Progress, settle},
-        situation::{Age, CredentialState, Knowledge, Situation},
+        settle::{Action, Kind, settle},
+        situation::{Age, BeforeWrite, CredentialState, Knowledge, Situation},
     },
+    remote::ReadFailure,
+    times::Times,
 };
 
 fn read(path: &str) -> String {
@@ -56,7 +57,7 @@ const UNANSWERED: Situation = Situation {
     foreign_write: false,
     held: false,
     writes_refused: false,
-    backing_off: false,
+    before_write: BeforeWrite::Nothing,
     pause_may_land: false,
     unpause_may_land: false,
     answered: false,
@@ -88,11 +89,11 @@ fn readiness() -> BTreeMap<&'static str, String> {
     ];
     let settled = verdicts.map(|verdict| {
         let decision = Decision { step: Step::Nothing, verdict };
-        let ready = settle(&UNANSWERED, decision, Outcome::NotDone).ready.unwrap();
-        let accompanied = match ready.progress {
-            Progress::Done => "",
-            Progress::Reconciling => ", Reconciling",
-            Progress::Stalled => ", Stalled",
+        let ready = settle(&UNANSWERED, decision, Action::None).ready.unwrap();
+        let accompanied = match ready.kind {
+            Kind::Done => "",
+            Kind::Reconciling => ", Reconciling",
+            Kind::Stalled => ", Stalled",
         };
         (ready.reason.as_str(), format!("Ready={}{accompanied}", ready.status.as_str()))
     });
@@ -188,6 +189,54 @@ fn every_metric_is_documented() {
 }
 
 #[test]
+fn the_layout_has_every_layer() {
+    let layout = table("CONTRIBUTING.md", "| folder | what is in it |").join("\n");
+    for folder in ["src", "tests"] {
+        let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+        for name in paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()) {
+            let is_there = layout.contains(&format!("[{folder}/{name}]"))
+                || layout.contains(&format!("`{name}`"))
+                || name == "knowledge";
+            assert!(is_there, "the layout of CONTRIBUTING.md lacks {folder}/{name}");
+        }
+    }
+}
+
+/// Each row whose time follows from the flags, as the default flags make it.
+#[test]
+fn the_times_by_default_are_documented() {
+    let RunArgs { poll_interval, request_timeout, .. } =
+        Cli::try_parse_from(["qoder-operator"]).unwrap().run;
+    let times = Times { poll_interval, request_timeout };
+    let text = |time: Duration| match time.as_secs() {
+        seconds @ 0..=120 => format!("{seconds} s"),
+        seconds @ 3600.. => format!("{} h", seconds / 3600),
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{} min", f64::from(u32::try_from(seconds).unwrap()) / 60.0),
+    };
+    let range = |first, last| format!("{} to {}", text(first), text(last));
+    let expected = [
+        text(times.longest_blindness()),
+        text(times.grace()),
+        text(times.slow_look()),
+        text(times.slow_look() + times.grace()),
+        text(times.contested_window()),
+        range(times.hold(0), times.hold(u32::MAX)),
+        range(times.credential_probe(0), times.credential_probe(u32::MAX)),
+        range(times.backoff(0, 0.0), times.backoff(u32::MAX, 0.0)),
+        text(times.longest_wait()),
+        text(times.breaker_probe()),
+        text(times.request_lifetime()),
+        text(Times::CONNECT.min(request_timeout)),
+    ];
+    let rows = table("docs/design.md", "| what follows from P and T | value | by default |");
+    let documented: Vec<_> =
+        rows.iter().map(|row| row.trim_end_matches(" |").rsplit(" | ").next().unwrap()).collect();
+    assert_eq!(documented, expected);
+}
+
+#[test]
 fn links_lead_to_files() {
     let mut links = 0;
     for document in [
@@ -200,6 +249,10 @@ fn links_lead_to_files() {
         "docs/gitops.md",
         "docs/kind.md",
         "docs/metrics.md",
+        "docs/performance.md",
+        "tests/apiserver/README.md",
+        "tests/simulator/README.md",
+        "tests/testbed/README.md",
     ] {
         let text = read(document);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
