@@ -3,21 +3,23 @@
 //!
 //! The story in one breath: [`controller`] watches the resources into an index and puts the
 //! deployments that they name into a work queue; a worker takes one and makes a pass of
-//! [`reconcile`] over it, with what [`resources`] and [`remote`] know, through the client in [`qoder`]. The
-//! decision and everything that follows from it are pure functions, [`times`] has every span of time, and
-//! [`env`](mod@env) is the only source of chance.
+//! [`reconcile`] over it, with what [`resources`] and [`remote`] know. A pass may begin one write, which goes
+//! out through the client in [`qoder`], beside the workers; another pass follows its end. The decision, and what
+//! a status says, are pure functions; [`times`] has the times that follow from the flags; [`env`](mod@env) is the
+//! only source of chance and of wall-clock time.
 //!
 //! ```text
-//! Kubernetes --watch--> index --key--> work queue --> workers: reconcile(key) --status--> Kubernetes
-//!                         |               ^   ^             |        |
-//!                    binds ids            |   |             |        +--permit?--> account --> pause / unpause
-//!                         v               |   +--its turn---+--------<-----------+
-//!                      observer --changed-+                 |
-//!                         ^  (list or get)  <----demand-----+
+//! Kubernetes --watch--> index --key--> work queue --key--> worker: one pass --status--> Kubernetes
+//!                         |              ^  ^  ^             |   |
+//!                    binds ids           |  |  |             |   +--permit?--> account
+//!                         v              |  |  +--granted----|--------------------+
+//!                      observer -changed-+  |                +--begins--> write ------> pause / unpause
+//!                         ^ (list or get)   +--ended---------|--------------+
+//!                         +------------------<--demand-------+
 //! ```
 //!
-//! Dependencies point one way: `controller` -> `reconcile` -> `resources` -> `remote` -> `qoder`, and everything
-//! -> `api`.
+//! Dependencies point one way: `controller` -> `reconcile` -> `resources` -> `remote` -> `qoder`, and all of
+//! them -> `api`.
 
 #![cfg_attr(
     test,
