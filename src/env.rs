@@ -1,5 +1,5 @@
-//! The one source of chance and of wall-clock time. A test has its own, and with it repeats a run
-//! to the letter.
+//! The only source of chance and of wall-clock time. A test has one of its own, and can repeat a run
+//! exactly.
 
 use std::{
     fmt,
@@ -30,7 +30,7 @@ enum Clock {
 }
 
 impl Env {
-    /// What the operator runs with: the machine's clock, and a seed of the machine's.
+    /// What the operator runs with: the machine's clock, and a random seed.
     #[must_use]
     pub fn real() -> Self {
         Self::new(Rng::new(), Clock::Machine)
@@ -47,13 +47,13 @@ impl Env {
         Self(Arc::new(Inner { chance: Mutex::new(chance), clock }))
     }
 
-    /// A number from 0 to 1, without 1.
+    /// A number in 0..1.
     #[must_use]
     pub fn jitter(&self) -> f64 {
         lock(&self.0.chance).f64()
     }
 
-    /// A name that no other has: a UUID of version 4. It is no secret.
+    /// A unique name: a UUID of version 4. It is not a secret.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         let random = lock(&self.0.chance).u128(..);

@@ -1,5 +1,5 @@
 //! A fair queue: keys in lanes, and within a lane round robin over namespaces, so that one
-//! namespace with ten thousand keys does not delay another's one. No clock, no runtime.
+//! namespace with ten thousand keys does not delay the only key of another. No clock, no runtime.
 
 use std::{
     collections::{BTreeMap, VecDeque},

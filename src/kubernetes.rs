@@ -1,4 +1,4 @@
-//! The client of the Kubernetes API, built here alone, with every wait bounded.
+//! The client of the Kubernetes API, with every wait bounded. It is built only here.
 //!
 //! The client that kube builds by itself waits without end for the head of an answer and for the
 //! next event of a watch, keeps connections that are long dead, repeats what its caller has
@@ -76,7 +76,7 @@ pub fn client(config: &Config) -> Result<Client, ClientError> {
             over(config.rustls_https_connector_with_connector(tunnel)?, config)
         }
         Some("https") => {
-            // The proxy has a certificate of its own, and no business with that of the cluster.
+            // The proxy has a certificate of its own; that of the cluster does not concern it.
             let tls = Config::new(url.clone()).rustls_https_connector_with_connector(tcp)?;
             let tunnel = authorized(Tunnel::new(url, tls), &proxy);
             over(config.rustls_https_connector_with_connector(tunnel)?, config)
@@ -117,8 +117,8 @@ where
     Ok(bounded(service, &config.default_namespace))
 }
 
-/// This service as a client that waits for nothing without end: neither for the head of an answer,
-/// which is also the start of a watch, nor for the next piece of a body.
+/// This service as a client whose every wait has a bound: for the head of an answer, which is also
+/// the start of a watch, and for the next piece of a body.
 pub fn bounded<S, B>(service: S, default_namespace: &str) -> Client
 where
     S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
@@ -140,12 +140,12 @@ where
 /// not say which. A URL that both name is taken for the environment's.
 fn proxy(config: &Config) -> Result<Option<Intercept>, ClientError> {
     let Some(url) = &config.proxy_url else {
-        // In a cluster, its API is next door.
+        // Inside a cluster its API is reached directly.
         return Ok(None);
     };
     if !is_of_environment(url) {
-        // Whoever names a proxy for this one cluster means it, also for a loopback address, which
-        // is then at the far end.
+        // Whoever names a proxy for this one cluster means it, also for a loopback address: that is
+        // then the proxy's own machine.
         let named = Matcher::builder().all(url.to_string()).build();
         return named.intercept(&config.cluster_url).map(Some).ok_or(ClientError::Proxy);
     }

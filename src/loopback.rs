@@ -1,4 +1,5 @@
-//! Which hosts are this machine: what goes there needs no TLS, and never a proxy.
+//! Which hosts are this machine: what goes there needs no TLS, and no proxy that the
+//! environment names.
 
 use std::net::IpAddr;
 

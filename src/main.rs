@@ -49,7 +49,7 @@ fn start(
     command: impl AsyncFnOnce(&RunArgs) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     telemetry::init(args.log_format);
-    // kube and reqwest must meet the same provider, and neither brings one.
+    // kube and reqwest must find the same provider, and neither brings one.
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| "failed to install the TLS provider: there is one already")?;

@@ -14,7 +14,7 @@ use prometheus_client::{
 
 use crate::qoder::Operation;
 
-/// All of them.
+/// The metrics of the process.
 pub struct Metrics {
     registry: Mutex<Registry>,
     api_requests: Family<ApiRequest, Counter>,
@@ -82,12 +82,12 @@ struct DeploymentState {
     status: &'static str,
 }
 
-/// What is counted when it is asked for, and not when it changes.
+/// What is counted at each scrape, and not at each change.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Keys in the work queue.
     pub queue_depth: usize,
-    /// Keys that wait for their turn to write.
+    /// Deployments that wait for a permit to write.
     pub writes_waiting: usize,
     /// Whether the breaker is open.
     pub breaker_open: bool,

@@ -30,12 +30,12 @@ impl Server {
     /// Binds the address.
     ///
     /// # Errors
-    /// The address is not to be had.
+    /// The address cannot be bound.
     pub async fn bind(address: SocketAddr, view: View, metrics: Arc<Metrics>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         tracing::info!(addr = %listener.local_addr()?, "listening");
         let router = Router::new()
-            // The answer itself shows that the one thread that everything runs on turns.
+            // The answer itself shows that the one thread, on which everything runs, is not stuck.
             .route("/livez", get(|| async { "ok" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics_text))

@@ -10,7 +10,7 @@ use crate::config::{LogFormat, is_unset};
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
         .ok()
-        // What an empty one stands for is "error".
+        // An empty one would mean "error".
         .filter(|_| !is_unset(EnvFilter::DEFAULT_ENV))
         .unwrap_or_else(|| EnvFilter::new("warn,qoder_operator=info,kube_runtime=error"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

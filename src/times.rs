@@ -1,9 +1,9 @@
-//! Every span of time the operator knows, derived from two flags, so that a test with small ones
-//! runs the shipped arithmetic.
+//! The times that the operator keeps, most of them derived from two flags, so that a test with small
+//! ones runs the shipped arithmetic.
 
 use std::time::Duration;
 
-/// The two flags that all other times follow from.
+/// The two flags that other times follow from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
     /// P, `--poll-interval`: how often the remote fleet is read.
@@ -52,7 +52,7 @@ impl Times {
         self.poll_interval * 3
     }
 
-    /// How old the last look at a deployment may be: nothing older is published as the present state.
+    /// How old the last look at a deployment may be for Ready=True, where polls renew it.
     #[must_use]
     pub fn longest_blindness(&self) -> Duration {
         self.grace() + self.poll_interval
@@ -82,8 +82,8 @@ impl Times {
         self.poll_interval * 120
     }
 
-    /// How long after the `n`th 401 (from 0) the credential is tried again. However rarely is polled: a
-    /// token that was put right should not wait for it.
+    /// How long after the `n`th 401 (from 0) the credential is tried again. It has bounds of its own: a
+    /// token that was put right should not wait for a long poll interval.
     #[must_use]
     pub fn credential_probe(&self, n: u32) -> Duration {
         let first = self.poll_interval.min(Duration::from_secs(30));

@@ -23,7 +23,7 @@ pub const FIELD_MANAGER: &str = "qoder-operator";
 /// that kstatus never takes a new resource for a finished one.
 pub const NEVER_OBSERVED: i64 = -1;
 
-/// Longest name, in characters, that the status mirrors: an archive appends to a name of 256.
+/// Longest name, in characters, that the status mirrors: archiving appends to a name of 256.
 pub const MAX_NAME: usize = 320;
 /// Longest of the other strings, in characters, that the status mirrors.
 pub const MAX_TEXT: usize = 256;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 pub enum ConditionType {
     /// The remote is as wished, or nothing is wished. Always present.
     Ready,
-    /// Work is under way or will be tried again. Only there while it holds.
+    /// Work is under way, or will be tried again. Present only while True.
     Reconciling,
-    /// A person has to do something. Only there while it holds.
+    /// A person has to do something. Present only while True.
     Stalled,
     /// The *remote* deployment is paused. Always present.
     Paused,

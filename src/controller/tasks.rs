@@ -11,7 +11,7 @@ pub struct Tasks {
     names: BTreeMap<task::Id, String>,
 }
 
-/// A background task is not there any more.
+/// A background task has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Died {
     /// It returned.

@@ -57,7 +57,7 @@ impl View {
         futures::future::select_all(syncs).await;
     }
 
-    /// What is counted when it is asked for.
+    /// What is counted at each scrape.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut conditions = BTreeMap::new();

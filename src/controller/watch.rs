@@ -29,7 +29,7 @@ type Guarded = DeserializeGuard<QoderDeployment>;
 
 /// The first wait until a watch that failed is started again; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(800);
-/// client-go's backoff goes on to 30 s; here people wait.
+/// client-go's backoff grows to 30 s; here people are waiting.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long the server keeps one watch open, in seconds: shorter than the silence that counts as a lost
@@ -109,7 +109,7 @@ struct Follower {
     resources: Arc<Resources>,
     namespace: Option<String>,
     sync: watch::Sender<Sync>,
-    /// When the list began that is under way, or was last.
+    /// When the list that is under way, or the last one, began.
     list: Instant,
 }
 

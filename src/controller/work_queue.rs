@@ -13,8 +13,8 @@ use crate::{
     fair_queue::{FairQueue, Lane},
 };
 
-/// The deployments that wait to be looked at. All of them do, once, at the start: what holds them is
-/// of a kind that gives its memory back.
+/// The deployments that wait to be looked at. At the start all of them do: what holds them is of a kind
+/// that gives its memory back.
 #[derive(Default)]
 pub struct WorkQueue {
     ready: FairQueue<DeploymentId>,

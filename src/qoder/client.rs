@@ -71,7 +71,7 @@ pub struct ListQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// The origin and path of the API, checked: nothing but it is ever called.
+/// The origin and path of the API, checked. Nothing else is ever called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
     url: String,
@@ -131,7 +131,7 @@ impl BaseUrl {
     }
 }
 
-/// The API client. It neither retries nor waits nor keeps a token: those are its caller's.
+/// The API client. It does not retry, wait or keep a token: its caller does.
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -141,8 +141,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// `workspace` goes into the header `qoder-workspace-id` of every call. `env` names the
-    /// requests, and tells how far off a date in `Retry-After` is.
+    /// `workspace` goes into the header `qoder-workspace-id` of every call. `env` gives
+    /// each request its id, and the wall clock that a date in `Retry-After` counts from.
     #[must_use]
     pub fn new(
         transport: Arc<dyn Transport>,

@@ -1,5 +1,5 @@
 //! JSON, read leniently: of an object only the fields that are asked for, each as it stands. What
-//! is in the others, and text that is no Unicode, cannot make the rest unreadable.
+//! is in the others, and text that is not Unicode, cannot make the rest unreadable.
 
 use std::{borrow::Cow, fmt};
 
@@ -17,12 +17,12 @@ pub(super) enum Field<'a> {
     Absent,
     /// One value, as JSON.
     Value(&'a str),
-    /// Several values: which of them is meant, nobody can say.
+    /// Several values: nobody can say which one is meant.
     Repeated,
 }
 
 impl<'a> Field<'a> {
-    /// What the field is with this value after what was seen of it before.
+    /// The field, when this value comes after what was seen of it before.
     pub(super) fn after(seen: Option<Self>, json: &'a RawValue) -> Self {
         match (seen, json.get()) {
             (None, "null") => Self::Absent,
@@ -40,7 +40,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The body as text. Bytes that are no UTF-8 become U+FFFD.
+/// The body as text. Bytes that are not UTF-8 become U+FFFD.
 pub(super) fn body(bytes: &[u8]) -> Cow<'_, str> {
     // The check alone is several times as fast as the search for what must be replaced.
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)

@@ -33,7 +33,7 @@ pub enum Item {
 /// One page of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The entries that could be told apart.
+    /// The entries that name a deployment.
     pub items: Vec<Item>,
     /// Where the next page starts; `None`: this is the last.
     pub next: Option<Cursor>,
@@ -53,7 +53,7 @@ pub enum Cursor {
 pub(super) fn page(answer: &[u8]) -> Result<Page, ApiError> {
     const NO_PAGE: ApiError = ApiError::Invalid("not a page of a list");
     let answer = body(answer);
-    // An entry that is no object stops the quick way; the other one goes around it.
+    // An entry that is not an object stops the quick way; the other way skips it.
     let fields = fields(&answer, Entries::Quick).or_else(|| fields(&answer, Entries::OneByOne));
     let (items, [has_more, last_id, next_page]) = fields.ok_or(NO_PAGE)?;
     let next = match has_more {
@@ -83,8 +83,8 @@ fn item(fields: [Field<'_>; 6]) -> Option<Item> {
     })
 }
 
-/// `data`; then `has_more`, `last_id` and `next_page`. `None`: it is no page, or cannot be read
-/// that way.
+/// `data`; then `has_more`, `last_id` and `next_page`. `None`: it is not a page, or cannot be
+/// read that way.
 fn fields(answer: &str, entries: Entries) -> Option<(Vec<Item>, [Field<'_>; 3])> {
     let mut json = serde_json::Deserializer::from_str(answer);
     let (items, others) = json.deserialize_map(entries).ok()?;
@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for Entries {
     }
 }
 
-/// The entries that could be told apart. Nothing is kept of the others.
+/// The entries that name a deployment. Nothing is kept of the others.
 struct Items(Entries);
 
 impl<'de> DeserializeSeed<'de> for Items {

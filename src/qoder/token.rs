@@ -9,7 +9,7 @@ use http::HeaderValue;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(HeaderValue);
 
-/// Why a text is no token. Names positions, never values.
+/// Why a text is not a token. Names positions, never values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidToken {
     /// Nothing but at most one newline.
@@ -74,7 +74,7 @@ pub enum TokenError {
     /// The file cannot be read.
     #[error("failed to read the token file")]
     Read(#[source] io::Error),
-    /// What was read is no token.
+    /// What was read is not a token.
     #[error(transparent)]
     Invalid(#[from] InvalidToken),
 }

@@ -42,9 +42,9 @@ pub enum SendError {
 pub struct HttpTransport(reqwest::Client);
 
 impl HttpTransport {
-    /// `request_timeout` bounds the whole exchange, and connecting is bounded by itself. Requests
-    /// go through the proxy that the environment names for this base URL, never to loopback: the
-    /// token would leave the machine in clear.
+    /// `request_timeout` bounds the whole exchange; connecting has a bound of its own. Requests go
+    /// through the proxy that the environment names for this base URL, but not to loopback: the
+    /// token would leave the machine in the clear.
     ///
     /// # Errors
     /// The TLS configuration cannot be built.

@@ -22,7 +22,7 @@ pub struct Deployment {
     pub archived_at: Option<Timestamp>,
     /// The name.
     pub name: Option<String>,
-    /// The schedule; `None`: it has none, or what it has is no object.
+    /// The schedule; `None`: it has none, or one that is not an object.
     pub schedule: Option<Schedule>,
 }
 
@@ -121,8 +121,7 @@ pub(super) fn described(
     (id, deployment())
 }
 
-/// When it was archived, if it was. An empty text is no time, and no reason to think that there
-/// is one.
+/// When it was archived, if it was. An empty text counts as absent.
 fn time(archived_at: Field<'_>) -> Result<Option<Timestamp>, ApiError> {
     const NO_TIME: ApiError = ApiError::Invalid("a deployment whose archived_at is no time");
     match archived_at {

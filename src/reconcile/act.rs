@@ -1,5 +1,5 @@
 //! Step 3: the one write that the owner asks for. It begins here, after the fresh read; whoever runs the pass
-//! awaits its end, so that a remote that hangs keeps no worker from its work.
+//! awaits its end, so that a remote that hangs does not occupy a worker.
 
 use std::sync::Arc;
 
@@ -132,7 +132,7 @@ impl Reconciler {
 
     /// Sends the write that has begun, and lets everyone know how it ended.
     pub async fn send(&self, Sending { resource, write }: Sending) {
-        // Without an end, it has woken the deployment already: it waits for another permit.
+        // If it was not sent, that has woken the deployment already, to ask for another permit.
         let Some((write, outcome)) = write.send().await else { return };
         if outcome == Outcome::Done {
             self.note_done(&resource, &write);

@@ -28,8 +28,8 @@ pub enum KubernetesError {
     /// It did not answer in time.
     #[error("the Kubernetes API did not answer within {} s", Times::KUBERNETES_CALL.as_secs())]
     TimedOut,
-    /// It knows no such resource. Only a watch says that it is gone: this may be a proxy's word, or that of
-    /// a server that starts.
+    /// It knows no such resource. Only a watch says that it is gone: this may come from a proxy, or from a
+    /// server that is starting.
     #[error("the Kubernetes API does not find the resource")]
     NotFound,
 }

@@ -98,7 +98,7 @@ pub fn decide(s: &Situation) -> Decision {
         CredentialState::Missing => return say(Verdict::CredentialMissing),
         CredentialState::Rejected(Age::Stale) => return say(Verdict::CredentialRejected),
         CredentialState::Rejected(Age::WithinGrace) => {
-            // What was seen too long ago does not stand because a 401 came since.
+            // What was seen too long ago does not stand merely because a 401 has come since.
             let age = match s.knowledge {
                 Knowledge::Failed { age, .. } => age,
                 Knowledge::Nothing | Knowledge::Known { .. } => Age::WithinGrace,

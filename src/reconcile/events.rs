@@ -1,4 +1,4 @@
-//! Which event tells of a change. Pure: one for a change or an attempt, none that says "still".
+//! Which event tells of a change. Pure. There is one for each change, and none that says "still".
 
 use super::settle::Ready;
 use crate::{api::Reason, qoder::Verb, resources::Resource};

@@ -25,7 +25,7 @@ pub enum Writes {
 /// What a pass leaves to be done.
 #[derive(Default)]
 pub struct Pass {
-    /// The write that has begun, to be awaited by somebody who keeps no worker from its work.
+    /// The write that has begun, to be awaited outside of the workers.
     pub sending: Option<Sending>,
     /// When to look again, if nothing happens before.
     pub again: Option<Instant>,

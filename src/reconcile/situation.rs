@@ -41,7 +41,7 @@ pub struct Situation {
     pub held: bool,
     /// Writes to this deployment are refused for this generation and token.
     pub writes_refused: bool,
-    /// What stands before the next write.
+    /// What holds the next write back.
     pub before_write: BeforeWrite,
     /// A pause that is under way, or whose outcome is unknown, may still take effect.
     pub pause_may_land: bool,
@@ -73,7 +73,7 @@ pub enum Age {
     Stale,
 }
 
-/// What stands before the next write.
+/// What holds the next write back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BeforeWrite {
     /// Nothing.

@@ -139,7 +139,7 @@ impl Snapshot {
         if self.now < end { Age::WithinGrace } else { Age::Stale }
     }
 
-    /// Up to when the last look is good enough to let stand what it has shown.
+    /// Until when what the last look has shown may stand.
     fn sight_end(&self) -> Option<Instant> {
         let blindness = if self.is_stalled() {
             self.times.slow_look() + self.times.grace()
@@ -203,7 +203,7 @@ impl Snapshot {
         Some(observed.started + self.times.slow_look())
     }
 
-    /// From when on a read has to have started that answers this resource. A list under way may do.
+    /// From when on a read that answers this resource has to have started. A list under way may be one.
     #[must_use]
     pub fn newer_than(&self, resource: &Resource) -> Instant {
         let entry = self.view.entry.as_ref();

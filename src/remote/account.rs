@@ -1,5 +1,5 @@
 //! One credential and what it may send when: the gate of the token, the budget, the permits to write.
-//! Every request has a ticket, and every ticket ends. Pure but for reading the token.
+//! Every request has a ticket, and every ticket ends. Pure, except for reading the token.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct Account {
 pub struct Ticket {
     /// The token to send it with.
     pub token: Token,
-    /// Which token that is: what it meets with says nothing about a later one.
+    /// Which token that is: how it is answered says nothing about a later one.
     pub epoch: u64,
     kind: Kind,
     sent: Sent,
@@ -157,7 +157,7 @@ impl Account {
         Some(self.budget.earliest(Kind::Write, reserved, now)?.max(room_at))
     }
 
-    /// Grants the next permit, if the time has come, to the one who has waited for it longest.
+    /// Grants the next permit, if the time has come, to the deployment whose turn it is.
     pub fn grant(&mut self, now: Instant) -> Option<DeploymentId> {
         if self.next_grant(now)? > now {
             return None;
@@ -186,7 +186,7 @@ impl Account {
         }
     }
 
-    /// A request is given up without an end.
+    /// A request is given up before it has ended.
     pub fn let_go(&mut self, ticket: &Ticket) {
         self.credential.let_go(ticket.probe);
         self.budget.let_go(ticket.sent);
@@ -222,7 +222,7 @@ fn ending(error: Option<&ApiError>) -> Ending {
     match (error, error.and_then(ApiError::status)) {
         (_, Some(StatusCode::TOO_MANY_REQUESTS)) => Ending::Throttled(asked),
         (_, Some(status)) if status.is_server_error() => Ending::Failed(asked),
-        // An answer that is too large is one.
+        // An answer that is too large is an answer.
         (Some(ApiError::Send(SendError::TooLarge(_))), None) => Ending::Answered,
         (Some(ApiError::Send(_)), None) => Ending::Failed(None),
         _ => Ending::Answered,

@@ -66,7 +66,7 @@ pub struct Budget {
     times: Times,
     reads: Rate,
     writes: Rate,
-    /// Nothing leaves before this.
+    /// Nothing is sent before this.
     throttled_until: Option<Instant>,
     /// 429s in a row that asked for no particular wait, and when the last was booked.
     throttles: Row,
@@ -97,7 +97,7 @@ impl Row {
 }
 
 impl Budget {
-    /// A budget that nothing was taken from.
+    /// A budget of which nothing is used yet.
     #[must_use]
     pub fn new(rates: Rates, times: Times) -> Self {
         Self {
@@ -158,7 +158,7 @@ impl Budget {
         Sent { kind, at: now, probe }
     }
 
-    /// A request is given up without an end: the next one may be the breaker's probe.
+    /// A request is given up before it has ended: the next one may be the breaker's probe.
     pub fn let_go(&mut self, sent: Sent) {
         self.probe.end(sent.probe);
     }

@@ -19,9 +19,9 @@ use crate::{
 /// The bound deployments.
 #[derive(Default, Clone)]
 pub struct Cache {
-    /// Behind pointers: a table has room to grow, and entries need not be what it is made of.
+    /// Behind pointers: a table keeps spare room, and that should not be as large as entries are.
     entries: BTreeMap<DeploymentId, Box<Entry>>,
-    /// When the last list began that came to its end: it has looked at all that it could have shown.
+    /// When the last list that came to its end began: it has looked at all that it could have shown.
     listed: Option<Instant>,
 }
 
@@ -57,7 +57,7 @@ impl Cache {
         Some(self.entries.get(id)?.looked_at(self.listed))
     }
 
-    /// When each deployment was looked at last, those aside that are looked at slowly.
+    /// When each deployment was looked at last, except those that are looked at slowly.
     pub fn looks(&self) -> impl Iterator<Item = (&DeploymentId, Instant)> {
         let looks = self.entries.iter().filter(|(_, entry)| !entry.is_stalled());
         looks.map(|(id, entry)| (id, entry.looked_at(self.listed)))
@@ -77,7 +77,7 @@ impl Cache {
         }
     }
 
-    /// The deployments for which a read is demanded that may start now, and where they are to be found:
+    /// The deployments for which a read is demanded and may start now, and where they are to be found:
     /// those demanded first come first, but what is in no list comes last.
     #[must_use]
     pub fn demands(&self, now: Instant) -> Vec<(DeploymentId, Place)> {
@@ -90,7 +90,7 @@ impl Cache {
         demanded.into_iter().map(|(place, _, id)| (id.clone(), place)).collect()
     }
 
-    /// When the next read may start that is demanded for later.
+    /// When the next read that is demanded for later may start.
     #[must_use]
     pub fn next_demand(&self, now: Instant) -> Option<Instant> {
         self.entries.values().filter_map(|entry| entry.demanded).filter(|since| *since > now).min()
@@ -101,7 +101,7 @@ impl Cache {
         self.entries.values().map(|entry| entry.place())
     }
 
-    /// When the oldest of the observations was made that a poll renews.
+    /// When the oldest of the observations that a poll renews was made.
     #[must_use]
     pub fn oldest_listed(&self) -> Option<Instant> {
         let listed = self.entries.values().filter(|entry| entry.place() != Place::Nowhere);
@@ -196,8 +196,8 @@ impl Cache {
     }
 
     /// Puts a failed read in. Returns whether anyone should look at it: it is the first of its
-    /// row, or the read was demanded. `jitter` is in 0..1. A failure of a read that started before what
-    /// is known counted says nothing.
+    /// row, or the read was demanded. `jitter` is in 0..1. A failed read that started before what is
+    /// known became valid says nothing.
     pub fn fail(
         &mut self,
         id: &DeploymentId,

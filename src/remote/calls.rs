@@ -22,7 +22,7 @@ pub struct Called<T> {
     pub epoch: u64,
 }
 
-/// A call that is on its way. Should it be dropped (its task panics), its ticket is let go.
+/// A call that is on its way. If it is dropped (its task panics), its ticket is let go.
 struct UnderWay<'a> {
     remote: &'a Remote,
     ticket: Option<Ticket>,

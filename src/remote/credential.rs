@@ -1,5 +1,5 @@
-//! The credential: which token there is, what it is worth, and who may try it after a 401. Pure but
-//! for reading the token: time is an argument.
+//! The credential: which token there is, what it is worth, and who may try it after a 401. Pure,
+//! except for reading the token: time is an argument.
 
 use tokio::time::Instant;
 
@@ -131,12 +131,12 @@ impl Credential {
         self.probe.begin()
     }
 
-    /// The request is given up without an end: the next one may be the probe.
+    /// The request is given up before it has ended: the next one may be the probe.
     pub fn let_go(&mut self, probe: Option<ProbeId>) {
         self.probe.end(probe);
     }
 
-    /// A request has ended that was sent with the token of `epoch`. A token that was replaced meanwhile
+    /// A request that was sent with the token of `epoch` has ended. A token that was replaced meanwhile
     /// is not judged by what its predecessor was told. While it is rejected, only the probe says
     /// something new: everything else was sent before.
     pub fn ended(&mut self, epoch: u64, probe: Option<ProbeId>, verdict: Verdict, now: Instant) {

@@ -1,4 +1,4 @@
-//! What is known of one deployment: the last observation, the failures since, and how old a look it is.
+//! What is known of one deployment: the last observation, the failures since, and how old the last look is.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Entry {
     pub failure: Option<Box<Failure>>,
     /// A read that starts at this time or later is demanded.
     pub(super) demanded: Option<Instant>,
-    /// The list that should have shown it, and did not, began then: only a GET can tell why.
+    /// When the list that should have shown it, and did not, began: only a GET can tell why.
     pub(super) missed: Option<Instant>,
     /// Until then a read that says the opposite of our own last write is taken for one that lags.
     pub(super) echo_end: Option<Instant>,

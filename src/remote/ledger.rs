@@ -27,7 +27,7 @@ impl Ledger {
         self.writes.entry(id.clone()).or_default()
     }
 
-    /// Takes the note that a 409 waits for its meaning.
+    /// Takes the note that the meaning of a 409 is still open.
     pub fn take_conflict(&mut self, id: &DeploymentId) -> bool {
         self.writes.get_mut(id).is_some_and(|writes| writes.take_conflict())
     }

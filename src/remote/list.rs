@@ -83,7 +83,7 @@ impl Observer {
             let mut state = self.remote.state();
             seen.update(&mut state.size, scope);
             if scope == Scope::Live && query.limit == limit {
-                // It may have been a bad moment that made pages smaller.
+                // Pages may have become smaller because of a bad moment.
                 state.size.page = (limit * 2).min(state.size.largest_page);
             }
             state.cache.list_ended(scope, started)
@@ -94,8 +94,8 @@ impl Observer {
         true
     }
 
-    /// No list says anything now. Where GETs are answered, everything gets one; else every deployment that
-    /// a list would show is unread.
+    /// The list has failed. Where GETs are answered, each deployment gets one; else the read of each that a
+    /// list would have shown has failed.
     fn list_failed(&self, cause: ReadFailure, is_answer: bool, started: Instant) -> bool {
         self.note_lists(|lists| lists.failed(is_answer));
         let are_useless = self.remote.state().size.lists == Lists::Useless;

@@ -1,6 +1,6 @@
-//! What we know of the remote, and at what cost: the account whose credential and budget every call takes,
-//! the memory of our writes, the cache of observations, and the observer that makes them. All of it is one
-//! value for each credential, [`Remote`].
+//! What is known of the remote, and at what cost: the account, through which every call goes; the memory of
+//! our writes; the cache of observations; and the observer that makes them. All of it is one value for each
+//! credential, [`Remote`].
 
 mod account;
 mod budget;

@@ -40,7 +40,7 @@ impl Answer {
         }
     }
 
-    /// Whether the one says active and the other paused.
+    /// Whether one says active and the other paused.
     #[must_use]
     pub fn is_opposite_of(self, other: Self) -> bool {
         let is_paused = |answer| match answer {

@@ -59,8 +59,8 @@ impl Observer {
                 {
                     polls_until_full = Times::FULL_POLL;
                 }
-                // What was not worth a list any more, or is left open by it, is planned anew: it
-                // may have shown another half than was meant, or have come to nothing.
+                // What was no longer worth a list, or what the list has left open, is planned
+                // anew: it may have shown the other half, or have failed.
                 self.remote.plan_again();
                 continue;
             }
@@ -108,7 +108,7 @@ impl Observer {
         self.remote.plan_again();
     }
 
-    /// A rejected credential is tried again as long as anything is bound, also if there is nothing to read.
+    /// A rejected credential is tried again as long as anything is bound, even if there is nothing to read.
     async fn try_credential(&self) {
         let is_due = {
             let state = self.remote.state();
@@ -205,7 +205,7 @@ impl Observer {
         }
     }
 
-    /// A read has shown this deployment. It started then, with that token.
+    /// A read has shown this deployment. `read`: when it started, and with which token.
     pub(super) fn saw(&self, id: &DeploymentId, deployment: Deployment, read: (Instant, u64)) {
         self.learned(id, Answer::from(&deployment), Some(deployment), read);
     }
@@ -224,7 +224,7 @@ impl Observer {
         }
     }
 
-    /// A read that started then says nothing about these.
+    /// A read of these, which started at this time, has failed.
     pub(super) fn failed(&self, ids: &[DeploymentId], cause: ReadFailure, started: Instant) {
         for id in ids {
             let around = (Instant::now(), self.remote.times(), self.remote.env().jitter());
@@ -235,7 +235,7 @@ impl Observer {
         }
     }
 
-    /// Wakes what was looked at too long ago, for whatever reason: nobody else may have a word about it.
+    /// Wakes what was looked at too long ago, for whatever reason: nothing else may wake it.
     async fn tell_blindness(&self) {
         let limit = self.remote.times().longest_blindness();
         let mut told: Vec<DeploymentId> = Vec::new();

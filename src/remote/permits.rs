@@ -39,7 +39,7 @@ impl Permits {
         self.waiting.len()
     }
 
-    /// When there is room for one more write, and how many are to leave before it that hold a permit.
+    /// When there is room for one more write, and how many that hold a permit are to be sent before it.
     /// `None`: not before a write ends.
     pub fn room(&self, now: Instant) -> Option<(Instant, usize)> {
         let granted = || self.granted.values().copied().filter(|until| now < *until);
@@ -57,7 +57,7 @@ impl Permits {
         self.granted.insert(id.clone(), now + Times::PERMIT);
     }
 
-    /// Takes the one out who has waited longest.
+    /// Takes out the one whose turn it is: by lane, and then round robin over namespaces.
     pub fn next(&mut self) -> Option<DeploymentId> {
         self.waiting.pop()
     }

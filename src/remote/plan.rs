@@ -1,4 +1,4 @@
-//! What to read, at the fewest calls: a GET for each, a full list, or a list of the rarer half.
+//! What to read, with the fewest calls: a GET for each, a full list, or a list of the rarer half.
 //! Pure: chosen anew each time from what is wanted and how big the account is.
 
 use crate::qoder::Scope;
@@ -28,7 +28,7 @@ impl Place {
     }
 }
 
-/// How many deployments are wanted, by place; those that are in no list aside.
+/// How many deployments are wanted, by place, without those that are in no list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// [`Place::Active`].
@@ -90,11 +90,11 @@ pub struct Size {
 /// Whether lists are worth a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lists {
-    /// Nothing speaks against it.
+    /// They are, as far as anyone knows.
     Work,
     /// The last one failed: one GET shows whether it is the API or only its lists.
     Failed {
-        /// What it was answered speaks about lists, and not about whether the API is there.
+        /// Its answer says something about lists, and not about whether the API is there.
         is_answer: bool,
         /// That one GET was sent.
         is_explored: bool,
@@ -133,7 +133,7 @@ impl Lists {
         }
     }
 
-    /// A GET was answered by something that is not the API: it is not the lists.
+    /// A GET was answered by something that is not the API: lists are not to blame.
     pub fn get_misled(&mut self) {
         if *self == Self::Useless {
             *self = Self::Failed { is_answer: true, is_explored: true };
@@ -157,8 +157,8 @@ impl Size {
 pub enum Need {
     /// Observe exactly these.
     Demanded,
-    /// Notice what has changed among these: the absence of a change in the one half is as good as
-    /// its presence in the other.
+    /// Notice what has changed among these: what enters or leaves the half that is listed has left or
+    /// entered the other one.
     Changes,
     /// Observe all of these.
     Everything,

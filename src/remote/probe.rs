@@ -1,5 +1,5 @@
 //! One request at a time that tries whether a closed gate is open again: a rejected credential, an
-//! open breaker. It is owned: only its own end, or its being let go, makes room for the next.
+//! open breaker. Each try has an owner: only its own end, or its being let go, makes room for the next.
 
 /// Who tries.
 #[derive(Debug, Default)]

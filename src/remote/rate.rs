@@ -11,7 +11,7 @@ use crate::times::Times;
 const RECOVERY: f64 = 1.4;
 /// The window that the limits are kept in: a second, and a little room for jitter on the way.
 const WINDOW: Duration = Duration::from_millis(1010);
-/// How far below what the server let through the next rate is: right at it, jitter is a 429.
+/// How far below what the server let through the next rate is: exactly at it, a little jitter would cost a 429.
 const MARGIN: f64 = 0.99;
 
 /// Even spacing and the ring: a token bucket would allow a burst on top, a ring alone settles
@@ -31,7 +31,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A rate that nothing was sent at.
+    /// A rate at which nothing was sent yet.
     pub fn new(per_second: u32) -> Self {
         let per_second = per_second.max(1) as usize;
         Self {
@@ -71,8 +71,8 @@ impl Rate {
         (lowered * RECOVERY.powf(calm)).min(configured)
     }
 
-    /// The server has had enough. A lowered rate that it has borne until now is good; else what
-    /// it let through in the last second is what it lets through.
+    /// The server has refused one. A lowered rate that it has accepted until now is kept; else the
+    /// next rate is what it let through in the last second.
     pub fn lower(&mut self, now: Instant, free_at: Instant) {
         let borne = self.lowered.filter(|(_, kept_until)| now >= *kept_until);
         let rate = borne.map_or_else(|| self.let_through(now), |(rate, _)| rate);
@@ -95,7 +95,7 @@ impl Rate {
         }
     }
 
-    /// When the request leaves the window that has to, before one more may be sent.
+    /// When the window has room for one more, besides those `reserved`. `None`: nothing that was sent is in the way.
     pub fn window(&self, reserved: usize) -> Option<Instant> {
         let first = (self.sent.len() + reserved).checked_sub(self.per_second)?;
         self.sent.get(first).map(|first| *first + WINDOW)

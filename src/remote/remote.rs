@@ -110,7 +110,7 @@ impl Remote {
         self.demanded.notified().await;
     }
 
-    /// The demands are to be looked at (again).
+    /// The demands have to be planned (again).
     pub(super) fn plan_again(&self) {
         self.demanded.notify_one();
     }
@@ -164,7 +164,7 @@ impl Remote {
         self.credential.subscribe()
     }
 
-    /// Reads the token again and again: a mounted Secret changes without a word.
+    /// Reads the token again and again: a mounted Secret changes without notice.
     pub async fn watch_token(&self) {
         loop {
             tokio::time::sleep(Times::TOKEN_REREAD).await;
@@ -189,7 +189,7 @@ impl Remote {
         self.tell_credential();
     }
 
-    /// Tells all who care, if the credential has changed.
+    /// Tells everyone concerned, if the credential has changed.
     pub(super) fn tell_credential(&self) {
         let now = self.state().account.credential();
         let is_news = self.credential.send_if_modified(|told| std::mem::replace(told, now) != now);
@@ -208,7 +208,7 @@ impl Remote {
         self.state().ledger.reached(id, owner, reconcile_requested);
     }
 
-    /// Takes the note that a 409 waits for its meaning.
+    /// Takes the note that the meaning of a 409 is still open.
     pub fn take_conflict(&self, id: &DeploymentId) -> bool {
         self.state().ledger.take_conflict(id)
     }

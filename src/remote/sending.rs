@@ -1,5 +1,5 @@
-//! A write on its way: it is noted before it leaves, waits a moment for its place, and its end is booked
-//! however it comes.
+//! A write on its way: it is noted before it is sent, waits a moment for its place, and its end is booked
+//! whatever it is.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{fair_queue::Lane, qoder::Operation, times::Times};
 
-/// A write that is noted, and not ended. Should it be dropped (its task panics), it counts as lost.
+/// A write that is noted, and has not ended. If it is dropped (its task panics) after it was sent, it counts
+/// as lost.
 pub struct Sending {
     remote: Arc<Remote>,
     write: Option<Write>,
@@ -20,7 +21,7 @@ pub struct Sending {
 }
 
 impl Remote {
-    /// Notes the write: from now on nothing else is sent to the deployment, until it has ended. To be
+    /// Notes the write: from now on no other is sent to the deployment, until this one has ended. To be
     /// called with a permit.
     #[must_use]
     pub fn begin_write(self: &Arc<Self>, write: Write) -> Sending {

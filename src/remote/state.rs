@@ -85,13 +85,13 @@ impl State {
         ledger.forget(|id| cache.is_bound(id), now, times);
     }
 
-    /// A write leaves, or is about to: nothing else is sent to the deployment until it has ended.
+    /// A write is about to be sent: no other is sent to the deployment until it has ended.
     pub fn begin_write(&mut self, write: &Write, now: Instant) {
         self.ledger.note(&write.id).begun(write.verb, now);
     }
 
-    /// A write has ended that was sent: all that follows from it, at once. Its answer is an observation: of
-    /// what was asked for when it started, and newer than any read that started before it ended.
+    /// A write that was sent has ended: books all that follows from it, in one step. Its answer is an observation:
+    /// of what was asked for when it started, and newer than any read that started before it ended.
     pub fn end_write(
         &mut self,
         (write, ticket): (&Write, &Ticket),
@@ -116,7 +116,7 @@ impl State {
         outcome
     }
 
-    /// A write has ended that was not sent, or of which nothing more will be heard.
+    /// A write that was not sent, or of which nothing more will be heard, has ended.
     pub fn abandon_write(
         &mut self,
         write: &Write,

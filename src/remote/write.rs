@@ -1,4 +1,5 @@
-//! One write: what is sent for whom, and what may be concluded from how it ended ("Outcomes of a POST").
+//! One write: what is sent for whom, and what may be concluded from how it ended ("The outcome of a write"
+//! in `docs/design.md`).
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub struct Write {
     pub is_drift: bool,
 }
 
-/// A resource at one generation. Of resources this layer knows no more.
+/// A resource at one generation. This layer knows no more of resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requester {
     /// The uid of the resource.

@@ -82,8 +82,8 @@ pub struct End {
 }
 
 impl Writes {
-    /// Whether what was learned by a request that started and counted at these times still holds:
-    /// not after a later write of ours, nor past the end of a lost one that it could not see.
+    /// Whether what a request has shown still holds, by when it started and from when on it counts: not
+    /// after a later write of ours, nor past the end of a lost one that it could not see.
     #[must_use]
     pub fn is_valid(&self, started: Instant, valid_from: Instant, now: Instant) -> bool {
         let after_write = self.last.as_ref().is_none_or(|(ended, _)| valid_from >= *ended);
@@ -92,7 +92,7 @@ impl Writes {
         after_write && after_lost
     }
 
-    /// What a read has to have started after, to count: the last write, and the end of the last
+    /// A read has to have started after this to count: after the last write, and after the end of the last
     /// lost one that can land no more.
     #[must_use]
     pub fn valid_since(&self, now: Instant) -> Option<Instant> {
@@ -156,7 +156,7 @@ impl Writes {
         self.held_until
     }
 
-    /// When the first lost request, of those that still may, can take effect no more.
+    /// When the first of the lost requests that may still take effect can do so no more.
     #[must_use]
     pub fn lands_until(&self, now: Instant) -> Option<Instant> {
         let ends = [self.pause_lands_until, self.unpause_lands_until];
@@ -242,7 +242,7 @@ impl Writes {
         std::mem::take(&mut self.conflict)
     }
 
-    /// The owner has what it asks for: failures are forgotten, and it is this resource's state now.
+    /// The owner has what it asks for: failures are forgotten, and its resource counts as the last writer.
     pub(super) fn reached(&mut self, owner: &Requester, reconcile_requested: bool) {
         self.failures = 0;
         self.backoff = None;

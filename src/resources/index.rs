@@ -17,8 +17,8 @@ use crate::{api::DeploymentId, fair_queue::Lane};
 /// Where a copy of a resource came from. Copies come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// A list that began at this time: how things were then. It may go back behind what is held, after etcd was
-    /// restored, but not behind what was taken in since it began.
+    /// A list that began at this time: how things were then. It may be older than what is held, after etcd was
+    /// restored, but not older than what was taken in since it began.
     List(Instant),
     /// A watch event: inserts, and replaces what is older.
     Watch,
@@ -41,7 +41,7 @@ pub enum Change {
 /// All resources of the watched namespaces.
 #[derive(Default)]
 pub struct Index {
-    /// Behind pointers: tables have room to grow, and these need not be what it is made of.
+    /// Behind pointers: a table keeps spare room, and that should not be as large as these are.
     resources: BTreeMap<ResourceKey, Arc<Resource>>,
     /// The resources that name each deployment.
     bound: BTreeMap<DeploymentId, Vec<ResourceKey>>,
@@ -106,7 +106,7 @@ impl Index {
         self.resources.insert(resource.key.clone(), Arc::new(resource));
     }
 
-    /// The list that began then has brought this object, though not in a form that can be read: what is held
+    /// The list that began at this time has brought this object in a form that cannot be read: what is held
     /// stands.
     pub fn mark(&mut self, key: &ResourceKey, list: Instant) {
         if let Some(held) = self.resources.get_mut(key) {
@@ -138,7 +138,7 @@ impl Index {
         if same { self.remove(key) } else { None }
     }
 
-    /// Forgets what the list of one watch (of one namespace, or of all) did not bring that began at
+    /// Forgets what a list did not bring. It was the list of one watch (of one namespace, or of all), and began at
     /// this time. Returns the deployments that were named.
     pub fn sweep(&mut self, namespace: Option<&str>, list: Instant) -> Vec<DeploymentId> {
         let gone: Vec<_> = self
@@ -212,8 +212,8 @@ impl Index {
         self.resources.values().map(Arc::as_ref)
     }
 
-    /// In which namespace's turn the deployment is worked on, and in which lane: the first while a resource
-    /// waits for an answer to a changed spec, else the given one.
+    /// The namespace in whose turn the deployment is worked on, and the lane: the first while a resource waits
+    /// for an answer to a changed spec, else the given one.
     #[must_use]
     pub fn turn_of(&self, id: &DeploymentId, lane: Lane) -> Option<(Arc<str>, Lane)> {
         let bound = self.bound(id);
@@ -224,7 +224,7 @@ impl Index {
     }
 }
 
-/// Statuses of one resource that nothing has confirmed, at most so many.
+/// How many statuses of one resource are remembered, at most, that nothing has confirmed.
 const MOST_UNCONFIRMED: usize = 8;
 
 /// Who owns a deployment: the oldest of those that compete for it. `bound` is sorted, oldest first.

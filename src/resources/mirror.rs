@@ -1,4 +1,4 @@
-//! What a status mirrors of the remote, to and fro. Mirrored strings are cut to the bounds of the CRD, so that
+//! What a status mirrors of the remote, in both directions. Mirrored strings are cut to the bounds of the CRD, so that
 //! no remote value can make a status invalid. Pure.
 
 use crate::{

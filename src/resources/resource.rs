@@ -65,7 +65,7 @@ pub struct Resource {
     pub reconcile_request: Option<Box<Request>>,
     /// When this copy was taken in.
     pub taken_in: Instant,
-    /// When the list began that brought it last: it is the mark of that list.
+    /// When the list that brought it last began: the mark of that list.
     pub listed: Option<Instant>,
     /// When this generation was first seen.
     pub generation_seen: Instant,
@@ -134,8 +134,8 @@ impl Resource {
         })
     }
 
-    /// This copy, as the successor of an older copy of the same uid: what did not change was
-    /// first seen when it was first seen, and only a status that we did not write replaces what is
+    /// This copy, as the successor of an older copy of the same uid: what did not change keeps the time
+    /// at which it was first seen, and only a status that we did not write replaces what is
     /// remembered.
     #[must_use]
     pub fn after(mut self, older: &Self) -> Self {
@@ -197,7 +197,7 @@ impl Resource {
             && value(self.reconcile_request.as_deref()) == value(other.reconcile_request.as_deref())
     }
 
-    /// Whether a reconcile of the one would see anything that a reconcile of the other does not.
+    /// Whether a reconcile would see the same in both.
     #[must_use]
     pub fn is_same_work(&self, other: &Self) -> bool {
         self.asks_the_same(other)
@@ -240,7 +240,7 @@ fn unhandled(request: &Request, handled: Option<&str>) -> Option<Instant> {
     (handled != Some(&*request.value)).then_some(request.seen)
 }
 
-/// The object's resourceVersion as a number. 0, which is older than any, where it is none.
+/// The object's resourceVersion as a number. 0, which is older than any, where it is not one.
 fn version(object: &QoderDeployment) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
 }

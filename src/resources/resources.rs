@@ -1,5 +1,5 @@
-//! The resources as the operator knows them: copies come in, from lists, watches and reads, and go; what
-//! they bind follows, and what they uncover is woken.
+//! The resources as the operator knows them: copies come in, from lists, watches and reads, and go. The
+//! deployments that they name are bound, and woken where there is something to do.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -37,7 +37,7 @@ impl Resources {
         lock(&self.index)
     }
 
-    /// Takes a copy of a resource in. Whatever work that uncovers is woken here: nobody can drop it.
+    /// Takes a copy of a resource in. If there is something to do, it is woken here, so that no caller can forget it.
     pub fn take_in(&self, object: &QoderDeployment, source: Source) {
         let resource = match Resource::new(object, Instant::now()) {
             Ok(resource) => resource,
@@ -70,7 +70,7 @@ impl Resources {
         }
     }
 
-    /// The list that began then has brought an object that cannot be read: what is held of it stands.
+    /// The list that began at this time has brought an object that cannot be read: what is held of it stands.
     pub fn keep(&self, key: &ResourceKey, list: Instant) {
         self.index().mark(key, list);
     }
