@@ -205,7 +205,7 @@ impl Metrics {
         );
         r.register(
             "qoder_writes_waiting",
-            "Deployments that wait for their turn to write",
+            "Deployments that wait for a permit to write",
             self.writes_waiting.clone(),
         );
     }

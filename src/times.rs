@@ -25,6 +25,10 @@ impl Times {
     pub const ECHO: Duration = Duration::from_secs(2);
     /// The least time between the starts of two pages of a list; the vendor asks for it.
     pub const PAGE_SPACING: Duration = Duration::from_millis(100);
+    /// How long the statuses may take, at the end of the process, of what the last writes have changed.
+    pub const LAST_STATUSES: Duration = Duration::from_secs(10);
+    /// How long events may take to be published at the end of the process.
+    pub const LAST_EVENTS: Duration = Duration::from_secs(5);
     /// How long one call to the Kubernetes API may take.
     pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
     /// How long an answer of the Kubernetes API may say nothing, a watch included.

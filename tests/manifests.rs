@@ -236,11 +236,14 @@ fn probes_and_service_reach_the_port_that_the_flags_listen_on() {
 }
 
 #[test]
-fn the_grace_period_covers_what_a_reconcile_may_take() {
+fn the_grace_period_covers_what_may_be_under_way() {
     let pod = operator();
     let times = parse(&args(container(&pod))).times();
-    // The fresh read, the write, and the status: apply, read on a conflict, apply again.
-    let longest = times.request_timeout + 4 * Times::KUBERNETES_CALL;
+    // A pass: the fresh read, and a status (apply, read on a conflict, apply again). The write that it has begun.
+    // What that has changed, and the events.
+    let pass = 4 * Times::KUBERNETES_CALL;
+    let write = Times::PERMIT + times.request_timeout;
+    let longest = pass + write + Times::LAST_STATUSES + Times::LAST_EVENTS;
     let grace = pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(Duration::from_secs(grace) > longest, "{grace} s for {longest:?}");
 }

@@ -110,7 +110,7 @@ reasons! {
     Progressing: "The deployment was not read for this generation yet.", "";
     PausePending: "The deployment has to be paused, and is not yet.", "";
     ResumePending: "The deployment has to be resumed, and is not yet.", "";
-    RemoteUnavailable: "The Qoder API does not answer, or refuses to serve.",
+    RemoteUnavailable: "The Qoder API does not answer, or asks the operator to wait.",
         "Nothing if it is an outage: the operator keeps trying. Otherwise check the operator's network and --base-url.";
     RemoteAnswerInvalid: "The Qoder API's answer makes no sense.",
         "Check that --base-url ends in /api/v1/cloud and that no proxy answers in the API's place.";
@@ -133,7 +133,7 @@ reasons! {
     Contested: "Someone else keeps changing the deployment; the operator has stopped correcting it for a while.",
         "Find who changes it, then set cloud.qoder.com/reconcile-requested-at to a new value.";
     WriteRefused: "The Qoder API refuses to pause or resume this deployment.",
-        "Give the token the right to write deployments; a new token or a new generation is tried at once.";
+        "Give the token the right to write deployments; a new token, a new generation, or a new value of cloud.qoder.com/reconcile-requested-at is tried at once.";
     PausedManually: "The deployment was paused by the pause endpoint.", "";
     Running: "The deployment is not paused.", "";
     NotObserved: "The deployment was not read yet.", "";

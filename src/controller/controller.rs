@@ -1,9 +1,6 @@
 //! Puts the controller together, runs it, and watches over its tasks.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use kube::Client;
 use tokio::{sync::watch, time::timeout};
@@ -32,9 +29,6 @@ use crate::{
 
 /// The one task that ends when it is told to.
 const PUBLISHER: &str = "publisher of events";
-
-/// How long events may take to be published when the process ends.
-const LAST_EVENTS: Duration = Duration::from_secs(5);
 
 /// What the controller is told.
 pub struct Settings {
@@ -137,7 +131,7 @@ impl Controller {
             died = tasks.died() => return Err(died),
         }
         last_events.send_replace(true);
-        match timeout(LAST_EVENTS, tasks.died()).await {
+        match timeout(Times::LAST_EVENTS, tasks.died()).await {
             Ok(Died::Ended(name)) if name == PUBLISHER => Ok(()),
             Ok(died) => Err(died),
             Err(_) => {

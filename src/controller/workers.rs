@@ -7,11 +7,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::join_all};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::queue::Queue;
@@ -80,8 +80,9 @@ impl Workers {
         }
         while under_way.join_next().await.is_some() {}
         let untold = std::mem::take(&mut *lock(&self.untold));
-        for id in untold {
-            self.work_on(&id, Writes::Withheld).await;
+        let tell = untold.iter().map(|id| self.work_on(id, Writes::Withheld));
+        if timeout(Times::LAST_STATUSES, join_all(tell)).await.is_err() {
+            tracing::warn!("some statuses could not be published before the end");
         }
     }
 

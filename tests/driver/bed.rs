@@ -112,6 +112,14 @@ impl Bed {
         task.await.unwrap()
     }
 
+    /// Returns when the operator has ended by itself.
+    pub async fn ended(&mut self) -> Result<(), Died> {
+        let Running { task, stop, .. } = self.operator.take().unwrap();
+        let ended = task.await.unwrap();
+        drop(stop);
+        ended
+    }
+
     /// SIGKILL: the operator does nothing more.
     pub async fn kill(&mut self) {
         let Running { task, .. } = self.operator.take().unwrap();

@@ -224,3 +224,26 @@ fn a_publication_that_meets_a_newer_generation_is_followed_by_a_pass() {
         assert_eq!(bed.remote(0), "paused");
     });
 }
+
+#[test]
+fn no_write_is_sent_that_the_resource_as_just_read_does_not_ask_for() {
+    for paused in [true, false] {
+        in_virtual_time(async {
+            let bed = fleet(2).await;
+            if !paused {
+                bed.flip("r0", true);
+                bed.until("r0", "True InSync", SECOND).await;
+                bed.forget();
+            }
+            let read = bed.server.on(reads()).hold();
+            bed.flip("r0", paused);
+            read.arrived().await;
+            bed.server.hold_watches();
+            bed.flip("r0", !paused);
+            read.release();
+            bed.pass(5 * SECOND).await;
+            assert_eq!(bed.writes(), [""; 0]);
+            assert_eq!(bed.ready("r0"), "True InSync", "no watch event has come");
+        });
+    }
+}

@@ -59,6 +59,8 @@ pub struct Wire {
     simulator: Simulator,
     request_timeout: Duration,
     rules: Arc<Mutex<Vec<Rule>>>,
+    /// The next request of this kind breaks the task that sends it.
+    breaks: Arc<Mutex<Option<Kind>>>,
     /// When each request left, and what it was.
     sent: Arc<Mutex<Vec<(Instant, Kind)>>>,
 }
@@ -84,7 +86,13 @@ impl Drop for Held {
 
 impl Wire {
     pub fn new(simulator: Simulator, request_timeout: Duration) -> Self {
-        Self { simulator, request_timeout, rules: Arc::default(), sent: Arc::default() }
+        Self {
+            simulator,
+            request_timeout,
+            rules: Arc::default(),
+            breaks: Arc::default(),
+            sent: Arc::default(),
+        }
     }
 
     /// Holds all requests of a kind from now on.
@@ -92,6 +100,11 @@ impl Wire {
         let rule = Rule { kind, moment, held: Arc::new(Mutex::new(Some(Vec::new()))) };
         self.rules.lock().unwrap().push(rule.clone());
         Held(rule)
+    }
+
+    /// The next request of this kind breaks the task that sends it, right after it was sent.
+    pub fn break_next(&self, kind: Kind) {
+        *self.breaks.lock().unwrap() = Some(kind);
     }
 
     /// When each request of this kind left.
@@ -119,6 +132,7 @@ impl Transport for Wire {
         Box::pin(async move {
             let kind = Kind::of(&request);
             self.sent.lock().unwrap().push((Instant::now(), kind));
+            let breaks = self.breaks.lock().unwrap().take_if(|breaks| *breaks == kind);
             let wire = self.clone();
             // What was sent takes effect, also when nobody waits for it any more.
             let exchange = tokio::spawn(async move {
@@ -127,6 +141,7 @@ impl Transport for Wire {
                 wire.meet(kind, Moment::After).await;
                 answer
             });
+            assert!(breaks.is_none(), "as it should");
             let answer = timeout(self.request_timeout, exchange).await;
             let answer = answer.map_err(|_| SendError::TimedOut)?.unwrap();
             answer.map_err(|cut| SendError::Broken(cut.into()))
