@@ -84,11 +84,10 @@ async fn a_retry_after_is_honoured_in_both_forms() -> Result<()> {
         assert!(waited >= least, "{waited:?}: {:?}", story.calls());
         assert_eq!(story.writes().len(), 2);
     }
-    assert_eq!(
-        story.bed.status_writes("nightly").await?,
-        4,
-        "one for each flip, and one that says what the longer wait is for"
-    );
+    // One for each flip, one that says what the longer wait is for, and maybe one more when the last look is four
+    // polls old.
+    let writes = story.bed.status_writes("nightly").await?;
+    assert!((4..=5).contains(&writes), "{writes}");
     Ok(())
 }
 
