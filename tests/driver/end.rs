@@ -21,6 +21,8 @@ fn a_sigterm_during_a_post_leaves_its_status_and_its_event() {
     in_virtual_time(async {
         let mut bed = fleet(3).await;
         let post = bed.wire.hold(Kind::Write, Moment::After);
+        let slow = bed.server.on(Match::verb(Verb::Create).of("events"));
+        let _rule = slow.delay(SECOND);
         bed.flip("r0", true);
         bed.pass(SECOND).await;
         bed.flip("r1", false);
