@@ -69,3 +69,16 @@ fn a_watch_that_lags_behind_is_listed_again_and_nothing_is_lost() {
         assert_eq!(bed.ready("r2"), "True InSync");
     });
 }
+
+#[test]
+fn an_idle_watch_ends_by_itself_before_its_silence_is_taken_for_a_lost_connection() {
+    in_virtual_time(async {
+        let bed = crate::waits::fleet(2).await;
+        let before = bed.server.journal().len();
+        bed.pass(Duration::from_secs(3600)).await;
+        let after: Vec<_> = bed.server.journal().split_off(before);
+        assert!(after.iter().all(|entry| entry.verb == Verb::Watch), "{after:?}");
+        // One every 45 s; cut off by the bound it would be one a minute.
+        assert!((79..=81).contains(&after.len()), "{}", after.len());
+    });
+}
