@@ -35,6 +35,7 @@
 pub mod api;
 pub mod check;
 pub mod config;
+pub mod context;
 pub mod controller;
 pub mod env;
 pub mod fair_queue;

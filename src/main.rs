@@ -6,7 +6,8 @@ use qoder_operator::{
     api,
     check::{Report, check_kubernetes, check_remote},
     config::{Cli, Command, RunArgs},
-    controller::{Controller, Settings},
+    context::Context,
+    controller::Controller,
     env::Env,
     kubernetes,
     metrics::Metrics,
@@ -71,13 +72,11 @@ fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
 }
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
-    let times = args.times();
-    let (metrics, env) = (Arc::new(Metrics::default()), Env::real());
+    let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
+    let context = Context { metrics: Arc::clone(&metrics), env, times };
     let account = Account::new(args.token_source(), args.rates(), times);
-    let remote = (qoder(args, &env)?, account);
-    let settings = Settings { namespaces: args.namespaces(), times };
-    let around = (Arc::clone(&metrics), env);
-    let controller = Controller::new(kubernetes::infer().await?, remote, around, settings);
+    let (kubernetes, qoder) = (kubernetes::infer().await?, qoder(args, &context.env)?);
+    let controller = Controller::new(kubernetes, qoder, account, args.namespaces(), context);
     let server = Server::bind(args.listen, controller.view(), metrics).await?;
 
     let (stopper, stop) = watch::channel(false);

@@ -14,9 +14,9 @@ use super::{
     workers::Workers,
 };
 use crate::{
+    context::Context,
     env::Env,
     fair_queue::Lane,
-    metrics::Metrics,
     reconcile::{
         api_server::ApiServer,
         driver::Reconciler,
@@ -30,14 +30,6 @@ use crate::{
 /// The one task that ends when it is told to.
 const PUBLISHER: &str = "publisher of events";
 
-/// What the controller is told.
-pub struct Settings {
-    /// The namespaces to watch; none: all.
-    pub namespaces: Vec<String>,
-    /// The flags' times.
-    pub times: Times,
-}
-
 /// The controller.
 pub struct Controller {
     parts: Parts,
@@ -50,13 +42,14 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// A controller that has not started.
+    /// A controller that has not started, for these namespaces; none: all.
     #[must_use]
     pub fn new(
         client: Client,
-        (qoder, account): (crate::qoder::Client, Account),
-        (metrics, env): (Arc<Metrics>, Env),
-        Settings { namespaces, times }: Settings,
+        qoder: crate::qoder::Client,
+        account: Account,
+        namespaces: Vec<String>,
+        context: Context,
     ) -> Self {
         let index: Arc<Mutex<Index>> = Arc::default();
         let queue = Arc::new(Queue::new(Arc::clone(&index)));
@@ -64,15 +57,19 @@ impl Controller {
             let queue = Arc::clone(&queue);
             Arc::new(move |id, lane| queue.add(id, lane))
         };
-        let around = (Arc::clone(&metrics), env.clone(), times);
-        let remote = Arc::new(Remote::new(qoder, account, Arc::clone(&wake), around));
+        let remote = Arc::new(Remote::new(qoder, account, Arc::clone(&wake), context.clone()));
         let resources = Arc::new(Resources::new(index, Arc::clone(&remote), Arc::clone(&wake)));
         let (recorder, publisher) = recorder(client.clone());
-        let kubernetes = (ApiServer::new(client.clone()), recorder);
-        let around = (metrics, env.clone(), times);
-        let both = (Arc::clone(&resources), Arc::clone(&remote));
-        let reconciler = Reconciler::new(both, kubernetes, wake, around.clone());
-        let workers = Arc::new(Workers::new(reconciler, Arc::clone(&queue), around));
+        let reconciler = Reconciler::new(
+            Arc::clone(&resources),
+            Arc::clone(&remote),
+            ApiServer::new(client.clone()),
+            recorder,
+            wake,
+            context.clone(),
+        );
+        let env = context.env.clone();
+        let workers = Arc::new(Workers::new(reconciler, Arc::clone(&queue), context));
         let namespaces = if namespaces.is_empty() {
             vec![None]
         } else {

@@ -10,6 +10,6 @@ mod watch;
 mod work_queue;
 mod workers;
 
-pub use controller::{Controller, Settings};
+pub use controller::Controller;
 pub use tasks::Died;
 pub use view::View;

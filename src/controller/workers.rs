@@ -17,10 +17,9 @@ use tokio::{
 use super::queue::Queue;
 use crate::{
     api::DeploymentId,
-    env::Env,
+    context::Context,
     fair_queue::Lane,
     lock::lock,
-    metrics::Metrics,
     reconcile::{
         driver::Reconciler,
         pass::{Pass, Sending, Writes},
@@ -35,21 +34,15 @@ const WORKERS: usize = 16;
 pub struct Workers {
     reconciler: Reconciler,
     queue: Arc<Queue>,
-    metrics: Arc<Metrics>,
-    env: Env,
-    times: Times,
+    context: Context,
     /// Deployments with a write that no pass has followed yet.
     untold: Mutex<BTreeSet<DeploymentId>>,
 }
 
 impl Workers {
     /// Workers that do not work yet.
-    pub fn new(
-        reconciler: Reconciler,
-        queue: Arc<Queue>,
-        (metrics, env, times): (Arc<Metrics>, Env, Times),
-    ) -> Self {
-        Self { reconciler, queue, metrics, env, times, untold: Mutex::default() }
+    pub fn new(reconciler: Reconciler, queue: Arc<Queue>, context: Context) -> Self {
+        Self { reconciler, queue, context, untold: Mutex::default() }
     }
 
     /// Works on the queue until told to stop; then lets what is under way end, and says how it ended.
@@ -67,7 +60,7 @@ impl Workers {
                 next = self.queue.next() => next,
             };
             while under_way.try_join_next().is_some() {}
-            self.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
+            self.context.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
             let all = Arc::clone(&self);
             under_way.spawn(async move {
                 let sending = all.work_on(&id, Writes::Allowed).await;
@@ -89,7 +82,7 @@ impl Workers {
     /// One pass, and when the next one is. A panic is an error like others: caught, counted and tried again.
     async fn work_on(&self, id: &DeploymentId, writes: Writes) -> Option<Sending> {
         let started = Instant::now();
-        self.metrics.reconcile_started();
+        self.context.metrics.reconcile_started();
         let ended = AssertUnwindSafe(self.reconciler.reconcile(id, writes)).catch_unwind().await;
         let (pass, has_panicked) = ended.map_or((Pass::default(), true), |pass| (pass, false));
 
@@ -101,7 +94,8 @@ impl Workers {
             tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
         }
         let result = if pass.failed.is_some() || has_panicked {
-            let wait = self.times.backoff(self.queue.failed(id), self.env.jitter());
+            let Context { env, times, .. } = &self.context;
+            let wait = times.backoff(self.queue.failed(id), env.jitter());
             self.queue.add_at(id, Instant::now() + wait);
             "error"
         } else {
@@ -109,7 +103,7 @@ impl Workers {
             self.note(id, &pass);
             if pass.again.is_some() { "requeue_after" } else { "success" }
         };
-        self.metrics.reconcile_ended(result, started.elapsed());
+        self.context.metrics.reconcile_ended(result, started.elapsed());
         if let Some(at) = pass.again {
             self.look_again(id, at);
         }

@@ -158,7 +158,7 @@ impl Reconciler {
             ?verb, is_drift, "changed the deployment"
         );
         if *is_drift {
-            self.metrics.drift("corrected");
+            self.context.metrics.drift("corrected");
         }
         self.recorder.publish(resource, events::of_write(*verb, *is_drift, resource));
     }

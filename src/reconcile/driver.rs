@@ -12,11 +12,9 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
-    env::Env,
-    metrics::Metrics,
+    context::Context,
     remote::{Remote, Wake},
     resources::Resources,
-    times::Times,
 };
 
 /// Everything that a pass works with.
@@ -26,9 +24,7 @@ pub struct Reconciler {
     pub(super) api_server: ApiServer,
     pub(super) recorder: Recorder,
     pub(super) wake: Wake,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) env: Env,
-    times: Times,
+    pub(super) context: Context,
 }
 
 impl Reconciler {
@@ -36,12 +32,14 @@ impl Reconciler {
     /// should look at.
     #[must_use]
     pub fn new(
-        (resources, remote): (Arc<Resources>, Arc<Remote>),
-        (api_server, recorder): (ApiServer, Recorder),
+        resources: Arc<Resources>,
+        remote: Arc<Remote>,
+        api_server: ApiServer,
+        recorder: Recorder,
         wake: Wake,
-        (metrics, env, times): (Arc<Metrics>, Env, Times),
+        context: Context,
     ) -> Self {
-        Self { resources, remote, api_server, recorder, wake, metrics, env, times }
+        Self { resources, remote, api_server, recorder, wake, context }
     }
 
     /// Reconciles all resources that name this deployment, in five steps:
@@ -70,7 +68,7 @@ impl Reconciler {
         let now = Instant::now();
         let bound = self.resources.index().bound(id);
         let view = self.remote.view(id, now);
-        Snapshot { id: id.clone(), now, bound, view, times: self.times }
+        Snapshot { id: id.clone(), now, bound, view, times: self.context.times }
     }
 
     /// Whether a write to this deployment has begun, and not ended.

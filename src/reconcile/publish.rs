@@ -59,7 +59,7 @@ impl Reconciler {
             last_known,
             owner: namesake.map(|owner| &*owner.key.name),
             hindrance: seen.hindrance(resource),
-            now: self.env.wall_clock(),
+            now: self.context.env.wall_clock(),
         };
         let status = render(resource, &memory, contents);
         (status.digest() != resource.published.digest).then_some((ready, status))
@@ -73,7 +73,7 @@ impl Reconciler {
         status: &QoderDeploymentStatus,
         pass: &mut Pass,
     ) -> bool {
-        self.metrics.status_writes.inc();
+        self.context.metrics.status_writes.inc();
         self.resources.sent(resource, status.digest());
         match self.api_server.publish(resource, status).await {
             Ok(Publication::Stands(object)) => {
@@ -101,22 +101,26 @@ impl Reconciler {
         let is_known = matches!(situation.knowledge, Knowledge::Known { .. });
         if is_known && self.remote.take_conflict(&seen.id) {
             let is_confirmed = decision.verdict == Verdict::InSync;
-            self.metrics.conflict(if is_confirmed { "already_reconciled" } else { "other" });
+            self.context.metrics.conflict(if is_confirmed {
+                "already_reconciled"
+            } else {
+                "other"
+            });
         }
         if settled.progress.reached == ReachedChange::Set && resource.wish != Wish::Unmanaged {
             self.remote.reached(&seen.id, &resource.requester(), situation.reconcile_requested);
             if !situation.answered && situation.last_reached.is_some() {
                 let taken = seen.now - resource.generation_seen;
-                self.metrics.time_to_effect.observe(taken.as_secs_f64());
+                self.context.metrics.time_to_effect.observe(taken.as_secs_f64());
             }
         }
         let before = resource.published.ready.map(|(_, reason)| reason);
         match decision.verdict {
             Verdict::DriftTolerated if before != Some(Reason::DriftTolerated) => {
-                self.metrics.drift("tolerated");
+                self.context.metrics.drift("tolerated");
             }
             Verdict::Contested if before != Some(Reason::Contested) => {
-                self.metrics.drift("held");
+                self.context.metrics.drift("held");
             }
             _ => {}
         }

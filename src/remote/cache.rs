@@ -25,6 +25,19 @@ pub struct Cache {
     listed: Option<Instant>,
 }
 
+/// A read that failed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FailedRead {
+    /// Why.
+    pub cause: ReadFailure,
+    /// When it started.
+    pub started: Instant,
+    /// When it ended.
+    pub ended: Instant,
+    /// In 0..1: spreads the next try.
+    pub jitter: f64,
+}
+
 impl Cache {
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&mut self, id: &DeploymentId, last_known: Option<Deployment>, now: Instant) {
@@ -196,14 +209,13 @@ impl Cache {
     }
 
     /// Puts a failed read in. Returns whether anyone should look at it: it is the first of its
-    /// row, or the read was demanded. `jitter` is in 0..1. A failed read that started before what is
+    /// row, or the read was demanded.  A failed read that started before what is
     /// known became valid says nothing.
     pub fn fail(
         &mut self,
         id: &DeploymentId,
-        cause: ReadFailure,
-        started: Instant,
-        (now, times, jitter): (Instant, &Times, f64),
+        FailedRead { cause, started, ended, jitter }: FailedRead,
+        times: &Times,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -223,7 +235,7 @@ impl Cache {
             first: last.map_or(started, |last| last.first),
             started,
             count: count.saturating_add(1),
-            retry_at: now + times.backoff(count, jitter),
+            retry_at: ended + times.backoff(count, jitter),
         }));
         news
     }

@@ -34,7 +34,11 @@ pub(super) fn wrote(answer: Answer, started: Instant, ended: Instant) -> Observe
 }
 
 pub(super) fn fail(cache: &mut Cache, n: u32, started: Instant) -> bool {
-    cache.fail(&id(n), ReadFailure::Unavailable, started, (started, &TIMES, 0.0))
+    {
+        let cause = ReadFailure::Unavailable;
+        let failed = FailedRead { cause, started, ended: started, jitter: 0.0 };
+        cache.fail(&id(n), failed, &TIMES)
+    }
 }
 
 fn cache() -> (Cache, Instant) {

@@ -16,6 +16,13 @@ use crate::{
 pub struct Called<T> {
     /// The answer.
     pub result: Result<T, ApiError>,
+    /// The read.
+    pub read: Read,
+}
+
+/// One read: what it says depends on both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
     /// When the request started.
     pub started: Instant,
     /// With which token.
@@ -84,21 +91,21 @@ impl Remote {
         if let Some(ticket) = under_way.ticket.take() {
             self.state().account.ended(&ticket, error, Instant::now(), self.env().jitter());
         }
-        let code = error.map_or("200", ApiError::code);
-        self.after_call(operation, (error.and_then(ApiError::status), code), started);
-        Called { result, started, epoch }
+        self.count(operation, error, started);
+        self.after_call(is_unauthorized(error));
+        Called { result, read: Read { started, epoch } }
     }
 
-    /// Counts a call, and tells those who wait for its end.
-    pub(super) fn after_call(
-        &self,
-        operation: Operation,
-        (status, code): (Option<StatusCode>, &'static str),
-        started: Instant,
-    ) {
-        self.metrics.api_call(operation, code, started.elapsed());
+    /// Counts a call that has ended.
+    pub(super) fn count(&self, operation: Operation, error: Option<&ApiError>, started: Instant) {
+        let code = error.map_or("200", ApiError::code);
+        self.context.metrics.api_call(operation, code, started.elapsed());
+    }
+
+    /// Tells those who wait for the end of a call. A token that was refused may have been replaced.
+    pub(super) fn after_call(&self, is_unauthorized: bool) {
         self.tell_credential();
-        if status == Some(StatusCode::UNAUTHORIZED) {
+        if is_unauthorized {
             self.reload_token();
         }
         self.free();
@@ -112,6 +119,11 @@ impl Remote {
     ) -> Result<Deployment, ApiError> {
         self.client.write(&ticket.token, verb, id).await
     }
+}
+
+/// Whether a call was answered with 401.
+pub(super) fn is_unauthorized(error: Option<&ApiError>) -> bool {
+    error.and_then(ApiError::status) == Some(StatusCode::UNAUTHORIZED)
 }
 
 /// Until this time; `None`: for ever.

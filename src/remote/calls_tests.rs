@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
+    context::Context,
     env::Env,
-    metrics::Metrics,
     qoder::{BaseUrl, Client, SendError, Transport},
     remote::{Worth, fixtures::*},
 };
@@ -40,8 +40,8 @@ fn remote(status: u16, refused: usize) -> (Remote, Arc<AtomicUsize>) {
     let env = Env::seeded(0, Timestamp::UNIX_EPOCH);
     let base_url = BaseUrl::parse("https://api.invalid", false).unwrap();
     let client = Client::new(Arc::new(transport), base_url, None, env.clone());
-    let around = (Arc::new(Metrics::default()), env, TIMES);
-    (Remote::new(client, account(), Arc::new(|_, _| {}), around), sent)
+    let context = Context { metrics: Arc::default(), env, times: TIMES };
+    (Remote::new(client, account(), Arc::new(|_, _| {}), context), sent)
 }
 
 /// A read that is dropped before it is answered.

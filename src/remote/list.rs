@@ -31,13 +31,13 @@ impl Observer {
         let limit = self.remote.state().size.page;
         let mut query = ListQuery { scope, limit, cursor: None };
         let mut cursors = BTreeSet::new();
-        let mut seen = Seen::default();
+        let mut counted = Counted::default();
         let mut next_page = started;
         loop {
             sleep_until(next_page).await;
-            let Called { result, started: page_started, epoch } = self.remote.list(&query).await;
+            let Called { result, read } = self.remote.list(&query).await;
             // From when it really started: it may have waited for its admission.
-            next_page = page_started + Times::PAGE_SPACING;
+            next_page = read.started + Times::PAGE_SPACING;
             let page = match result {
                 Ok(page) => page,
                 Err(error) => match smaller_page(&error, query.limit) {
@@ -61,13 +61,13 @@ impl Observer {
                 },
             };
             for item in page.items {
-                seen.count(&item);
+                counted.add(&item);
                 match item {
                     Item::Deployment(id, deployment) => {
-                        self.saw(&id, deployment, (page_started, epoch));
+                        self.shown(&id, deployment, read);
                     }
                     Item::Invalid(id) => {
-                        self.failed(&[id], ReadFailure::AnswerInvalid, page_started);
+                        self.failed(&[id], ReadFailure::AnswerInvalid, read.started);
                     }
                 }
             }
@@ -81,7 +81,7 @@ impl Observer {
         self.note_lists(Lists::ended);
         let has_missed = {
             let mut state = self.remote.state();
-            seen.update(&mut state.size, scope);
+            counted.update(&mut state.size, scope);
             if scope == Scope::Live && query.limit == limit {
                 // Pages may have become smaller because of a bad moment.
                 state.size.page = (limit * 2).min(state.size.largest_page);
@@ -111,14 +111,14 @@ impl Observer {
 
 /// What a list has shown, counted: the next plan depends on it.
 #[derive(Default)]
-struct Seen {
+struct Counted {
     live: usize,
     active: usize,
     paused: usize,
 }
 
-impl Seen {
-    fn count(&mut self, item: &Item) {
+impl Counted {
+    fn add(&mut self, item: &Item) {
         self.live += 1;
         match item {
             Item::Deployment(_, deployment) => match deployment.status {

@@ -37,4 +37,7 @@ pub use state::{View, Wake};
 pub use write::{Outcome, Requester, Write};
 pub use writes::{End, Writes};
 #[cfg(test)]
-pub(crate) use {cache::Cache, ledger::Ledger};
+pub(crate) use {
+    cache::{Cache, FailedRead},
+    ledger::Ledger,
+};

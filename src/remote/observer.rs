@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use super::{
-    calls::{Called, until},
+    cache::FailedRead,
+    calls::{Called, Read, until},
     credential::Worth,
     observation::{Answer, Observed, ReadFailure, answer_of_error, is_of_account},
     plan::{Lists, Need, Plan, Wanted, plan},
@@ -171,17 +172,17 @@ impl Observer {
     }
 
     async fn get(&self, id: &DeploymentId) {
-        let Called { result, started, epoch } = self.remote.get(id).await;
+        let Called { result, read } = self.remote.get(id).await;
         match result {
-            Ok(deployment) => self.saw(id, deployment, (started, epoch)),
+            Ok(deployment) => self.shown(id, deployment, read),
             Err(error) if is_of_account(&error) => return,
             Err(error) => match answer_of_error(&error) {
-                Ok(answer) => self.learned(id, answer, None, (started, epoch)),
+                Ok(answer) => self.answered(id, answer, None, read),
                 Err(cause) => {
                     if cause == ReadFailure::NotTheApi {
                         self.note_lists(Lists::get_misled);
                     }
-                    return self.failed(std::slice::from_ref(id), cause, started);
+                    return self.failed(std::slice::from_ref(id), cause, read.started);
                 }
             },
         }
@@ -206,16 +207,16 @@ impl Observer {
     }
 
     /// A read has shown this deployment. `read`: when it started, and with which token.
-    pub(super) fn saw(&self, id: &DeploymentId, deployment: Deployment, read: (Instant, u64)) {
-        self.learned(id, Answer::from(&deployment), Some(deployment), read);
+    pub(super) fn shown(&self, id: &DeploymentId, deployment: Deployment, read: Read) {
+        self.answered(id, Answer::from(&deployment), Some(deployment), read);
     }
 
-    fn learned(
+    fn answered(
         &self,
         id: &DeploymentId,
         answer: Answer,
         deployment: Option<Deployment>,
-        (started, epoch): (Instant, u64),
+        Read { started, epoch }: Read,
     ) {
         let observed = Observed { answer, started, valid_from: started, epoch, is_written: false };
         let is_news = self.remote.state().cache.observe(id, deployment, observed);
@@ -227,8 +228,9 @@ impl Observer {
     /// A read of these, which started at this time, has failed.
     pub(super) fn failed(&self, ids: &[DeploymentId], cause: ReadFailure, started: Instant) {
         for id in ids {
-            let around = (Instant::now(), self.remote.times(), self.remote.env().jitter());
-            let is_news = self.remote.state().cache.fail(id, cause, started, around);
+            let jitter = self.remote.env().jitter();
+            let failed = FailedRead { cause, started, ended: Instant::now(), jitter };
+            let is_news = self.remote.state().cache.fail(id, failed, self.remote.times());
             if is_news {
                 self.remote.wake(id, Lane::Drift);
             }

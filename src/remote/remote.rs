@@ -2,7 +2,7 @@
 //! nothing of each other.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
+    context::Context,
     env::Env,
     fair_queue::Lane,
     lock::lock,
-    metrics::Metrics,
     qoder::{Client, Deployment},
     times::Times,
 };
@@ -32,9 +32,7 @@ pub struct Remote {
     pub(super) client: Client,
     state: Mutex<State>,
     wake: Wake,
-    pub(super) metrics: Arc<Metrics>,
-    env: Env,
-    times: Times,
+    pub(super) context: Context,
     /// Something changed for the read that waits for its admission: a request ended, a token came.
     pub(super) read_freed: Notify,
     /// Held by the read that is to be admitted next.
@@ -63,20 +61,13 @@ impl Remote {
     /// The API as `client` speaks it, behind `account`. Calls `wake` for what someone should look at. Reads
     /// the token.
     #[must_use]
-    pub fn new(
-        client: Client,
-        account: Account,
-        wake: Wake,
-        (metrics, env, times): (Arc<Metrics>, Env, Times),
-    ) -> Self {
+    pub fn new(client: Client, account: Account, wake: Wake, context: Context) -> Self {
         let credential = account.credential();
         let remote = Self {
             client,
             state: Mutex::new(State::new(account)),
             wake,
-            metrics,
-            env,
-            times,
+            context,
             read_freed: Notify::new(),
             admission: tokio::sync::Mutex::default(),
             permit_wanted: Notify::new(),
@@ -93,11 +84,11 @@ impl Remote {
     }
 
     pub(super) fn env(&self) -> &Env {
-        &self.env
+        &self.context.env
     }
 
     pub(super) fn times(&self) -> &Times {
-        &self.times
+        &self.context.times
     }
 
     /// Someone should look at this deployment.
@@ -128,13 +119,13 @@ impl Remote {
 
     /// No resource names the deployment any more.
     pub fn unbind(&self, id: &DeploymentId) {
-        self.state().unbind(id, Instant::now(), &self.times);
+        self.state().unbind(id, Instant::now(), self.times());
     }
 
     /// Forgets what nobody can need any more.
     pub(super) fn tidy(&self) {
         let State { cache, ledger, .. } = &mut *self.state();
-        ledger.forget(|id| cache.is_bound(id), Instant::now(), &self.times);
+        ledger.forget(|id| cache.is_bound(id), Instant::now(), self.times());
     }
 
     /// Asks for a read of this deployment that starts at this time or later.

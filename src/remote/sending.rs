@@ -7,7 +7,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     account::{Admission, Ticket},
+    calls::is_unauthorized,
     remote::Remote,
+    state::Exchange,
     write::{Outcome, Write},
 };
 use crate::{fair_queue::Lane, qoder::Operation, times::Times};
@@ -41,19 +43,17 @@ impl Sending {
         };
         let started = Instant::now();
         let result = self.remote.send(ticket, write.verb, &write.id).await;
-        let times = (started, Instant::now());
+        let ended = Instant::now();
 
         // It has ended by itself: there is nothing to abandon.
         self.write = None;
         let ticket = self.ticket.take()?;
-        let (status, code) = match &result {
-            Ok(_) => (None, "200"),
-            Err(error) => (error.status(), error.code()),
-        };
-        let remote = &self.remote;
-        let around = (remote.env(), remote.times());
-        let outcome = remote.state().end_write((&write, &ticket), result, times, around);
-        remote.after_call(Operation::Write(write.verb), (status, code), started);
+        let (remote, error) = (&self.remote, result.as_ref().err());
+        remote.count(Operation::Write(write.verb), error, started);
+        let is_unauthorized = is_unauthorized(error);
+        let exchange = Exchange { write: &write, ticket: &ticket, started, ended };
+        let outcome = remote.state().end_write(exchange, result, &remote.context);
+        remote.after_call(is_unauthorized);
         Some((write, outcome))
     }
 
@@ -78,8 +78,7 @@ impl Sending {
             if let Some(ticket) = self.ticket.take() {
                 state.account.let_go(&ticket);
             }
-            let around = (remote.env(), remote.times());
-            state.abandon_write(&write, outcome, Instant::now(), around);
+            state.abandon_write(&write, outcome, Instant::now(), &remote.context);
         }
         remote.free();
         remote.wake(&write.id, Lane::Spec);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
-    env::Env,
+    context::Context,
     fair_queue::Lane,
     qoder::{ApiError, Deployment},
     times::Times,
@@ -50,6 +50,15 @@ pub struct View {
     pub credential: CredentialState,
     /// Why nothing may be sent for now, if so.
     pub obstacle: Option<Obstacle>,
+}
+
+/// A write that was sent, and has ended.
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    pub write: &'a Write,
+    pub ticket: &'a Ticket,
+    pub started: Instant,
+    pub ended: Instant,
 }
 
 impl State {
@@ -94,10 +103,9 @@ impl State {
     /// of what was asked for when it started, and newer than any read that started before it ended.
     pub fn end_write(
         &mut self,
-        (write, ticket): (&Write, &Ticket),
+        Exchange { write, ticket, started, ended }: Exchange<'_>,
         result: Result<Deployment, ApiError>,
-        (started, ended): (Instant, Instant),
-        (env, times): (&Env, &Times),
+        Context { env, times, .. }: &Context,
     ) -> Outcome {
         let outcome = Outcome::of(write.verb, &result);
         self.account.ended(ticket, result.as_ref().err(), ended, env.jitter());
@@ -122,7 +130,7 @@ impl State {
         write: &Write,
         outcome: Outcome,
         now: Instant,
-        (env, times): (&Env, &Times),
+        Context { env, times, .. }: &Context,
     ) {
         let epoch = self.account.credential().epoch;
         let end = End { outcome, at: now, epoch, jitter: env.jitter() };

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    context::Context,
     env::Env,
-    metrics::Metrics,
     qoder::{BaseUrl, Client, SendError, Token, TokenSource, Transport},
     remote::{Account, Rates},
     times::Times,
@@ -49,8 +49,8 @@ impl Bed {
             Arc::new(move |id, lane| lock(&woken).push((id.to_string(), lane)))
         };
         let account = Account::new(token, rates, times);
-        let around = (Arc::new(Metrics::default()), env, times);
-        let remote = Arc::new(Remote::new(client, account, Arc::clone(&wake), around));
+        let context = Context { metrics: Arc::default(), env, times };
+        let remote = Arc::new(Remote::new(client, account, Arc::clone(&wake), context));
         let resources = Resources::new(Arc::default(), Arc::clone(&remote), wake);
         Self { resources, remote, woken }
     }

@@ -5,7 +5,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use apiserver::{ApiServer, Entry, Verb};
 use qoder_operator::{
-    controller::{Controller, Died, Settings, View},
+    context::Context,
+    controller::{Controller, Died, View},
     env::Env,
     kubernetes,
     metrics::Metrics,
@@ -95,10 +96,9 @@ impl Bed {
         let qoder = Client::new(Arc::new(self.wire.clone()), base_url, None, env.clone());
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
         let account = Account::new(token.clone(), rates, *times);
-        let settings = Settings { namespaces: namespaces.clone(), times: *times };
-        let around = (Arc::clone(&self.metrics), env);
+        let context = Context { metrics: Arc::clone(&self.metrics), env, times: *times };
         let client = kubernetes::bounded(self.server.service(), "default");
-        let controller = Controller::new(client, (qoder, account), around, settings);
+        let controller = Controller::new(client, qoder, account, namespaces.clone(), context);
         let view = controller.view();
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(controller.run(stopped));

@@ -3,7 +3,7 @@
 use super::text::{code, is_within, paths, shipped};
 
 /// Each module, and the modules of this crate that it may import. Nothing upwards.
-pub const LAYERS: [(&str, &[&str]); 17] = [
+pub const LAYERS: [(&str, &[&str]); 18] = [
     // What all may use that need it.
     ("lock", &[]),
     ("times", &[]),
@@ -11,14 +11,29 @@ pub const LAYERS: [(&str, &[&str]); 17] = [
     ("fair_queue", &[]),
     ("env", &["lock"]),
     ("metrics", &["qoder::Operation"]),
+    ("context", &["env", "metrics", "times"]),
     // The layers, from below.
     ("api", &[]),
     ("qoder", &["api::DeploymentId", "env", "lock", "loopback", "times"]),
-    ("remote", &["api", "qoder", "lock", "times", "fair_queue", "env", "metrics"]),
-    ("resources", &["api", "qoder", "remote", "lock", "times", "fair_queue", "env", "metrics"]),
+    ("remote", &["api", "qoder", "lock", "times", "fair_queue", "context", "env", "metrics"]),
+    (
+        "resources",
+        &["api", "qoder", "remote", "lock", "times", "fair_queue", "context", "env", "metrics"],
+    ),
     (
         "reconcile",
-        &["api", "qoder", "remote", "resources", "lock", "times", "fair_queue", "env", "metrics"],
+        &[
+            "api",
+            "qoder",
+            "remote",
+            "resources",
+            "lock",
+            "times",
+            "fair_queue",
+            "context",
+            "env",
+            "metrics",
+        ],
     ),
     (
         "controller",
@@ -31,6 +46,7 @@ pub const LAYERS: [(&str, &[&str]); 17] = [
             "lock",
             "times",
             "fair_queue",
+            "context",
             "env",
             "metrics",
         ],

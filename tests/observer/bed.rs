@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use qoder_operator::{
     api::DeploymentId,
+    context::Context,
     env::Env,
-    metrics::Metrics,
     qoder::{BaseUrl, Client, Token, TokenSource},
     remote::{Account, Answer, Entry, PausedBy, Rates, Remote},
     times::Times,
@@ -104,8 +104,8 @@ impl Bed {
         let account = Account::new(source, rates, times);
         let (wake, woken_ids) = mpsc::unbounded_channel();
         let wake = move |id: &DeploymentId, _| wake.send(id.clone()).unwrap();
-        let around = (Arc::new(Metrics::default()), env, times);
-        let remote = Arc::new(Remote::new(client, account, Arc::new(wake), around));
+        let context = Context { metrics: Arc::default(), env, times };
+        let remote = Arc::new(Remote::new(client, account, Arc::new(wake), context));
 
         let (woken, retried) = (Arc::default(), Arc::default());
         let bed = Self { simulator, remote, ids, start, trouble, woken, retried };

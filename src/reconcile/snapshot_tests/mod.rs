@@ -14,7 +14,7 @@ use crate::{
         decide::{Decision, Step, Verdict, decide},
         settle::{Action, Kind, Settled, settle},
     },
-    remote::{Cache, CredentialState as Credential, End, Ledger, PausedBy, Write},
+    remote::{Cache, CredentialState as Credential, End, FailedRead, Ledger, PausedBy, Write},
     resources::resource::{Request, tests::resource},
 };
 
@@ -114,7 +114,8 @@ impl World {
         let count =
             entry.and_then(|entry| entry.failure.as_ref()).map_or(0, |failure| failure.count);
         let booked = started + retry - self.times.backoff(count, 0.0);
-        self.cache.fail(&self.resource.deployment, cause, started, (booked, &self.times, 0.0));
+        let failed = FailedRead { cause, started, ended: booked, jitter: 0.0 };
+        self.cache.fail(&self.resource.deployment, failed, &self.times);
     }
 
     /// A write for this resource ends then.

@@ -1,0 +1,16 @@
+//! What nearly every part of the operator works with.
+
+use std::sync::Arc;
+
+use crate::{env::Env, metrics::Metrics, times::Times};
+
+/// What nearly every part works with. A clone counts into the same metrics and draws from the same chance.
+#[derive(Clone)]
+pub struct Context {
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Chance, and the wall clock.
+    pub env: Env,
+    /// The flags' times.
+    pub times: Times,
+}
