@@ -14,7 +14,7 @@ pub struct Times {
 
 impl Times {
     /// How long demands for a read are gathered before the cheapest plan for them is made.
-    pub const GATHER: Duration = Duration::from_millis(20);
+    pub const DEMAND_DELAY: Duration = Duration::from_millis(20);
     /// How often the token file is read again.
     pub const TOKEN_REREAD: Duration = Duration::from_secs(10);
     /// How long a new generation may go unanswered before its status says `Progressing`.

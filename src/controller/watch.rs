@@ -120,7 +120,7 @@ impl Follower {
     ) -> Ended {
         loop {
             match events.try_next().await {
-                Ok(Some(event)) => self.take_in(event),
+                Ok(Some(event)) => self.follow_event(event),
                 Ok(None) => return Ended::Over,
                 Err(error) if is_refusal(&error) => return Ended::NotStreamed,
                 Err(error) => self.failed(&error),
@@ -143,15 +143,15 @@ impl Follower {
         });
     }
 
-    fn take_in(&mut self, event: Event<Guarded>) {
+    fn follow_event(&mut self, event: Event<Guarded>) {
         match event {
             Event::Init => self.list = Instant::now(),
-            Event::InitApply(object) => self.take_copy_in(object, Source::List(self.list)),
+            Event::InitApply(object) => self.hand_over(object, Source::List(self.list)),
             Event::InitDone => {
                 self.resources.sweep(self.namespace.as_deref(), self.list);
                 self.sync.send_replace(Sync::Synced);
             }
-            Event::Apply(object) => self.take_copy_in(object, Source::Watch),
+            Event::Apply(object) => self.hand_over(object, Source::Watch),
             Event::Delete(object) => {
                 let metadata = object.meta();
                 let uid = metadata.uid.as_deref().unwrap_or_default();
@@ -160,7 +160,7 @@ impl Follower {
         }
     }
 
-    fn take_copy_in(&self, object: Guarded, source: Source) {
+    fn hand_over(&self, object: Guarded, source: Source) {
         let invalid = match object.0 {
             Ok(object) => return self.resources.take_in(&object, source),
             Err(invalid) => invalid,

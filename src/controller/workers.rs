@@ -101,10 +101,10 @@ impl Workers {
         } else {
             self.queue.succeeded(id);
             self.note(id, &pass);
-            if pass.again.is_some() { "requeue_after" } else { "success" }
+            if pass.look_at.is_some() { "requeue_after" } else { "success" }
         };
         self.context.metrics.reconcile_ended(result, started.elapsed());
-        if let Some(at) = pass.again {
+        if let Some(at) = pass.look_at {
             self.look_again(id, at);
         }
         pass.sending

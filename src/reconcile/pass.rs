@@ -28,7 +28,7 @@ pub struct Pass {
     /// The write that has begun, to be awaited outside of the workers.
     pub sending: Option<Sending>,
     /// When to look again, if nothing happens before.
-    pub again: Option<Instant>,
+    pub look_at: Option<Instant>,
     /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
     pub failed: Option<KubernetesError>,
 }
@@ -36,7 +36,7 @@ pub struct Pass {
 impl Pass {
     /// Looks again then, if not before.
     pub(super) fn look_again(&mut self, at: Option<Instant>) {
-        self.again = [self.again, at].into_iter().flatten().min();
+        self.look_at = [self.look_at, at].into_iter().flatten().min();
     }
 }
 

@@ -139,7 +139,7 @@ impl Observer {
                         self.failed(&[id], ReadFailure::AnswerInvalid, Instant::now());
                     }
                 }
-                () = self.remote.demanded() => sleep(Times::GATHER).await,
+                () = self.remote.demanded() => sleep(Times::DEMAND_DELAY).await,
                 () = until(later) => {}
             }
             let (mut demands, size) = {

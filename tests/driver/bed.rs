@@ -9,7 +9,7 @@ use qoder_operator::{
     controller::{Controller, Died, View},
     env::Env,
     kubernetes,
-    metrics::Metrics,
+    metrics::{Metrics, Snapshot},
     qoder::{BaseUrl, Client, Token, TokenSource},
     remote::{Account, Rates},
     times::Times,
@@ -132,9 +132,9 @@ impl Bed {
         self.operator.as_ref().unwrap().view.missing()
     }
 
-    /// How many deployments wait for a permit to write.
-    pub fn writes_waiting(&self) -> usize {
-        self.operator.as_ref().unwrap().view.snapshot().writes_waiting
+    /// What the metrics say now.
+    pub fn counted(&self) -> Snapshot {
+        self.operator.as_ref().unwrap().view.snapshot()
     }
 
     /// `kubectl apply` of a resource for the `n`th deployment.

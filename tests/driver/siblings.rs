@@ -43,12 +43,12 @@ fn a_permit_outlives_no_wish() {
         bed.flip("r1", true);
         bed.pass(SECOND).await;
         // Both wait; one does not want to any more.
-        assert_eq!(bed.writes_waiting(), 2);
+        assert_eq!(bed.counted().writes_waiting, 2);
         bed.edit("r0", |object| {
             object["spec"].as_object_mut().unwrap().remove("paused");
         });
         bed.pass(SECOND).await;
-        assert_eq!(bed.writes_waiting(), 1);
+        assert_eq!(bed.counted().writes_waiting, 1);
         bed.flip("r2", true);
         bed.until("r1", "True InSync", POLL + 5 * SECOND).await;
         bed.until("r2", "True InSync", 5 * SECOND).await;

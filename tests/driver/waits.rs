@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apiserver::{Failure, Match, Verb};
 use qoder_simulator::{Fault, Operation};
 use tokio::time::Instant;
 
@@ -211,5 +212,42 @@ fn after_an_outage_at_any_poll_interval_a_flip_is_not_kept_waiting_for_long() {
         bed.pass(300 * SECOND).await;
         bed.simulator.clear_faults();
         bed.until("r0", "True InSync", 3 * 60 * SECOND).await;
+    });
+}
+
+#[test]
+fn a_pass_that_fails_is_tried_again_and_again_after_twice_the_wait() {
+    in_virtual_time(async {
+        let bed = fleet(1).await;
+        for round in 0..2 {
+            let rule = bed.server.on(Match::status_patches()).always().fail(Failure::internal());
+            let before = bed.status_writes("r0").len();
+            bed.flip("r0", round == 0);
+            bed.pass(20 * SECOND).await;
+            let tries: Vec<_> = bed.status_writes("r0").iter().map(|entry| entry.at).collect();
+            let waits: Vec<_> = tries[before..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+            // 1, 2, 4, 8 s and so on, each up to a quarter shorter; and once when the status is overdue.
+            assert!((4..=5).contains(&waits.len()), "round {round}: {waits:?}");
+            assert!((SECOND * 3 / 4..=SECOND).contains(&waits[0]), "round {round}: {waits:?}");
+            assert!((6 * SECOND..=16 * SECOND).contains(&waits[waits.len() - 1]), "{waits:?}");
+            rule.lift();
+            bed.until("r0", "True InSync", 20 * SECOND).await;
+        }
+    });
+}
+
+#[test]
+fn what_waits_for_a_worker_is_counted() {
+    in_virtual_time(async {
+        let bed = fleet(40).await;
+        assert_eq!(bed.counted().queue_depth, 0);
+        let reads = bed.server.on(Match::verb(Verb::Get).of("qoderdeployments")).always().hold();
+        for i in 0..40 {
+            bed.simulator.set_paused(&bed.ids[i], true);
+        }
+        bed.server.on(Match::status_patches()).always().hold();
+        bed.pass(POLL + SECOND).await;
+        assert_eq!(bed.counted().queue_depth, 40 - 16, "sixteen are under way at once");
+        reads.release();
     });
 }

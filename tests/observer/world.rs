@@ -45,7 +45,7 @@ impl World {
         let pages = self.pages(count) + self.tried_pages(1000, count).len();
         let list = (Times::PAGE_SPACING + self.latency) * u32::try_from(pages).unwrap();
         let gets = Duration::from_millis(20) * all + self.latency * all.div_ceil(16);
-        (Times::GATHER + list) * 3 + gets
+        (Times::DEMAND_DELAY + list) * 3 + gets
     }
 
     /// How many there are of a kind: whether paused, whether bound.
