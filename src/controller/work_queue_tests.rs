@@ -146,3 +146,14 @@ proptest! {
         prop_assert!(owed.now.is_empty() && owed.later.is_empty());
     }
 }
+
+#[test]
+fn nothing_is_kept_of_a_key_that_is_forgotten() {
+    let mut queue = WorkQueue::default();
+    let now = Instant::now();
+    assert_eq!([queue.failed(&id("a")), queue.failed(&id("a"))], [0, 1]);
+    queue.add_at(&id("a"), &Arc::from("ns"), now + Duration::from_secs(9));
+    queue.forget(&id("a"));
+    assert_eq!(queue.next(now), Next::Idle, "not even a time to look again");
+    assert_eq!(queue.failed(&id("a")), 0, "nor how often it has failed");
+}
