@@ -75,6 +75,11 @@ impl<K: Clone + Ord> FairQueue<K> {
         self.waiting.remove(key).is_some()
     }
 
+    /// The keys that wait, in their own order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.waiting.keys()
+    }
+
     /// How many keys wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -29,11 +29,12 @@ const BEFORE_WRITE: [BeforeWrite; 3] =
     [BeforeWrite::Nothing, BeforeWrite::Backoff, BeforeWrite::UnderWay];
 const WISHES: [Wish; 3] = [Wish::Paused, Wish::Active, Wish::Unmanaged];
 
-const ACTIONS: [Action; 4] = [
+const ACTIONS: [Action; 5] = [
     Action::None,
-    Action::Waiting,
-    Action::UnderWay { overdue: false },
-    Action::UnderWay { overdue: true },
+    Action::Waiting { stuck: false },
+    Action::Waiting { stuck: true },
+    Action::UnderWay { stuck: false },
+    Action::UnderWay { stuck: true },
 ];
 
 /// Calls `check` with every situation there is, the credentials side by side.
@@ -282,9 +283,10 @@ fn check_settlement(s: &Situation, decision: Decision, action: Action, settled: 
             // One status for one flip; but a generation does not wait for ever for an answer, and drift has one
             // already that is a lie as long as nothing is done about it.
             Verdict::Pending(_) => match action {
-                Action::None | Action::UnderWay { overdue: true } => false,
-                Action::Waiting => !s.answered && !s.overdue,
-                Action::UnderWay { overdue: false } => s.answered || !s.overdue,
+                Action::None => false,
+                Action::UnderWay { stuck: true } => !s.answered && !s.overdue,
+                Action::Waiting { stuck } => !s.answered && !(s.overdue && stuck),
+                Action::UnderWay { stuck: false } => true,
             },
             _ => false,
         };

@@ -93,14 +93,15 @@ impl Workers {
         if has_panicked {
             tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
         }
-        let result = if pass.failed.is_some() || has_panicked {
+        let has_failed = pass.failed.is_some() || has_panicked;
+        self.note(id, has_failed);
+        let result = if has_failed {
             let Context { env, times, .. } = &self.context;
             let wait = times.backoff(self.queue.failed(id), env.jitter());
             self.queue.add_at(id, Instant::now() + wait);
             "error"
         } else {
             self.queue.succeeded(id);
-            self.note(id, &pass);
             if pass.look_at.is_some() { "requeue_after" } else { "success" }
         };
         self.context.metrics.reconcile_ended(result, started.elapsed());
@@ -110,11 +111,12 @@ impl Workers {
         pass.sending
     }
 
-    fn note(&self, id: &DeploymentId, pass: &Pass) {
+    /// Notes whether a write is to be followed by another pass.
+    fn note(&self, id: &DeploymentId, has_failed: bool) {
         let mut untold = lock(&self.untold);
-        if pass.sending.is_some() {
+        if self.reconciler.is_write_under_way(id) {
             untold.insert(id.clone());
-        } else if !self.reconciler.is_write_under_way(id) {
+        } else if !has_failed {
             untold.remove(id);
         }
     }

@@ -76,8 +76,8 @@ pub fn settle_each(
     is_waiting: bool,
 ) -> Vec<(Decided, Settled)> {
     let action = match seen.view.writes.under_way_since() {
-        Some(_) => Action::UnderWay { overdue: seen.is_write_overdue() },
-        None if is_waiting => Action::Waiting,
+        Some(_) => Action::UnderWay { stuck: seen.is_write_stuck() },
+        None if is_waiting => Action::Waiting { stuck: seen.view.is_stuck },
         None => Action::None,
     };
     let settle_one = |one: Decided| {

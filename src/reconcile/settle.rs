@@ -19,11 +19,14 @@ pub enum Action {
     /// There is none to send now.
     None,
     /// It waits for a permit.
-    Waiting,
+    Waiting {
+        /// Nobody gets one for the time being.
+        stuck: bool,
+    },
     /// It is under way.
     UnderWay {
-        /// For longer than a status should take.
-        overdue: bool,
+        /// It does not end for the time being.
+        stuck: bool,
     },
 }
 
@@ -150,15 +153,15 @@ fn ready(s: &Situation, verdict: Verdict, action: Action) -> Option<Ready> {
     }
 }
 
-/// One status write for one flip: while a write is on its way, `observedGeneration` already says that the new
-/// generation is not done, until that takes too long. Drift has the old generation: where its correction has to
-/// wait, a standing Ready=True would be a lie.
+/// One status write for one flip: while a write is on its way, or comes nearer to its turn, `observedGeneration`
+/// already says that the new generation is not done. Where it stands still, the status says so.
+/// Drift has the old generation: where its correction has to wait, a standing Ready=True would be a lie.
 fn is_pending_told(s: &Situation, action: Action) -> bool {
-    let is_late = !s.answered && s.overdue;
+    let is_late = s.answered || s.overdue;
     match action {
         Action::None => true,
-        Action::Waiting => s.answered || is_late,
-        Action::UnderWay { overdue } => overdue || is_late,
+        Action::Waiting { stuck } => s.answered || (is_late && stuck),
+        Action::UnderWay { stuck } => is_late && stuck,
     }
 }
 

@@ -32,11 +32,12 @@ const CALM: Situation = Situation {
     overdue: false,
 };
 
-const ACTIONS: [Action; 4] = [
+const ACTIONS: [Action; 5] = [
     Action::None,
-    Action::Waiting,
-    Action::UnderWay { overdue: false },
-    Action::UnderWay { overdue: true },
+    Action::Waiting { stuck: false },
+    Action::Waiting { stuck: true },
+    Action::UnderWay { stuck: false },
+    Action::UnderWay { stuck: true },
 ];
 
 const fn saw(answer: Answer) -> Knowledge {
@@ -140,16 +141,19 @@ fn pending(verb: Verb, (answered, overdue): (bool, bool), action: Action) -> Opt
 }
 
 #[test]
-fn a_write_that_waits_is_told_of_when_a_new_generation_has_waited_for_three_seconds() {
+fn a_write_that_stands_still_is_told_of_when_a_new_generation_has_waited_for_three_seconds() {
     for (verb, reason) in
         [(Verb::Pause, Reason::PausePending), (Verb::Unpause, Reason::ResumePending)]
     {
-        let waits = |when| pending(verb, when, Action::Waiting);
-        assert_eq!(waits((false, false)), None, "one status for one flip");
-        assert_eq!(waits((false, true)), Some(reason));
-        // Drift: what stands is a lie as long as nothing is done about it.
-        assert_eq!(waits((true, false)), Some(reason));
-        assert_eq!(waits((true, true)), Some(reason));
+        for stuck in [false, true] {
+            let waits = |when| pending(verb, when, Action::Waiting { stuck });
+            assert_eq!(waits((false, false)), None, "one status for one flip");
+            let told = stuck.then_some(reason);
+            assert_eq!(waits((false, true)), told, "also when it takes its turn in a long row");
+            // Drift: what stands is a lie as long as nothing is done about it.
+            assert_eq!(waits((true, false)), Some(reason));
+            assert_eq!(waits((true, true)), Some(reason));
+        }
         for when in [(false, false), (false, true), (true, false), (true, true)] {
             assert_eq!(pending(verb, when, Action::None), Some(reason), "nothing is on its way");
         }
@@ -157,16 +161,16 @@ fn a_write_that_waits_is_told_of_when_a_new_generation_has_waited_for_three_seco
 }
 
 #[test]
-fn a_write_under_way_is_told_of_when_it_or_the_generation_is_three_seconds_old() {
+fn a_write_under_way_is_told_of_when_it_does_not_end() {
     for (verb, reason) in
         [(Verb::Pause, Reason::PausePending), (Verb::Unpause, Reason::ResumePending)]
     {
-        let under_way = |when, overdue| pending(verb, when, Action::UnderWay { overdue });
-        assert_eq!(under_way((false, false), false), None);
-        assert_eq!(under_way((false, true), false), Some(reason));
-        assert_eq!(under_way((true, false), false), None, "its answer will be there in a moment");
-        assert_eq!(under_way((true, true), false), None);
+        let under_way = |when, stuck| pending(verb, when, Action::UnderWay { stuck });
         for when in [(false, false), (false, true), (true, false), (true, true)] {
+            assert_eq!(under_way(when, false), None, "its answer will be there in a moment");
+        }
+        assert_eq!(under_way((false, false), true), None, "the generation is not late yet");
+        for when in [(false, true), (true, false), (true, true)] {
             assert_eq!(under_way(when, true), Some(reason));
         }
     }

@@ -237,7 +237,7 @@ impl Snapshot {
         };
         let times = [
             self.overdue_at(resource).filter(|_| !is_told),
-            writes.under_way_since().map(|since| since + Times::PROGRESS),
+            writes.under_way_since().map(|since| since + Times::STANDSTILL),
             failure.map(|failure| failure.retry_at),
             self.sight_end().filter(|_| failure.is_some() || self.is_stalled()),
             entry.and_then(|entry| entry.observed).and_then(|seen| self.slow_look_at(seen)),
@@ -250,11 +250,11 @@ impl Snapshot {
         times.into_iter().flatten().filter(|at| *at > self.now).min()
     }
 
-    /// Whether the write that is under way takes longer than a status should.
+    /// Whether the write that is under way does not end for the time being.
     #[must_use]
-    pub fn is_write_overdue(&self) -> bool {
+    pub fn is_write_stuck(&self) -> bool {
         let since = self.view.writes.under_way_since();
-        since.is_some_and(|since| self.now >= since + Times::PROGRESS)
+        since.is_some_and(|since| self.now >= since + Times::STANDSTILL)
     }
 
     /// What a resource that is not done waits for.

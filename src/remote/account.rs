@@ -91,6 +91,18 @@ impl Account {
         self.permits.waiting()
     }
 
+    /// From when on those that wait for a permit stand still. `None`: none waits.
+    #[must_use]
+    pub fn stuck_at(&self) -> Option<Instant> {
+        self.permits.stuck_at()
+    }
+
+    /// The deployments that wait for a permit.
+    #[must_use]
+    pub fn all_waiting(&self) -> Vec<DeploymentId> {
+        self.permits.all_waiting()
+    }
+
     /// Asks to send one read.
     pub fn admit_read(&mut self, now: Instant) -> Admission {
         let is_probe = match self.credential.gate(now) {
@@ -133,7 +145,7 @@ impl Account {
             self.grant_to(id, now);
             return true;
         }
-        self.permits.wait(id, lane, namespace);
+        self.permits.wait(id, lane, namespace, now);
         false
     }
 
@@ -180,7 +192,7 @@ impl Account {
             None => Admission::Closed,
             Some(at) if at > now => Admission::At(at),
             Some(_) => {
-                self.permits.used(id);
+                self.permits.used(id, now);
                 self.ticket(Kind::Write, false, now).map_or(Admission::Closed, Admission::Now)
             }
         }

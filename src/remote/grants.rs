@@ -26,24 +26,32 @@ impl Remote {
         }
     }
 
-    /// Grants permits as the budget has them, and wakes their deployments.
+    /// Grants permits as the budget has them, and wakes their deployments. When those that wait stand still, it
+    /// wakes them all, once: they have something to say.
     pub async fn grant_permits(&self) {
+        let mut told = None;
         loop {
-            let (granted, next) = {
-                let mut state = self.state();
-                let now = Instant::now();
-                let granted = state.account.grant(now);
-                let is_wanted = state.account.waiting() > 0;
-                (granted, if is_wanted { state.account.next_grant(now) } else { None })
+            let now = Instant::now();
+            let (granted, next, stuck_at) = {
+                let account = &mut self.state().account;
+                let stuck_at = account.stuck_at();
+                (account.grant(now), account.next_grant(now), stuck_at)
             };
             if let Some(id) = granted {
                 self.wake(&id, Lane::Spec);
                 continue;
             }
+            if told != stuck_at && stuck_at.is_some_and(|at| now >= at) {
+                told = stuck_at;
+                let waiting = self.state().account.all_waiting();
+                waiting.iter().for_each(|id| self.wake(id, Lane::Report));
+            }
+            let next = next.filter(|_| stuck_at.is_some());
+            let stuck_at = stuck_at.filter(|at| now < *at);
             tokio::select! {
                 biased;
                 () = self.permit_wanted.notified() => {}
-                () = until(next) => {}
+                () = until([next, stuck_at].into_iter().flatten().min()) => {}
             }
         }
     }

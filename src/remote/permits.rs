@@ -21,6 +21,8 @@ pub struct Permits {
     /// Those not used yet, each until when it is kept.
     granted: BTreeMap<DeploymentId, Instant>,
     under_way: usize,
+    /// When a write was last sent, or the first of those that wait began to.
+    moved: Option<Instant>,
 }
 
 impl Permits {
@@ -30,13 +32,27 @@ impl Permits {
     }
 
     /// Lets it wait for one.
-    pub fn wait(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) {
+    pub fn wait(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, now: Instant) {
+        if self.waiting.is_empty() {
+            self.moved = Some(now);
+        }
         self.waiting.push(id.clone(), lane, namespace);
     }
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Those that wait.
+    pub fn all_waiting(&self) -> Vec<DeploymentId> {
+        self.waiting.keys().cloned().collect()
+    }
+
+    /// From when on those that wait stand still. `None`: none waits.
+    pub fn stuck_at(&self) -> Option<Instant> {
+        let moved = self.moved.filter(|_| !self.waiting.is_empty())?;
+        Some(moved + Times::STANDSTILL)
     }
 
     /// When there is room for one more write, and how many that hold a permit are to be sent before it.
@@ -69,7 +85,8 @@ impl Permits {
     }
 
     /// Its write leaves.
-    pub fn used(&mut self, id: &DeploymentId) {
+    pub fn used(&mut self, id: &DeploymentId, now: Instant) {
+        self.moved = Some(now);
         self.granted.remove(id);
         self.under_way += 1;
     }

@@ -50,6 +50,8 @@ pub struct View {
     pub credential: CredentialState,
     /// Why nothing may be sent for now, if so.
     pub obstacle: Option<Obstacle>,
+    /// Those that wait for a permit to write stand still.
+    pub is_stuck: bool,
 }
 
 /// A write that was sent, and has ended.
@@ -83,6 +85,7 @@ impl State {
             writes: self.ledger.get(id),
             credential: self.account.credential(),
             obstacle: self.account.obstacle(now),
+            is_stuck: self.account.stuck_at().is_some_and(|at| now >= at),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apiserver::{Entry, Match, Verb};
+use apiserver::{Entry, Failure, Match, Verb};
 use qoder_operator::{
     reconcile::{events::Event, recorder::recorder},
     resources::Resource,
@@ -136,5 +136,20 @@ fn a_write_whose_task_breaks_counts_as_lost_and_is_looked_at() {
         assert_eq!(bed.writes(), ["pause 0 200"]);
         bed.until("r0", "True InSync", 2 * POLL).await;
         assert_eq!(bed.remote(0), "active");
+    });
+}
+
+#[test]
+fn a_status_that_failed_before_the_sigterm_is_told_at_the_end() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let failing = bed.server.on(Match::status_patches()).always().fail(Failure::internal());
+        bed.flip("r0", true);
+        bed.pass(SECOND / 2).await;
+        assert_eq!(bed.writes(), ["pause 0 200"]);
+        assert_eq!(bed.ready("r0"), "True InSync*", "it is not told yet");
+        failing.lift();
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
     });
 }

@@ -251,3 +251,22 @@ fn what_waits_for_a_worker_is_counted() {
         reads.release();
     });
 }
+
+#[test]
+fn a_long_row_of_flips_that_moves_costs_one_status_write_each() {
+    in_virtual_time(async {
+        let bed = fleet(200).await;
+        for i in 0..200 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        // Twenty a second: the last one waits for ten seconds.
+        bed.pass(11 * SECOND).await;
+        for i in 0..200 {
+            let name = format!("r{i}");
+            assert_eq!(bed.ready(&name), "True InSync");
+            // With the one of its start.
+            assert_eq!(bed.status_writes(&name).len(), 2, "{name}");
+        }
+        assert_eq!(bed.writes().len(), 200);
+    });
+}

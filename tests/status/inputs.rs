@@ -92,7 +92,9 @@ pub fn readys() -> Vec<Ready> {
     let mut readys = Vec::new();
     for situation in situations() {
         let decision = decide(&situation);
-        for action in [Action::None, Action::Waiting, Action::UnderWay { overdue: true }] {
+        for action in
+            [Action::None, Action::Waiting { stuck: true }, Action::UnderWay { stuck: true }]
+        {
             let ready = settle(&situation, decision, action).ready;
             readys.extend(ready.filter(|ready| !readys.contains(ready)));
         }

@@ -178,6 +178,7 @@ impl World {
             writes: self.ledger.get(id),
             credential: self.credential,
             obstacle: self.obstacle,
+            is_stuck: true,
         };
         Snapshot { id: id.clone(), now, bound, view, times: self.times }
     }
@@ -200,8 +201,8 @@ impl World {
         let situation = seen.situation(&self.resource);
         let decision = decide(&situation);
         let action = match seen.view.writes.under_way_since() {
-            Some(_) => Action::UnderWay { overdue: seen.is_write_overdue() },
-            None if is_waiting => Action::Waiting,
+            Some(_) => Action::UnderWay { stuck: seen.is_write_stuck() },
+            None if is_waiting => Action::Waiting { stuck: true },
             None => Action::None,
         };
         (decision, settle(&situation, decision, action))

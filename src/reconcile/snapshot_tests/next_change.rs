@@ -26,7 +26,7 @@ fn each_time_to_look_again_is_the_end_of_what_it_waits_for() {
     check(start - STEP + TIMES.slow_look(), &|world| {
         world.write_ends(Outcome::Refused, Verb::Pause, start - STEP);
     });
-    check(start + Times::PROGRESS, &|world| world.write_begins(Verb::Pause, start));
+    check(start + Times::STANDSTILL, &|world| world.write_begins(Verb::Pause, start));
 }
 
 #[test]
@@ -172,6 +172,7 @@ fn instants(story_start: Instant, now: Instant, end: Instant, world: &World) -> 
     let times = &world.times;
     let spans = [
         Times::PROGRESS,
+        Times::STANDSTILL,
         Times::ECHO,
         times.poll_interval,
         times.grace(),
