@@ -44,7 +44,9 @@ impl Remote {
             if told != stuck_at && stuck_at.is_some_and(|at| now >= at) {
                 told = stuck_at;
                 let waiting = self.state().account.all_waiting();
-                waiting.iter().for_each(|id| self.wake(id, Lane::Report));
+                for id in &waiting {
+                    self.wake(id, Lane::Report);
+                }
             }
             let next = next.filter(|_| stuck_at.is_some());
             let stuck_at = stuck_at.filter(|at| now < *at);
