@@ -285,7 +285,7 @@ fn check_settlement(s: &Situation, decision: Decision, action: Action, settled: 
             Verdict::Pending(_) => match action {
                 Action::None => false,
                 Action::UnderWay { stuck: true } => !s.answered && !s.overdue,
-                Action::Waiting { stuck } => !s.answered && !(s.overdue && stuck),
+                Action::Waiting { stuck } => !(s.answered || s.overdue && stuck),
                 Action::UnderWay { stuck: false } => true,
             },
             _ => false,
