@@ -126,6 +126,13 @@ impl Lists {
         }
     }
 
+    /// A poll begins, whatever it reads: another GET may show what it is.
+    pub fn polled(&mut self) {
+        if let Self::Failed { is_explored, .. } = self {
+            *is_explored = false;
+        }
+    }
+
     /// A GET was answered.
     pub fn get_answered(&mut self) {
         if let Self::Failed { is_answer, .. } = *self {

@@ -189,3 +189,23 @@ fn a_request_that_is_refused_leaves_drift_to_be_drift() {
         assert_eq!(bed.ready("r0"), "True DriftTolerated");
     });
 }
+
+#[test]
+fn what_is_left_after_a_list_has_failed_is_read_although_no_list_is_worth_it_any_more() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        bed.simulator.inject(Fault::respond(404).html().on(Operation::List).always());
+        bed.simulator.inject(Fault::respond(404).html().on(Operation::Get).always());
+        bed.until("r0", "Unknown RemoteAnswerInvalid", 6 * POLL).await;
+        // The GET that was to show what it is has failed, too.
+        while !bed.calls().pop().unwrap().starts_with("get") {
+            bed.pass(SECOND).await;
+        }
+        // For one deployment a GET is as cheap as a list.
+        bed.delete("r1");
+        bed.delete("r2");
+        bed.simulator.clear_faults();
+        bed.simulator.inject(Fault::respond(404).html().on(Operation::List).always());
+        bed.until("r0", "True InSync", 3 * POLL).await;
+    });
+}
