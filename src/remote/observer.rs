@@ -67,7 +67,6 @@ impl Observer {
             }
             next = Instant::now() + self.remote.times().poll_interval;
             self.remote.tidy();
-            self.note_lists(Lists::polled);
             let need = if polls_until_full == 0 { Need::Everything } else { Need::Changes };
             if self.read_all(need).await {
                 polls_until_full = Times::FULL_POLL;
@@ -84,6 +83,7 @@ impl Observer {
                 false
             }
             Plan::Gets => {
+                self.note_lists(Lists::not_polled);
                 self.demand_all();
                 true
             }

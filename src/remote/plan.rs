@@ -126,8 +126,8 @@ impl Lists {
         }
     }
 
-    /// A poll begins, whatever it reads: another GET may show what it is.
-    pub fn polled(&mut self) {
+    /// A poll makes no list: another GET may show what it is.
+    pub fn not_polled(&mut self) {
         if let Self::Failed { is_explored, .. } = self {
             *is_explored = false;
         }
