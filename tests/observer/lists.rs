@@ -20,7 +20,8 @@ proptest! {
     #[test]
     fn where_lists_fail_everything_gets_a_look_of_its_own(
         world in bound_worlds(2..=60, 0..=100),
-        demands in vec((0..300_000_u64, any::<Index>()), 1..30),
+        // The last one is answered before the story ends.
+        demands in vec((0..285_000_u64, any::<Index>()), 1..30),
         is_refused in any::<bool>(),
     ) {
         in_virtual_time(reads_one_by_one(&world, &demands, is_refused))?;
