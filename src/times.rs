@@ -25,6 +25,8 @@ impl Times {
     pub const ECHO: Duration = Duration::from_secs(2);
     /// How long no write is sent until those that wait for their turn stand still, and say so.
     pub const STANDSTILL: Duration = Duration::from_secs(2);
+    /// How long nothing is read after a list and a look have failed, if no poll comes before.
+    pub const NEXT_LOOK: Duration = Duration::from_secs(60);
     /// The least time between the starts of two pages of a list; the vendor asks for it.
     pub const PAGE_SPACING: Duration = Duration::from_millis(100);
     /// How long the statuses may take, at the end of the process, of what the last writes have changed.

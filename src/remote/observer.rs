@@ -126,8 +126,10 @@ impl Observer {
     async fn serve_demands(self: &Arc<Self>) {
         let mut gets = JoinSet::new();
         let mut under_way: BTreeMap<task::Id, DeploymentId> = BTreeMap::new();
+        let mut look_again: Option<Instant> = None;
         loop {
             let later = self.remote.state().cache.next_demand(Instant::now());
+            let later = [later, look_again].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 Some(ended) = gets.join_next_with_id() => {
@@ -143,13 +145,19 @@ impl Observer {
                 () = self.remote.demanded() => sleep(Times::DEMAND_DELAY).await,
                 () = until(later) => {}
             }
+            if look_again.is_some_and(|at| Instant::now() >= at) {
+                look_again = None;
+                self.note_lists(Lists::not_polled);
+            }
             let (mut demands, size) = {
                 let state = self.remote.state();
                 (state.cache.demands(Instant::now()), state.size)
             };
             demands.retain(|(id, _)| !under_way.values().any(|busy| busy == id));
             let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
-            let most = match plan(Need::Demanded, wanted, size) {
+            let plan = plan(Need::Demanded, wanted, size);
+            look_again = look_again.filter(|_| plan == Plan::Wait);
+            let most = match plan {
                 Plan::Nothing | Plan::Gets => GETS_AT_ONCE,
                 Plan::List(scope) => {
                     self.list_wanted.notify_one();
@@ -160,7 +168,10 @@ impl Observer {
                     self.remote.state().size.lists.explored();
                     1
                 }
-                Plan::Wait => 0,
+                Plan::Wait => {
+                    look_again.get_or_insert(Instant::now() + Times::NEXT_LOOK);
+                    0
+                }
             };
             demands.truncate(most.saturating_sub(gets.len()));
             for (id, _) in demands {

@@ -126,7 +126,7 @@ impl Lists {
         }
     }
 
-    /// A poll makes no list: another GET may show what it is.
+    /// No list is tried for a while: another GET may show what it is.
     pub fn not_polled(&mut self) {
         if let Self::Failed { is_explored, .. } = self {
             *is_explored = false;
