@@ -82,6 +82,7 @@ impl Workers {
     /// One pass, and when the next one is. A panic is an error like others: caught, counted and tried again.
     async fn work_on(&self, id: &DeploymentId, writes: Writes) -> Option<Sending> {
         let started = Instant::now();
+        let follows = !self.reconciler.is_write_under_way(id);
         self.context.metrics.reconcile_started();
         let ended = AssertUnwindSafe(self.reconciler.reconcile(id, writes)).catch_unwind().await;
         let (pass, has_panicked) = ended.map_or((Pass::default(), true), |pass| (pass, false));
@@ -94,7 +95,7 @@ impl Workers {
             tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
         }
         let has_failed = pass.failed.is_some() || has_panicked;
-        self.note(id, has_failed);
+        self.note(id, follows && !has_failed);
         let result = if has_failed {
             let Context { env, times, .. } = &self.context;
             let wait = times.backoff(self.queue.failed(id), env.jitter());
@@ -111,12 +112,13 @@ impl Workers {
         pass.sending
     }
 
-    /// Notes whether a write is to be followed by another pass.
-    fn note(&self, id: &DeploymentId, has_failed: bool) {
+    /// Notes whether a write is to be followed by another pass: one that began after its end, and did not fail, has
+    /// told of it.
+    fn note(&self, id: &DeploymentId, is_told: bool) {
         let mut untold = lock(&self.untold);
         if self.reconciler.is_write_under_way(id) {
             untold.insert(id.clone());
-        } else if !has_failed {
+        } else if is_told {
             untold.remove(id);
         }
     }

@@ -153,3 +153,23 @@ fn a_status_that_failed_before_the_sigterm_is_told_at_the_end() {
         assert_eq!(bed.ready("r0"), "True InSync");
     });
 }
+
+#[test]
+fn a_write_that_ends_while_a_pass_publishes_is_told_before_the_end() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        let apply = bed.server.on(Match::status_patches()).hold();
+        bed.flip("r0", true);
+        // It takes long: a pass says so, and Kubernetes is slow to take it.
+        apply.arrived().await;
+        post.release();
+        bed.pass(SECOND / 10).await;
+        tokio::spawn(async move {
+            tokio::time::sleep(SECOND).await;
+            apply.release();
+        });
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+    });
+}
