@@ -36,10 +36,6 @@ impl Reconciler {
                 None => settled.ready.is_some(),
             };
             pass.look_again(seen.next_change(&one.resource, is_told));
-            if one.situation.reconcile_requested && settled.progress.reconcile_handled {
-                // The wish was open for the request: what differs now is drift again.
-                pass.look_again(Some(seen.now));
-            }
         }
     }
 

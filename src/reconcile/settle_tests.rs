@@ -188,3 +188,19 @@ fn what_was_reached_is_remembered_with_the_two_verdicts_that_say_so() {
     let another = settled(&CALM, Verdict::DuplicateOwner, Action::None);
     assert_eq!(another.progress.reached, ReachedChange::Clear);
 }
+
+#[test]
+fn a_status_that_echoes_a_request_says_what_holds_once_it_is_handled() {
+    let refused = Situation { knowledge: saw(Answer::Active), writes_refused: true, ..CALM };
+    for (s, reason) in [
+        (refused, Reason::WriteRefused),
+        (Situation { held: true, ..refused }, Reason::Contested),
+        (Situation { policy: DriftPolicy::Warn, ..refused }, Reason::DriftTolerated),
+    ] {
+        let decision = decide(&s);
+        assert_eq!(decision.verdict, Verdict::WriteRefused, "the request makes the wish open");
+        let settled = settle(&s, decision, Action::None);
+        assert!(settled.progress.reconcile_handled);
+        assert_eq!(settled.ready.unwrap().reason, reason);
+    }
+}
