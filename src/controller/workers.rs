@@ -22,7 +22,7 @@ use crate::{
     lock::lock,
     reconcile::{
         driver::Reconciler,
-        pass::{Pass, Sending, Writes},
+        pass::{Pass, Sending},
     },
     times::Times,
 };
@@ -50,41 +50,44 @@ impl Workers {
         let workers = Arc::new(Semaphore::new(WORKERS));
         let mut under_way = JoinSet::new();
         loop {
-            // The semaphore is never closed, and the sender of `stop` outlives this loop.
-            let Ok(worker) = Arc::clone(&workers).acquire_owned().await else {
-                break;
+            let next = async {
+                // The semaphore is never closed.
+                let worker = Arc::clone(&workers).acquire_owned().await.ok();
+                let (id, since) = self.queue.next().await;
+                (worker, id, since)
             };
-            let (id, since) = tokio::select! {
+            let (worker, id, since) = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                next = self.queue.next() => next,
+                next = next => next,
             };
             while under_way.try_join_next().is_some() {}
             self.context.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
             let all = Arc::clone(&self);
             under_way.spawn(async move {
-                let sending = all.work_on(&id, Writes::Allowed).await;
+                let sending = all.work_on(&id).await;
                 all.queue.done(&id);
                 drop(worker);
                 if let Some(sending) = sending {
-                    all.reconciler.send(sending).await;
+                    all.send(&id, sending).await;
                 }
             });
         }
+        self.reconciler.close_writes();
         while under_way.join_next().await.is_some() {}
         let untold = std::mem::take(&mut *lock(&self.untold));
-        let tell = untold.iter().map(|id| self.work_on(id, Writes::Withheld));
+        let tell = untold.iter().map(|id| self.work_on(id));
         if timeout(Times::LAST_STATUSES, join_all(tell)).await.is_err() {
             tracing::warn!("some statuses could not be published before the end");
         }
     }
 
     /// One pass, and when the next one is. A panic is an error like others: caught, counted and tried again.
-    async fn work_on(&self, id: &DeploymentId, writes: Writes) -> Option<Sending> {
+    async fn work_on(&self, id: &DeploymentId) -> Option<Sending> {
         let started = Instant::now();
         let follows = !self.reconciler.is_write_under_way(id);
         self.context.metrics.reconcile_started();
-        let ended = AssertUnwindSafe(self.reconciler.reconcile(id, writes)).catch_unwind().await;
+        let ended = AssertUnwindSafe(self.reconciler.reconcile(id)).catch_unwind().await;
         let (pass, has_panicked) = ended.map_or((Pass::default(), true), |pass| (pass, false));
 
         if let Some(error) = &pass.failed {
@@ -110,6 +113,14 @@ impl Workers {
             self.look_again(id, at);
         }
         pass.sending
+    }
+
+    /// Awaits the end of a write. After a panic it counts as lost.
+    async fn send(&self, id: &DeploymentId, sending: Sending) {
+        let ended = AssertUnwindSafe(self.reconciler.send(sending)).catch_unwind().await;
+        if ended.is_err() {
+            tracing::error!(deployment_id = %id, "a write panicked: it may have been done or not");
+        }
     }
 
     /// Notes whether a write is to be followed by another pass: one that began after its end, and did not fail, has

@@ -10,13 +10,13 @@ use super::{
     decide::{Step, decide},
     driver::Reconciler,
     events,
-    pass::{Decided, Pass, Sending, Writes, decide_each},
+    pass::{Decided, Pass, Sending, decide_each},
     snapshot::Snapshot,
 };
 use crate::{
     fair_queue::Lane,
     qoder::Verb,
-    remote::{self, Outcome},
+    remote::{self, Outcome, Permit},
     resources::{Memory, Progress, ReachedChange, Resource, Source},
 };
 
@@ -24,110 +24,123 @@ use crate::{
 enum Write {
     /// There is none to send now.
     None,
-    /// It waits for a permit, or for the Kubernetes API.
+    /// It waits for a permit, or the process ends.
     Waits,
     /// It has begun.
-    Begun,
+    Begun(Sending),
     /// The resource, as just read, does not ask for it.
     Dropped,
+    /// The resource asks for it, and its status does not: the status comes first.
+    Untold,
+    /// The resource could not be read: the write is put off.
+    Unread(KubernetesError),
+}
+
+/// What is known and decided when a write has begun, or cannot begin.
+pub(super) struct Acted {
+    pub(super) seen: Snapshot,
+    pub(super) decided: Vec<Decided>,
+    /// The write waits for a permit.
+    pub(super) is_waiting: bool,
 }
 
 impl Reconciler {
     /// Begins at most one remote write, for the owner, and asks for the looks that are due. Client required, if
-    /// there is a write. Returns what is known and decided by then, and whether a write waits; `None`: what was
-    /// read on the way is to be decided anew.
+    /// there is a write. `None`: what was read on the way is to be decided anew.
     pub(super) async fn act(
         &self,
-        mut seen: Snapshot,
-        mut decided: Vec<Decided>,
-        writes: Writes,
+        seen: Snapshot,
+        decided: Vec<Decided>,
         pass: &mut Pass,
-    ) -> Option<(Snapshot, Vec<Decided>, bool)> {
-        let write = self.write(&seen, &decided, writes, pass).await;
-        match write {
-            Write::None | Write::Waits => {}
-            Write::Begun => {
-                seen = self.gather(&seen.id);
-                decided = decide_each(&seen);
+    ) -> Option<Acted> {
+        let mut acted = Acted { seen, decided, is_waiting: false };
+        match self.write(&acted).await {
+            Write::None => {}
+            Write::Waits => acted.is_waiting = true,
+            Write::Begun(sending) => {
+                pass.sending = Some(sending);
+                acted = self.decide_anew(&acted);
+            }
+            Write::Untold => {
+                pass.look_again(Some(Instant::now()));
+                acted = self.decide_anew(&acted);
+            }
+            Write::Unread(error) => {
+                pass.failed = Some(error);
+                acted = self.decide_anew(&acted);
             }
             Write::Dropped => {
                 pass.look_again(Some(Instant::now()));
                 return None;
             }
         }
+        let Acted { seen, decided, .. } = &acted;
         for one in decided.iter().filter(|one| one.decision.step == Step::Observe) {
             self.remote.demand(&seen.id, seen.newer_than(&one.resource));
         }
-        Some((seen, decided, matches!(write, Write::Waits)))
+        Some(acted)
     }
 
-    async fn write(
-        &self,
-        seen: &Snapshot,
-        decided: &[Decided],
-        writes: Writes,
-        pass: &mut Pass,
-    ) -> Write {
+    fn decide_anew(&self, acted: &Acted) -> Acted {
+        let seen = self.gather(&acted.seen.id);
+        let decided = decide_each(&seen);
+        Acted { seen, decided, is_waiting: false }
+    }
+
+    async fn write(&self, Acted { seen, decided, .. }: &Acted) -> Write {
         let wanted = decided.iter().find_map(|one| match one.decision.step {
             Step::Write(verb) => Some((&one.resource, verb)),
             Step::Nothing | Step::Observe => None,
         });
         let Some((resource, verb)) = wanted else {
             // A permit that nothing asks for any more passes on.
-            self.remote.give_back(&seen.id);
+            self.remote.forget_permit(&seen.id);
             return Write::None;
         };
-        let is_permitted = writes == Writes::Allowed
-            && self.remote.permit(&seen.id, lane(resource), &resource.key.namespace);
-        if !is_permitted {
+        let namespace = &resource.key.namespace;
+        let Some(permit) = self.remote.permit(&seen.id, lane(resource), namespace) else {
             return Write::Waits;
-        }
-        let begun = self.fresh_read(resource, verb).await;
-        if !matches!(begun, Ok(Some(_))) {
-            self.remote.give_back(&seen.id);
-        }
-        match begun {
-            Ok(Some(sending)) => {
-                pass.sending = Some(sending);
-                Write::Begun
-            }
-            Ok(None) => Write::Dropped,
-            Err(error) => {
-                pass.failed = Some(error);
-                Write::Waits
-            }
-        }
+        };
+        self.fresh_read(resource, verb, permit).await
     }
 
     /// Rule Q: reads the resource from the API server and decides again on it, once with the
     /// memory held and once with the memory in its status. Only if both say this verb, the write begins.
     /// What was read is taken over.
-    async fn fresh_read(
-        &self,
-        resource: &Resource,
-        verb: Verb,
-    ) -> Result<Option<Sending>, KubernetesError> {
-        let object = self.api_server.read(&resource.key).await?;
+    async fn fresh_read(&self, resource: &Resource, verb: Verb, permit: Permit) -> Write {
+        let write = |requester, is_drift| remote::Write {
+            id: resource.deployment.clone(),
+            verb,
+            requester,
+            is_drift,
+        };
+        let object = match self.api_server.read(&resource.key).await {
+            Ok(object) => object,
+            Err(error) => {
+                self.remote.put_off(permit, &write(resource.requester(), false));
+                return Write::Unread(error);
+            }
+        };
         self.resources.take_in(&object, Source::Read);
         let seen = self.gather(&resource.deployment);
         let Some(held) = seen.bound.iter().find(|copy| copy.uid == resource.uid) else {
-            return Ok(None);
+            return Write::Dropped;
         };
         let memory = Memory::of(&object.status.unwrap_or_default());
         let stored = Resource { memory, ..Resource::clone(held) };
         let situation = seen.situation(held);
         let asks = |situation| decide(&situation).step == Step::Write(verb);
-        if !asks(situation) || !asks(seen.situation(&stored)) {
-            self.resources.adopt(held, stored.memory);
-            return Ok(None);
+        if !asks(situation) {
+            return Write::Dropped;
         }
-        let write = self.remote.begin_write(remote::Write {
-            id: held.deployment.clone(),
-            verb,
-            requester: held.requester(),
-            is_drift: situation.is_drift(),
-        });
-        Ok(Some(Sending { resource: Arc::clone(held), write }))
+        if !asks(seen.situation(&stored)) {
+            return Write::Untold;
+        }
+        let write = write(held.requester(), situation.is_drift());
+        match self.remote.begin_write(permit, write) {
+            Some(write) => Write::Begun(Sending { resource: Arc::clone(held), write }),
+            None => Write::Waits,
+        }
     }
 
     /// Sends the write that has begun, and lets everyone know how it ended.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
+    act::Acted,
     api_server::ApiServer,
-    pass::{Pass, Writes, decide_each, settle_each},
+    pass::{Pass, decide_each, settle_each},
     recorder::Recorder,
     snapshot::Snapshot,
 };
@@ -50,12 +51,12 @@ impl Reconciler {
     ///    are due (client required);
     /// 4. settle: what follows for status and memory, as things are now (pure);
     /// 5. publish: the statuses that differ (client required).
-    pub async fn reconcile(&self, id: &DeploymentId, writes: Writes) -> Pass {
+    pub async fn reconcile(&self, id: &DeploymentId) -> Pass {
         let mut pass = Pass::default();
         let seen = self.gather(id);
         let decided = decide_each(&seen);
-        let acted = self.act(seen, decided, writes, &mut pass).await;
-        let Some((seen, decided, is_waiting)) = acted else {
+        let Some(Acted { seen, decided, is_waiting }) = self.act(seen, decided, &mut pass).await
+        else {
             return pass;
         };
         let settled = settle_each(&seen, decided, is_waiting);
@@ -71,9 +72,14 @@ impl Reconciler {
         Snapshot { id: id.clone(), now, bound, view, times: self.context.times }
     }
 
+    /// No write begins from now on: the process ends.
+    pub fn close_writes(&self) {
+        self.remote.close_writes();
+    }
+
     /// Whether a write to this deployment has begun, and not ended.
     #[must_use]
     pub fn is_write_under_way(&self, id: &DeploymentId) -> bool {
-        self.remote.view(id, Instant::now()).writes.under_way_since().is_some()
+        self.remote.is_write_under_way(id)
     }
 }

@@ -13,15 +13,6 @@ use super::{
 };
 use crate::{remote, resources::Resource};
 
-/// Whether a pass may send a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writes {
-    /// It may.
-    Allowed,
-    /// The process ends: what is to be said is said, and nothing new begins.
-    Withheld,
-}
-
 /// What a pass leaves to be done.
 #[derive(Default)]
 pub struct Pass {

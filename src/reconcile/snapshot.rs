@@ -38,6 +38,8 @@ pub enum Hindrance {
     Obstacle(Obstacle),
     /// Something that is not the API answered the last write.
     NotTheApi,
+    /// The Kubernetes API does not serve the read before the write.
+    Kubernetes,
 }
 
 impl Snapshot {
@@ -260,9 +262,12 @@ impl Snapshot {
     /// What a resource that is not done waits for.
     #[must_use]
     pub fn hindrance(&self, resource: &Resource) -> Option<Hindrance> {
-        let last = self.view.writes.last_failure(&resource.requester());
-        let misled = last.filter(|last| *last == Outcome::NotTheApi).map(|_| Hindrance::NotTheApi);
-        self.view.obstacle.map(Hindrance::Obstacle).or(misled)
+        match self.view.writes.last_failure(&resource.requester()) {
+            Some(Outcome::Unread) => Some(Hindrance::Kubernetes),
+            _ if self.view.obstacle.is_some() => self.view.obstacle.map(Hindrance::Obstacle),
+            Some(Outcome::NotTheApi) => Some(Hindrance::NotTheApi),
+            _ => None,
+        }
     }
 }
 

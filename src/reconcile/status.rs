@@ -154,6 +154,9 @@ fn waits_for(hindrance: Hindrance) -> &'static str {
         Hindrance::NotTheApi => {
             "Something between the operator and the Qoder API answered the last try; check proxies and --base-url."
         }
+        Hindrance::Kubernetes => {
+            "The Kubernetes API does not serve the read before the write; check the operator's right to get qoderdeployments, and its log."
+        }
     }
 }
 

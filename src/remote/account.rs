@@ -127,7 +127,18 @@ impl Account {
         Some(Ticket { token, epoch: self.credential.state().epoch, kind, sent, probe })
     }
 
-    /// Asks for a permit to write: one that was granted, or a free one if nobody waits. Else the deployment
+    /// No write begins from now on.
+    pub fn close(&mut self) {
+        self.permits.close();
+    }
+
+    /// Whether no write begins any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.permits.is_closed()
+    }
+
+    /// Takes a permit to write: one that was granted, or a free one if nobody waits. Else the deployment
     /// waits, and [`grant`](Self::grant) names it when its turn has come.
     pub fn permit(
         &mut self,
@@ -136,14 +147,15 @@ impl Account {
         namespace: &Arc<str>,
         now: Instant,
     ) -> bool {
-        let is_free =
-            || self.permits.waiting() == 0 && self.next_grant(now).is_some_and(|at| at <= now);
-        if self.permits.has(id, now) {
+        if self.is_closed() {
+            return false;
+        }
+        if self.permits.take(id, now) {
             return true;
         }
-        if is_free() {
+        if self.permits.waiting() == 0 && self.next_grant(now).is_some_and(|at| at <= now) {
             self.grant_to(id, now);
-            return true;
+            return self.permits.take(id, now);
         }
         self.permits.wait(id, lane, namespace, now);
         false
@@ -154,9 +166,15 @@ impl Account {
         self.permits.grant(id, now);
     }
 
-    /// The deployment has no use for a permit. Returns whether it held one, or waited for one.
-    pub fn give_back(&mut self, id: &DeploymentId) -> bool {
-        self.permits.give_back(id)
+    /// The deployment has no use for a permit that it waits for, or that nobody has taken. Returns whether there
+    /// was one.
+    pub fn forget_permit(&mut self, id: &DeploymentId) -> bool {
+        self.permits.forget(id)
+    }
+
+    /// A permit that was taken is not needed.
+    pub fn give_back(&mut self) {
+        self.permits.give_back();
     }
 
     /// When the next permit can be granted. `None`: not before something else changes.
@@ -179,22 +197,22 @@ impl Account {
         Some(id)
     }
 
-    /// Asks to send the write that has a permit: permits are used some milliseconds after they were
-    /// granted, and what has closed meanwhile counts. One that was not used in time is good only as long as
-    /// others have not taken all the room.
-    pub fn admit_write(&mut self, id: &DeploymentId, now: Instant) -> Admission {
-        let has_room =
-            self.permits.has(id, now) || self.permits.room(now).is_some_and(|(at, _)| at <= now);
-        if self.credential.gate(now) != Gate::Open || !has_room {
+    /// Asks to send a write, with a permit that was taken: some milliseconds ago, and what has closed meanwhile
+    /// counts.
+    pub fn admit_write(&mut self, now: Instant) -> Admission {
+        if self.credential.gate(now) != Gate::Open {
             return Admission::Closed;
         }
         match self.budget.window(now) {
             None => Admission::Closed,
             Some(at) if at > now => Admission::At(at),
-            Some(_) => {
-                self.permits.used(id, now);
-                self.ticket(Kind::Write, false, now).map_or(Admission::Closed, Admission::Now)
-            }
+            Some(_) => match self.ticket(Kind::Write, false, now) {
+                None => Admission::Closed,
+                Some(ticket) => {
+                    self.permits.sent(now);
+                    Admission::Now(ticket)
+                }
+            },
         }
     }
 

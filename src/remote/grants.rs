@@ -7,23 +7,54 @@ use tokio::time::Instant;
 use super::{calls::until, remote::Remote};
 use crate::{api::DeploymentId, fair_queue::Lane};
 
+/// The right to send one write. Dropped, it passes on.
+pub struct Permit {
+    remote: Option<Arc<Remote>>,
+}
+
+impl Permit {
+    /// It has left with its write.
+    pub(super) fn spend(mut self) {
+        self.remote = None;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(remote) = self.remote.take() {
+            remote.state().account.give_back();
+            remote.free();
+        }
+    }
+}
+
 impl Remote {
-    /// Asks for a permit to write to this deployment. `false`: it waits for one, and is woken when its
-    /// turn has come.
-    pub fn permit(&self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>) -> bool {
+    /// Asks for a permit to write to this deployment. `None`: it waits for one, and is woken when its turn has
+    /// come; or the process ends.
+    pub fn permit(
+        self: &Arc<Self>,
+        id: &DeploymentId,
+        lane: Lane,
+        namespace: &Arc<str>,
+    ) -> Option<Permit> {
         let has = self.state().account.permit(id, lane, namespace, Instant::now());
         if !has {
             self.permit_wanted.notify_one();
         }
-        has
+        has.then(|| Permit { remote: Some(Arc::clone(self)) })
     }
 
-    /// The deployment has no use for a permit.
-    pub fn give_back(&self, id: &DeploymentId) {
-        let had = self.state().account.give_back(id);
+    /// The deployment has no use for a permit: it waits for none, and what was granted to it passes on.
+    pub fn forget_permit(&self, id: &DeploymentId) {
+        let had = self.state().account.forget_permit(id);
         if had {
             self.free();
         }
+    }
+
+    /// No write begins from now on: the process ends. Those that have begun are sent.
+    pub fn close_writes(&self) {
+        self.state().account.close();
     }
 
     /// Grants permits as the budget has them, and wakes their deployments. When those that wait stand still, it

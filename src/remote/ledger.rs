@@ -22,6 +22,12 @@ impl Ledger {
         self.writes.get(id).map(|writes| Writes::clone(writes)).unwrap_or_default()
     }
 
+    /// Whether a write to this deployment has begun, and not ended.
+    #[must_use]
+    pub fn is_under_way(&self, id: &DeploymentId) -> bool {
+        self.writes.get(id).is_some_and(|writes| writes.under_way_since().is_some())
+    }
+
     /// The writes to one deployment, to note something.
     pub fn note(&mut self, id: &DeploymentId) -> &mut Writes {
         self.writes.entry(id.clone()).or_default()

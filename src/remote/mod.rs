@@ -30,6 +30,7 @@ pub use account::Account;
 pub use budget::{Obstacle, Rates};
 pub use credential::{CredentialState, Worth};
 pub use entry::{Entry, Failure};
+pub use grants::Permit;
 pub use observation::{Answer, Observed, PausedBy, ReadFailure};
 pub use remote::Remote;
 pub use sending::Sending;

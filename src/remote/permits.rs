@@ -14,21 +14,30 @@ use crate::{
 /// Writes under way at once: each takes a connection, and a gateway minds too many.
 const WRITES_AT_ONCE: usize = 16;
 
-/// The permits of one credential.
+/// The permits of one credential. Each is granted, taken by a pass, and sent with the write.
 #[derive(Default)]
 pub struct Permits {
     waiting: FairQueue<DeploymentId>,
-    /// Those not used yet, each until when it is kept.
+    /// Those that nobody has taken yet, each until when it is kept.
     granted: BTreeMap<DeploymentId, Instant>,
+    /// How many a pass has taken: it reads the resource once more, and sends its write or gives the permit back.
+    taken: usize,
+    /// How many have left with their write.
     under_way: usize,
     /// When a write was last sent, or the first of those that wait began to.
     moved: Option<Instant>,
+    is_closed: bool,
 }
 
 impl Permits {
-    /// Whether this deployment holds one.
-    pub fn has(&self, id: &DeploymentId, now: Instant) -> bool {
-        self.granted.get(id).is_some_and(|until| now < *until)
+    /// From now on there are none: the process ends.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Whether there are none any more.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Lets it wait for one.
@@ -56,21 +65,28 @@ impl Permits {
     }
 
     /// When there is room for one more write, and how many that hold a permit are to be sent before it.
-    /// `None`: not before a write ends.
+    /// `None`: not before a permit is given back, or a write ends.
     pub fn room(&self, now: Instant) -> Option<(Instant, usize)> {
         let granted = || self.granted.values().copied().filter(|until| now < *until);
-        let count = granted().count();
-        if count + self.under_way < WRITES_AT_ONCE {
-            return Some((now, count));
+        let before = granted().count() + self.taken;
+        if before + self.under_way < WRITES_AT_ONCE {
+            return Some((now, before));
         }
-        // One that is not used is not kept for ever.
-        Some((granted().min()?, count.saturating_sub(1)))
+        // One that is not taken is not kept for ever.
+        Some((granted().min()?, before.saturating_sub(1)))
     }
 
-    /// Grants one, and forgets those that were not used in time.
+    /// Grants one, and forgets those that were not taken in time.
     pub fn grant(&mut self, id: &DeploymentId, now: Instant) {
         self.granted.retain(|_, until| now < *until);
         self.granted.insert(id.clone(), now + Times::PERMIT);
+    }
+
+    /// Takes the one that was granted to this deployment. Returns whether there is one.
+    pub fn take(&mut self, id: &DeploymentId, now: Instant) -> bool {
+        let is_kept = self.granted.remove(id).is_some_and(|until| now < until);
+        self.taken += usize::from(is_kept);
+        is_kept
     }
 
     /// Takes out the one whose turn it is: by lane, and then round robin over namespaces.
@@ -78,16 +94,22 @@ impl Permits {
         self.waiting.pop()
     }
 
-    /// The deployment has no use for one. Returns whether it held one, or waited for one.
-    pub fn give_back(&mut self, id: &DeploymentId) -> bool {
+    /// The deployment has no use for one that it waits for, or that nobody has taken. Returns whether there was
+    /// one.
+    pub fn forget(&mut self, id: &DeploymentId) -> bool {
         let waited = self.waiting.remove(id);
         self.granted.remove(id).is_some() || waited
     }
 
-    /// Its write leaves.
-    pub fn used(&mut self, id: &DeploymentId, now: Instant) {
+    /// One that was taken is not needed.
+    pub fn give_back(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+    }
+
+    /// One that was taken leaves with its write.
+    pub fn sent(&mut self, now: Instant) {
         self.moved = Some(now);
-        self.granted.remove(id);
+        self.taken = self.taken.saturating_sub(1);
         self.under_way += 1;
     }
 

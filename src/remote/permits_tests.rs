@@ -22,11 +22,12 @@ fn permit(account: &mut Account, n: u32, now: Instant) -> bool {
     account.permit(&id(n), Lane::Spec, &ns(), now)
 }
 
-fn send_write(account: &mut Account, n: u32, now: Instant) -> Ticket {
-    match account.admit_write(&id(n), now) {
+/// Sends a write with a permit that was taken.
+fn send_write(account: &mut Account, now: Instant) -> Ticket {
+    match account.admit_write(now) {
         Admission::Now(ticket) => ticket,
-        Admission::At(at) => panic!("{n} not before {:?}", at - now),
-        Admission::Closed => panic!("{n}: closed"),
+        Admission::At(at) => panic!("not before {:?}", at - now),
+        Admission::Closed => panic!("closed"),
     }
 }
 
@@ -35,7 +36,7 @@ fn permits_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
     let mut account = account();
     let start = Instant::now();
     assert!(permit(&mut account, 1, start));
-    send_write(&mut account, 1, start);
+    send_write(&mut account, start);
     for n in [2, 3, 4] {
         assert!(!permit(&mut account, n, start));
     }
@@ -44,12 +45,12 @@ fn permits_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
     assert_eq!(next, start + SLOT);
     assert_eq!(account.grant(next), Some(id(2)));
     assert!(permit(&mut account, 2, next));
-    send_write(&mut account, 2, next);
+    send_write(&mut account, next);
 
     // 3 gets a permit and does not use it; 4 is not held up by it for more than its second.
     let third = account.next_grant(next).unwrap();
     assert_eq!(account.grant(third), Some(id(3)));
-    assert!(account.give_back(&id(3)));
+    assert!(account.forget_permit(&id(3)));
     let fourth = account.next_grant(third).unwrap();
     assert_eq!(fourth, third + SLOT);
     assert_eq!(account.grant(fourth), Some(id(4)));
@@ -63,7 +64,7 @@ fn sixteen_under_way(account: &mut Account) -> (Vec<Ticket>, Instant) {
     for n in 0..16 {
         now += SLOT;
         assert!(permit(account, n, now), "{n}");
-        tickets.push(send_write(account, n, now));
+        tickets.push(send_write(account, now));
     }
     (tickets, now)
 }
@@ -88,39 +89,62 @@ fn a_seventeenth_write_waits_until_one_has_ended() {
     assert!(account.next_grant(unused).is_some(), "a write that is given up has ended too");
 }
 
+/// Sixteen permits that were granted, and that nobody has taken.
+fn sixteen_granted(account: &mut Account, start: Instant) -> Instant {
+    for n in 0..17 {
+        permit(account, n, start);
+    }
+    account.give_back();
+    for n in 1..17 {
+        assert_eq!(account.grant(start + SLOT * n), Some(id(n)));
+    }
+    start + SLOT * 16
+}
+
 #[test]
-fn permits_that_nobody_uses_pass_on_although_nothing_ends() {
+fn permits_that_nobody_takes_pass_on_although_nothing_ends() {
+    let mut account = account();
+    let start = Instant::now();
+    let now = sixteen_granted(&mut account, start);
+    assert!(!permit(&mut account, 17, now));
+    let first_ends = start + SLOT + Times::PERMIT;
+    assert_eq!(account.next_grant(now), Some(first_ends));
+    assert_eq!(account.grant(first_ends - Duration::from_millis(1)), None);
+    assert_eq!(account.grant(first_ends), Some(id(17)));
+    assert!(!permit(&mut account, 1, first_ends), "it has passed on");
+}
+
+#[test]
+fn a_permit_that_was_taken_is_kept_however_long_its_read_takes() {
     let mut account = account();
     let start = Instant::now();
     for n in 0..16 {
         assert!(permit(&mut account, n, start + SLOT * n), "{n}");
     }
-    let now = start + SLOT * 16;
-    assert!(!permit(&mut account, 17, now));
-    let first_ends = start + Times::PERMIT;
-    assert_eq!(account.next_grant(now), Some(first_ends));
-    assert_eq!(account.grant(first_ends - Duration::from_millis(1)), None);
-    assert_eq!(account.grant(first_ends), Some(id(17)));
+    let late = start + 10 * SECOND;
+    assert!(!permit(&mut account, 17, late));
+    assert_eq!(account.next_grant(late), None, "each of the sixteen may still send its write");
+    let _first = send_write(&mut account, late);
+    assert_eq!(account.next_grant(late), None);
+    account.give_back();
+    assert_eq!(account.grant(late), Some(id(17)));
 }
 
 #[test]
-fn a_permit_that_was_used_too_late_is_good_only_while_there_is_room() {
+fn at_the_end_nobody_gets_a_permit_and_nobody_waits_for_one() {
     let mut account = account();
-    let now = Instant::now();
-    assert!(permit(&mut account, 0, now));
-    let late = now + Times::PERMIT;
-    let ticket = send_write(&mut account, 0, late);
-    account.ended(&ticket, None, late, 0.0);
-
-    assert!(permit(&mut account, 17, late + SLOT));
-    let late = late + SLOT + Times::PERMIT;
-    let mut at = late;
-    for n in 0..16 {
-        assert!(permit(&mut account, n, at), "{n}");
-        send_write(&mut account, n, at);
-        at += SLOT;
+    let start = Instant::now();
+    assert!(permit(&mut account, 1, start));
+    assert!(!permit(&mut account, 2, start));
+    let next = start + SLOT;
+    assert_eq!(account.grant(next), Some(id(2)));
+    account.close();
+    let later = start + SECOND / 2;
+    for n in [1, 2, 3] {
+        assert!(!permit(&mut account, n, later), "{n}");
     }
-    assert!(matches!(account.admit_write(&id(17), at + SECOND), Admission::Closed));
+    assert_eq!(account.waiting(), 0);
+    send_write(&mut account, later);
 }
 
 /// Permits granted, and then something closes.
@@ -144,24 +168,24 @@ fn granted_then(reads: &[ApiError]) -> (Account, Instant) {
 #[test]
 fn a_permit_from_before_something_has_closed_is_not_used() {
     let (mut account, now) = granted_then(&[]);
-    send_write(&mut account, 1, now);
+    send_write(&mut account, now);
 
     let (mut account, now) = granted_then(&[status(401)]);
-    assert!(matches!(account.admit_write(&id(1), now), Admission::Closed), "rejected");
+    assert!(matches!(account.admit_write(now), Admission::Closed), "rejected");
     let probe_at = now + TIMES.credential_probe(0);
-    assert!(matches!(account.admit_write(&id(1), probe_at), Admission::Closed), "no write probes");
+    assert!(matches!(account.admit_write(probe_at), Admission::Closed), "no write probes");
 
     let (mut account, now) = granted_then(&[answer(429, None, Some(SECOND / 2))]);
     let end = now - SPACE + SECOND / 2;
-    assert!(matches!(account.admit_write(&id(1), now), Admission::At(at) if at == end));
-    send_write(&mut account, 1, end);
+    assert!(matches!(account.admit_write(now), Admission::At(at) if at == end));
+    send_write(&mut account, end);
 
     let failures: Vec<_> = (0..Times::BREAKER_FAILURES).map(|_| status(500)).collect();
     let (mut account, now) = granted_then(&failures);
     let probe_at = now - SPACE + TIMES.breaker_probe();
-    assert!(matches!(account.admit_write(&id(1), now), Admission::At(at) if at == probe_at));
+    assert!(matches!(account.admit_write(now), Admission::At(at) if at == probe_at));
     send_read(&mut account, probe_at);
-    assert!(matches!(account.admit_write(&id(1), probe_at), Admission::Closed), "one probes");
+    assert!(matches!(account.admit_write(probe_at), Admission::Closed), "one probes");
 }
 
 /// Someone who wants to write.
@@ -171,7 +195,7 @@ struct Ask {
     after: u64,
     namespace: usize,
     lane: Lane,
-    /// What becomes of the permit, so many milliseconds after it was granted.
+    /// What becomes of the permit, so many milliseconds after it was taken.
     used: Use,
     takes: u64,
 }
@@ -180,7 +204,7 @@ struct Ask {
 enum Use {
     Write,
     GiveBack,
-    /// Its resource is gone: the permit ends by itself.
+    /// Its resource is gone before it takes the permit: that ends by itself.
     Nothing,
 }
 
@@ -226,19 +250,18 @@ proptest! {
         let end = coming.last().map_or(now, |(at, ..)| *at) + all_slots + 2 * Times::PERMIT;
         let mut coming = coming.into_iter().peekable();
         let mut waiting: BTreeMap<DeploymentId, Waits<'_>> = BTreeMap::new();
-        let mut held: Vec<(Instant, DeploymentId, Use)> = Vec::new();
+        let mut taken: Vec<(Instant, DeploymentId, Use)> = Vec::new();
         let mut flying: Vec<(Instant, Ticket)> = Vec::new();
-        let mut permitted: Vec<(Instant, DeploymentId)> = Vec::new();
+        let mut untaken: Vec<Instant> = Vec::new();
         let (mut granted, mut sent) = (0, Vec::new());
         while now < end {
             for (_, ticket) in flying.extract_if(.., |(at, _)| *at <= now) {
                 account.ended(&ticket, None, now, 0.0);
             }
-            permitted.retain(|(until, _)| now < *until);
+            untaken.retain(|until| now < *until);
             while let Some((_, id, ask)) = coming.next_if(|(at, ..)| *at <= now) {
                 if account.permit(&id, ask.lane, &namespaces[ask.namespace], now) {
-                    permitted.push((now + Times::PERMIT, id.clone()));
-                    held.push((now + millis(ask.takes), id, ask.used));
+                    taken.push((now + millis(ask.takes), id, ask.used));
                 } else {
                     let is_ahead = |other: &&Waits<'_>| {
                         (other.ask.lane, other.ask.namespace) == (ask.lane, ask.namespace)
@@ -254,29 +277,26 @@ proptest! {
                 if ask.lane == Lane::Spec {
                     prop_assert!(granted - before <= (ahead + 1) * NAMESPACES, "{id} waited longer");
                 }
-                permitted.push((now + Times::PERMIT, id.clone()));
-                held.push((now + millis(ask.takes), id, ask.used));
+                if matches!(ask.used, Use::Nothing) {
+                    untaken.push(now + Times::PERMIT);
+                } else {
+                    prop_assert!(account.permit(&id, ask.lane, &namespaces[ask.namespace], now));
+                    taken.push((now + millis(ask.takes), id, ask.used));
+                }
             }
-            prop_assert!(permitted.len() + flying.len() <= WRITES_AT_ONCE);
-            for (_, id, used) in held.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>() {
+            prop_assert!(untaken.len() + taken.len() + flying.len() <= WRITES_AT_ONCE);
+            for (_, id, used) in taken.extract_if(.., |(at, ..)| *at <= now).collect::<Vec<_>>() {
                 match used {
-                    Use::Write => match account.admit_write(&id, now) {
+                    Use::Write => match account.admit_write(now) {
                         Admission::Now(ticket) => {
                             sent.push(now);
                             flying.push((now + millis(flight), ticket));
                         }
-                        Admission::At(at) => {
-                            held.push((at, id, used));
-                            continue;
-                        }
+                        Admission::At(at) => taken.push((at, id, used)),
                         Admission::Closed => prop_assert!(false, "{id}: nothing has closed"),
                     },
-                    Use::GiveBack => {
-                        account.give_back(&id);
-                    }
-                    Use::Nothing => continue,
+                    Use::GiveBack | Use::Nothing => account.give_back(),
                 }
-                permitted.retain(|(_, other)| *other != id);
             }
             now += millis(5);
         }

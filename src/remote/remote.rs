@@ -112,6 +112,12 @@ impl Remote {
         self.state().view(id, now)
     }
 
+    /// Whether a write to this deployment has begun, and not ended.
+    #[must_use]
+    pub fn is_write_under_way(&self, id: &DeploymentId) -> bool {
+        self.state().ledger.is_under_way(id)
+    }
+
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&self, id: &DeploymentId, last_known: Option<Deployment>) {
         self.state().cache.bind(id, last_known, Instant::now());

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     account::{Admission, Ticket},
     calls::is_unauthorized,
+    grants::Permit,
     remote::Remote,
     state::Exchange,
     write::{Outcome, Write},
@@ -19,16 +20,30 @@ use crate::{fair_queue::Lane, qoder::Operation, times::Times};
 pub struct Sending {
     remote: Arc<Remote>,
     write: Option<Write>,
+    permit: Option<Permit>,
     ticket: Option<Ticket>,
 }
 
 impl Remote {
-    /// Notes the write: from now on no other is sent to the deployment, until this one has ended. To be
-    /// called with a permit.
+    /// Notes the write: from now on no other is sent to the deployment, until this one has ended. `None`: the
+    /// process ends, and no write begins any more.
     #[must_use]
-    pub fn begin_write(self: &Arc<Self>, write: Write) -> Sending {
-        self.state().begin_write(&write, Instant::now());
-        Sending { remote: Arc::clone(self), write: Some(write), ticket: None }
+    pub fn begin_write(self: &Arc<Self>, permit: Permit, write: Write) -> Option<Sending> {
+        {
+            let state = &mut self.state();
+            if state.account.is_closed() {
+                return None;
+            }
+            state.begin_write(&write, Instant::now());
+        }
+        let remote = Arc::clone(self);
+        Some(Sending { remote, write: Some(write), permit: Some(permit), ticket: None })
+    }
+
+    /// The write cannot begin, because who asks for it could not be read: the next try waits a while.
+    pub fn put_off(&self, permit: Permit, write: &Write) {
+        self.state().abandon_write(write, Outcome::Unread, Instant::now(), &self.context);
+        drop(permit);
     }
 }
 
@@ -36,11 +51,14 @@ impl Sending {
     /// Sends it. `None`: it was not sent, because something has closed since the permit was granted.
     pub async fn send(mut self) -> Option<(Write, Outcome)> {
         let write = self.write.clone()?;
-        self.ticket = self.admitted(&write).await;
+        self.ticket = self.admitted().await;
         let Some(ticket) = &self.ticket else {
             self.abandon(Outcome::NotServed);
             return None;
         };
+        if let Some(permit) = self.permit.take() {
+            permit.spend();
+        }
         let started = Instant::now();
         let result = self.remote.send(ticket, write.verb, &write.id).await;
         let ended = Instant::now();
@@ -58,10 +76,10 @@ impl Sending {
     }
 
     /// The permit is some milliseconds old: what has closed meanwhile counts.
-    async fn admitted(&self, write: &Write) -> Option<Ticket> {
+    async fn admitted(&self) -> Option<Ticket> {
         let latest = Instant::now() + Times::PERMIT;
         loop {
-            let admission = self.remote.state().account.admit_write(&write.id, Instant::now());
+            let admission = self.remote.state().account.admit_write(Instant::now());
             match admission {
                 Admission::Now(ticket) => return Some(ticket),
                 Admission::At(at) if at <= latest => sleep_until(at).await,
@@ -80,6 +98,7 @@ impl Sending {
             }
             state.abandon_write(&write, outcome, Instant::now(), &remote.context);
         }
+        self.permit = None;
         remote.free();
         remote.wake(&write.id, Lane::Spec);
     }

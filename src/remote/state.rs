@@ -92,7 +92,7 @@ impl State {
     /// No resource names the deployment any more.
     pub fn unbind(&mut self, id: &DeploymentId, now: Instant, times: &Times) {
         self.cache.unbind(id);
-        self.account.give_back(id);
+        self.account.forget_permit(id);
         let Self { ledger, cache, .. } = self;
         ledger.forget(|id| cache.is_bound(id), now, times);
     }
@@ -138,7 +138,6 @@ impl State {
         let epoch = self.account.credential().epoch;
         let end = End { outcome, at: now, epoch, jitter: env.jitter() };
         self.ledger.note(&write.id).book(write, end, times);
-        self.account.give_back(&write.id);
     }
 }
 

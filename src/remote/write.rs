@@ -42,6 +42,8 @@ pub enum Outcome {
     NotServed,
     /// Nothing was sent: connect, DNS or TLS failed.
     NotSent,
+    /// Nothing was sent: who asks for it could not be read once more.
+    Unread,
     /// 409: already reconciled, if a look confirms it.
     Conflict,
     /// It may have been done, or be done later: timeout, reset, 5xx, a 2xx that makes no sense.

@@ -181,7 +181,7 @@ impl Writes {
     pub fn book(&mut self, write: &Write, end: End, times: &Times) {
         self.under_way = None;
         let Write { verb, requester, .. } = write;
-        if !matches!(end.outcome, Outcome::NotServed | Outcome::NotSent) {
+        if !matches!(end.outcome, Outcome::NotServed | Outcome::NotSent | Outcome::Unread) {
             // However it ended: reads that started before are void.
             self.last = Some((end.at, requester.uid.clone()));
         }
@@ -201,7 +201,7 @@ impl Writes {
                 self.lost(*verb, end.at, times);
                 self.failed(requester, end, times);
             }
-            Outcome::NotAsAsked | Outcome::NotSent | Outcome::NotTheApi => {
+            Outcome::NotAsAsked | Outcome::NotSent | Outcome::Unread | Outcome::NotTheApi => {
                 self.failed(requester, end, times);
             }
         }

@@ -81,10 +81,9 @@ impl Index {
         }
         let mut resource = resource.after(held);
         let is_same = if source == Source::Apply {
-            // Whoever has made this status has remembered what it says.
-            resource.memory = held.memory.clone();
             resource.unconfirmed = None;
-            resource.asks_the_same(held)
+            // Another writer's fields may stand beside ours.
+            resource.asks_the_same(held) && resource.memory == held.memory
         } else {
             resource.is_same_work(held)
         };

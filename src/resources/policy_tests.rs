@@ -94,25 +94,31 @@ fn an_item_that_cannot_be_read_keeps_what_is_held() {
     assert_eq!(index.iter().count(), 0, "a mark inserts nothing");
 }
 
-/// Whoever has made this status has remembered what it says, and maybe more since.
+/// Whoever has made a status has remembered what it says, and maybe more since.
 #[test]
-fn the_answer_of_our_own_apply_never_replaces_the_memory() {
+fn the_answer_of_our_own_apply_replaces_the_memory_only_if_it_has_fields_of_another() {
     let mut index = Index::default();
     index.apply(copy(1, 1), Source::Watch);
     let ahead = Memory { resume_handled: Some("ahead".into()), ..Memory::default() };
     index.remember(&key(), "u", |_| ahead.clone());
-    index.sent(&key(), "u", 7);
     let status = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "behind" });
     let answer = |version| resource("ns", "a", "u", version, json!({ "status": status }));
+    index.sent(&key(), "u", answer(2).published.digest);
     assert_eq!(index.apply(answer(2), Source::Apply), Change::None);
     assert_eq!(held(&index).memory, ahead);
     assert_eq!(held(&index).published, answer(2).published, "but that is what stands now");
     assert_eq!(held(&index).unconfirmed, None, "and nothing older may come any more");
 
     let other = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "another's" });
-    let foreign = resource("ns", "a", "u", 3, json!({ "status": other }));
-    assert_eq!(index.apply(foreign, Source::Watch), Change::Work);
-    assert_eq!(held(&index).memory.resume_handled.as_deref(), Some("another's"));
+    let foreign = |version| resource("ns", "a", "u", version, json!({ "status": other }));
+    for source in [Source::Watch, Source::Apply] {
+        let mut index = Index::default();
+        index.apply(copy(1, 1), Source::Watch);
+        index.remember(&key(), "u", |_| ahead.clone());
+        index.sent(&key(), "u", answer(2).published.digest);
+        assert_eq!(index.apply(foreign(3), source), Change::Work, "{source:?}");
+        assert_eq!(held(&index).memory.resume_handled.as_deref(), Some("another's"));
+    }
 }
 
 #[test]
@@ -132,6 +138,8 @@ fn the_answer_of_our_own_apply_is_work_exactly_if_it_asks_for_something_else() {
         let mut index = Index::default();
         index.apply(copy(1, 1), Source::Watch);
         let answer = resource("ns", "a", "u", 2, more.clone());
+        index.remember(&key(), "u", |_| answer.memory.clone());
+        index.sent(&key(), "u", answer.published.digest);
         assert_eq!(index.apply(answer, Source::Apply), change, "{more}");
     }
 }

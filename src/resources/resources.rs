@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     index::{Change, Index, Source},
-    memory::{Memory, Progress},
+    memory::Progress,
     mirror,
     resource::{Resource, ResourceKey},
 };
@@ -105,11 +105,6 @@ impl Resources {
         self.index().remember(&resource.key, &resource.uid, |held| {
             held.memory.after(progress, &resource.asked())
         });
-    }
-
-    /// Takes the memory that a status in the API server has: another instance may have written it.
-    pub fn adopt(&self, resource: &Resource, memory: Memory) {
-        self.index().remember(&resource.key, &resource.uid, |_| memory);
     }
 
     /// A status of this digest is on its way.

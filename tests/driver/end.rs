@@ -173,3 +173,62 @@ fn a_write_that_ends_while_a_pass_publishes_is_told_before_the_end() {
         assert_eq!(bed.ready("r0"), "True InSync");
     });
 }
+
+#[test]
+fn a_write_whose_first_pass_could_not_publish_is_told_before_the_end() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        let younger = Match::status_patches().name("younger");
+        let broken = bed.server.on(younger).always().fail(Failure::internal());
+        // Something to say about the one, in the pass that writes for the other.
+        bed.server.hold_watches();
+        bed.flip("r0", true);
+        bed.apply("younger", 0, Some(true));
+        bed.server.release_watches();
+        bed.pass(SECOND / 2).await;
+        broken.lift();
+        tokio::spawn(async move {
+            tokio::time::sleep(SECOND / 100).await;
+            post.release();
+        });
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+    });
+}
+
+#[test]
+fn a_fresh_read_that_is_answered_after_a_sigterm_begins_no_write() {
+    in_virtual_time(async {
+        let mut bed = fleet(10).await;
+        let read = bed.server.on(Match::verb(Verb::Get).of("qoderdeployments")).always().hold();
+        for i in 0..10 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        bed.pass(SECOND).await;
+        tokio::spawn(async move {
+            tokio::time::sleep(SECOND).await;
+            read.lift();
+        });
+        bed.stop().await.unwrap();
+        assert_eq!(bed.writes(), [""; 0]);
+    });
+}
+
+#[test]
+fn the_end_takes_no_longer_than_the_grace_of_the_pod() {
+    in_virtual_time(async {
+        let mut bed = fleet(16).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        for i in 0..16 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        bed.pass(2 * SECOND).await;
+        assert_eq!(bed.wire.sent(Kind::Write).len(), 16);
+        let _rule = bed.server.on(Match::status_patches()).always().silence_request();
+        post.release();
+        let before = tokio::time::Instant::now();
+        bed.stop().await.unwrap();
+        assert!(before.elapsed() <= 60 * SECOND, "{:?}", before.elapsed());
+    });
+}

@@ -14,6 +14,8 @@ mod copies;
 mod credential;
 mod end;
 mod first;
+mod kubernetes;
+mod memory;
 mod random;
 mod same;
 mod siblings;

@@ -46,10 +46,10 @@ async fn is_not_taken(
         Some(Answer::Active) => (Verb::Pause, Answer::Paused(PausedBy::Hand)),
         _ => (Verb::Unpause, Answer::Active),
     };
-    prop_assert!(bed.remote.permit(id, Lane::Spec, &Arc::from("ns")));
+    let permit = bed.remote.permit(id, Lane::Spec, &Arc::from("ns")).unwrap();
     let requester = Requester { uid: "uid".into(), generation: 1 };
     let write = Write { id: id.clone(), verb, requester, is_drift: false };
-    let (_, outcome) = bed.remote.begin_write(write).send().await.unwrap();
+    let (_, outcome) = bed.remote.begin_write(permit, write).unwrap().send().await.unwrap();
     prop_assert_eq!(outcome, Outcome::Done);
     let ended = Instant::now();
 
@@ -102,10 +102,10 @@ fn what_was_taken_for_a_lag_is_looked_at_again() {
         bed.observe();
         let id = &bed.ids[0];
         sleep(Duration::from_secs(1)).await;
-        assert!(bed.remote.permit(id, Lane::Spec, &Arc::from("ns")));
+        let permit = bed.remote.permit(id, Lane::Spec, &Arc::from("ns")).unwrap();
         let requester = Requester { uid: "uid".into(), generation: 1 };
         let write = Write { id: id.clone(), verb: Verb::Pause, requester, is_drift: false };
-        bed.remote.begin_write(write).send().await.unwrap();
+        bed.remote.begin_write(permit, write).unwrap().send().await.unwrap();
         let ended = Instant::now();
         bed.simulator.set_paused(id.as_str(), false);
         bed.demand(id);

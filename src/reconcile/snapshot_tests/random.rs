@@ -74,11 +74,12 @@ pub struct Story {
     pub is_polled: bool,
 }
 
-const OUTCOMES: [Outcome; 8] = [
+const OUTCOMES: [Outcome; 9] = [
     Outcome::Done,
     Outcome::NotAsAsked,
     Outcome::NotServed,
     Outcome::NotSent,
+    Outcome::Unread,
     Outcome::Conflict,
     Outcome::Ambiguous,
     Outcome::NotTheApi,
