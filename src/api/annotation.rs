@@ -1,4 +1,5 @@
-//! The annotations that the operator reads. It writes none.
+//! The annotations that the operator reads. It writes none. Of a request's value, the first
+//! [`MAX_TOKEN`](super::MAX_TOKEN) characters count.
 
 /// `disabled` makes the operator stand still for this resource: it reads and reports, and sends
 /// no write. (Not called "paused": that word is the remote deployment's, everywhere.)

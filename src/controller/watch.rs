@@ -16,12 +16,12 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
 use crate::{
     api::QoderDeployment,
     env::Env,
-    resources::{ResourceKey, Resources, Source},
+    resources::{Mark, ResourceKey, Resources, Source},
 };
 
 /// One bad object must not stop a list.
@@ -66,7 +66,7 @@ pub async fn watch_resources(
     let patient = || Patient { env: env.clone(), failures: 0 };
     let streamed = watcher(api.clone(), config.clone().streaming_lists()).backoff(patient());
     let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(patient());
-    let mut follower = Follower { resources, namespace, sync, list: Instant::now() };
+    let mut follower = Follower { resources, namespace, sync, list: Mark::default() };
     if follower.follow(pin!(streamed)).await == Ended::NotStreamed {
         tracing::info!("the API server does not stream lists; they are read in pages");
         follower.follow(pin!(paged)).await;
@@ -109,8 +109,8 @@ struct Follower {
     resources: Arc<Resources>,
     namespace: Option<String>,
     sync: watch::Sender<Sync>,
-    /// When the list that is under way, or the last one, began.
-    list: Instant,
+    /// The mark of the list that is under way, or of the last one.
+    list: Mark,
 }
 
 impl Follower {
@@ -119,8 +119,10 @@ impl Follower {
         mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<Guarded>>>>,
     ) -> Ended {
         loop {
+            // A list whose beginning is the next event may be asked for at any time from now on.
+            let mark = self.resources.index().mark();
             match events.try_next().await {
-                Ok(Some(event)) => self.follow_event(event),
+                Ok(Some(event)) => self.follow_event(event, mark),
                 Ok(None) => return Ended::Over,
                 Err(error) if is_refusal(&error) => return Ended::NotStreamed,
                 Err(error) => self.failed(&error),
@@ -143,9 +145,9 @@ impl Follower {
         });
     }
 
-    fn follow_event(&mut self, event: Event<Guarded>) {
+    fn follow_event(&mut self, event: Event<Guarded>, mark: Mark) {
         match event {
-            Event::Init => self.list = Instant::now(),
+            Event::Init => self.list = mark,
             Event::InitApply(object) => self.hand_over(object, Source::List(self.list)),
             Event::InitDone => {
                 self.resources.sweep(self.namespace.as_deref(), self.list);

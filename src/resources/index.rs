@@ -6,8 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use tokio::time::Instant;
-
 use super::{
     memory::Memory,
     resource::{Resource, ResourceKey},
@@ -17,17 +15,21 @@ use crate::{api::DeploymentId, fair_queue::Lane};
 /// Where a copy of a resource came from. Copies come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// A list that began at this time: how things were then. It may be older than what is held, after etcd was
+    /// A list that began at this mark: how things were then. It may be older than what is held, after etcd was
     /// restored, but not older than what was taken in since it began.
-    List(Instant),
+    List(Mark),
     /// A watch event: inserts, and replaces what is older.
     Watch,
     /// A read: replaces what is older, and inserts nothing. Its answer may come after the watch has told of
     /// the deletion.
     Read,
-    /// The answer of our own status apply: as a read, and its status is our own.
+    /// The answer of our own status apply: as a read, and nothing that was sent before is on its way any more.
     Apply,
 }
+
+/// A point in the row of lists and copies. 0: before all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(pub u64);
 
 /// What a copy of a resource changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +49,22 @@ pub struct Index {
     bound: BTreeMap<DeploymentId, Vec<ResourceKey>>,
     /// The names of namespaces, each kept once: thousands of resources share them.
     namespaces: BTreeSet<Arc<str>>,
+    /// The last mark.
+    mark: Mark,
 }
 
 impl Index {
+    /// The mark of a list that begins from now on.
+    pub fn mark(&mut self) -> Mark {
+        self.mark.0 += 1;
+        self.mark
+    }
+
     /// Takes a copy in, as the policy of its source says.
     pub fn apply(&mut self, mut resource: Resource, source: Source) -> Change {
+        resource.taken_in = self.mark;
         if let Source::List(list) = source {
-            resource.listed = Some(list);
+            resource.listed = list;
         }
         let Some(held) = self.resources.get(&resource.key) else {
             if matches!(source, Source::Read | Source::Apply) {
@@ -68,7 +79,7 @@ impl Index {
         };
         if !is_newer {
             if let Source::List(list) = source {
-                self.mark(&resource.key, list);
+                self.keep(&resource.key, list);
             }
             return Change::None;
         }
@@ -105,11 +116,10 @@ impl Index {
         self.resources.insert(resource.key.clone(), Arc::new(resource));
     }
 
-    /// The list that began at this time has brought this object in a form that cannot be read: what is held
-    /// stands.
-    pub fn mark(&mut self, key: &ResourceKey, list: Instant) {
+    /// The list that began at this mark has brought this object: what is held stands.
+    pub fn keep(&mut self, key: &ResourceKey, list: Mark) {
         if let Some(held) = self.resources.get_mut(key) {
-            Arc::make_mut(held).listed = Some(list);
+            Arc::make_mut(held).listed = list;
         }
     }
 
@@ -138,13 +148,13 @@ impl Index {
     }
 
     /// Forgets what a list did not bring. It was the list of one watch (of one namespace, or of all), and began at
-    /// this time. Returns the deployments that were named.
-    pub fn sweep(&mut self, namespace: Option<&str>, list: Instant) -> Vec<DeploymentId> {
+    /// this mark. Returns the deployments that were named.
+    pub fn sweep(&mut self, namespace: Option<&str>, list: Mark) -> Vec<DeploymentId> {
         let gone: Vec<_> = self
             .resources
             .values()
             .filter(|held| namespace.is_none_or(|namespace| *held.key.namespace == *namespace))
-            .filter(|held| held.listed != Some(list))
+            .filter(|held| held.listed != list)
             .map(|held| held.key.clone())
             .collect();
         gone.iter().filter_map(|key| self.remove(key)).collect()

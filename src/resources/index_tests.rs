@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -49,11 +47,9 @@ fn an_older_copy_is_dropped_unless_a_re_list_says_so() {
     assert_eq!(index.apply(at(4, 1), Source::Watch), Change::None, "the watch lags behind a read");
     assert_eq!(index.bound(&id())[0].generation, 2);
     assert_eq!(index.apply(at(6, 2), Source::Watch), Change::None, "nothing of ours changed");
-    assert_eq!(
-        index.apply(at(3, 1), Source::List(Instant::now())),
-        Change::Work,
-        "etcd was restored from a backup"
-    );
+    let list = index.mark();
+    let restored = index.apply(at(3, 1), Source::List(list));
+    assert_eq!(restored, Change::Work, "etcd was restored from a backup");
     assert_eq!(index.bound(&id())[0].generation, 1);
 }
 
@@ -119,8 +115,7 @@ fn the_oldest_comes_first_and_then_the_uid_decides() {
 #[test]
 fn a_sweep_forgets_what_one_watchs_re_list_did_not_bring() {
     let mut index = Index::default();
-    let list = Instant::now();
-    let earlier = list - Duration::from_secs(1);
+    let [earlier, list] = [index.mark(), index.mark()];
     for (source, namespace, name, uid) in [
         (Source::List(list), "ns", "stays", "a"),
         (Source::List(earlier), "ns", "gone", "b"),

@@ -8,7 +8,7 @@ pub mod resource;
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod resources;
 
-pub use index::{Index, Source, owner};
+pub use index::{Index, Mark, Source, owner};
 pub use memory::{Memory, Progress, ReachedChange};
 pub use resource::{Resource, ResourceKey};
 pub use resources::Resources;

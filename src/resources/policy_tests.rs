@@ -1,14 +1,10 @@
 //! One policy for each source of copies, and the books that the index keeps.
 
-use std::time::Duration;
-
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::*;
 use crate::resources::index::tests::{id, resource};
 
-const STEP: Duration = Duration::from_millis(1);
 const LATE: [Source; 2] = [Source::Read, Source::Apply];
 
 fn key() -> ResourceKey {
@@ -36,8 +32,9 @@ fn a_late_answer_makes_no_ghost() {
         assert_eq!(index.apply(copy(9, 1), source), Change::None, "after the deletion");
         assert_eq!((index.iter().count(), index.is_bound(&id())), (0, false), "{source:?}");
     }
-    for source in [Source::Watch, Source::List(Instant::now())] {
+    for is_list in [false, true] {
         let mut index = Index::default();
+        let source = if is_list { Source::List(index.mark()) } else { Source::Watch };
         assert_eq!(index.apply(copy(1, 1), source), Change::Work, "{source:?}");
         assert!(index.is_bound(&id()));
     }
@@ -62,11 +59,11 @@ fn a_read_may_find_another_object_under_the_name_if_it_is_newer() {
 
 #[test]
 fn a_list_goes_back_behind_what_is_held_but_not_behind_what_came_since_it_began() {
-    let taken_in = |at| Resource { taken_in: at, ..copy(5, 2) };
-    let list = Instant::now();
-    for (at, goes_back) in [(list - STEP, true), (list, false), (list + STEP, false)] {
+    for goes_back in [true, false] {
         let mut index = Index::default();
-        index.apply(taken_in(at), Source::Watch);
+        let early = index.mark();
+        index.apply(copy(5, 2), Source::Watch);
+        let list = if goes_back { index.mark() } else { early };
         let change = index.apply(copy(3, 1), Source::List(list));
         assert_eq!(change == Change::Work, goes_back);
         assert_eq!(held(&index).generation, if goes_back { 1 } else { 2 });
@@ -74,7 +71,8 @@ fn a_list_goes_back_behind_what_is_held_but_not_behind_what_came_since_it_began(
     }
     for source in [Source::Watch, Source::Read, Source::Apply] {
         let mut index = Index::default();
-        index.apply(taken_in(list - STEP), Source::Watch);
+        index.apply(copy(5, 2), Source::Watch);
+        index.mark();
         for version in [3, 5] {
             assert_eq!(index.apply(copy(version, 1), source), Change::None, "{source:?}");
             assert_eq!(held(&index).generation, 2, "{source:?}");
@@ -85,12 +83,13 @@ fn a_list_goes_back_behind_what_is_held_but_not_behind_what_came_since_it_began(
 #[test]
 fn an_item_that_cannot_be_read_keeps_what_is_held() {
     let mut index = Index::default();
-    let list = Instant::now();
     index.apply(copy(1, 1), Source::Watch);
-    index.mark(&key(), list);
+    let list = index.mark();
+    index.keep(&key(), list);
     assert!(index.sweep(None, list).is_empty());
-    assert_eq!(index.sweep(None, list + STEP), [id()], "the next list did not bring it");
-    index.mark(&key(), list);
+    let next = index.mark();
+    assert_eq!(index.sweep(None, next), [id()], "the next list did not bring it");
+    index.keep(&key(), next);
     assert_eq!(index.iter().count(), 0, "a mark inserts nothing");
 }
 
@@ -180,7 +179,8 @@ fn a_namespaces_name_is_kept_once_and_freed_with_its_last_resource() {
     assert_eq!(index.namespaces.len(), 2, "b is still there");
     index.remove_uid(&key("ns", "b"), "2");
     assert_eq!(index.namespaces.iter().map(|name| &**name).collect::<Vec<_>>(), ["ns-2"]);
-    index.sweep(None, Instant::now());
+    let list = index.mark();
+    index.sweep(None, list);
     assert!(index.namespaces.is_empty() && index.bound.is_empty());
 }
 

@@ -7,7 +7,10 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
-use super::memory::{Asked, Memory};
+use super::{
+    index::Mark,
+    memory::{Asked, Memory},
+};
 use crate::{
     api::{
         Condition, ConditionStatus, ConditionType, DeploymentId, DriftPolicy, InvalidDeploymentId,
@@ -63,10 +66,10 @@ pub struct Resource {
     pub resume_request: Option<Box<Request>>,
     /// The annotation `reconcile-requested-at`.
     pub reconcile_request: Option<Box<Request>>,
-    /// When this copy was taken in.
-    pub taken_in: Instant,
-    /// When the list that brought it last began: the mark of that list.
-    pub listed: Option<Instant>,
+    /// The last mark before this copy was taken in.
+    pub taken_in: Mark,
+    /// The mark of the list that brought it last.
+    pub listed: Mark,
     /// When this generation was first seen.
     pub generation_seen: Instant,
     /// The status that stands in the API server.
@@ -125,8 +128,8 @@ impl Resource {
             disabled,
             resume_request: request(annotation::RESUME_REQUESTED_AT),
             reconcile_request: request(annotation::RECONCILE_REQUESTED_AT),
-            taken_in: now,
-            listed: None,
+            taken_in: Mark::default(),
+            listed: Mark::default(),
             generation_seen: now,
             published: Published::new(&status),
             memory: Memory::of(&status),
@@ -143,7 +146,7 @@ impl Resource {
         self.key = older.key.clone();
         self.uid = older.uid.clone();
         self.deployment = older.deployment.clone();
-        self.listed = self.listed.or(older.listed);
+        self.listed = self.listed.max(older.listed);
         if self.generation == older.generation {
             self.generation_seen = older.generation_seen;
         }

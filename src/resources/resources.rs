@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::{
-    index::{Change, Index, Source},
+    index::{Change, Index, Mark, Source},
     memory::Progress,
     mirror,
     resource::{Resource, ResourceKey},
@@ -46,7 +46,7 @@ impl Resources {
                 let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
                 tracing::error!(namespace, name, %error, "ignored a resource");
                 if let Source::List(list) = source {
-                    self.index().mark(&ResourceKey::of(&object.metadata), list);
+                    self.index().keep(&ResourceKey::of(&object.metadata), list);
                 }
                 return;
             }
@@ -70,9 +70,9 @@ impl Resources {
         }
     }
 
-    /// The list that began at this time has brought an object that cannot be read: what is held of it stands.
-    pub fn keep(&self, key: &ResourceKey, list: Instant) {
-        self.index().mark(key, list);
+    /// The list that began at this mark has brought an object that cannot be read: what is held of it stands.
+    pub fn keep(&self, key: &ResourceKey, list: Mark) {
+        self.index().keep(key, list);
     }
 
     /// A watch says that the object of this uid is gone.
@@ -83,8 +83,8 @@ impl Resources {
         }
     }
 
-    /// The list of one watch (of one namespace, or of all) that began at this time is complete.
-    pub fn sweep(&self, namespace: Option<&str>, list: Instant) {
+    /// The list of one watch (of one namespace, or of all) that began at this mark is complete.
+    pub fn sweep(&self, namespace: Option<&str>, list: Mark) {
         let gone = self.index().sweep(namespace, list);
         for id in &gone {
             self.release(id);

@@ -107,7 +107,7 @@ fn key(name: &str) -> ResourceKey {
 
 #[tokio::test]
 async fn whatever_a_copy_uncovers_is_woken_from_every_source() {
-    let later = Instant::now() + Duration::from_secs(60);
+    let later = Mark(60);
     for source in [Source::List(later), Source::Watch, Source::Read, Source::Apply] {
         let bed = Bed::new();
         let first = object("a", "u", 1, "dep_1");
@@ -138,7 +138,7 @@ async fn a_late_answer_after_the_deletion_binds_nothing() {
 
 #[tokio::test]
 async fn a_name_that_comes_back_for_another_deployment_binds_that_and_lets_the_first_go() {
-    let later = Instant::now() + Duration::from_secs(60);
+    let later = Mark(60);
     for source in [Source::List(later), Source::Watch, Source::Read, Source::Apply] {
         let bed = Bed::new();
         bed.takes_in(&object("a", "u", 1, "dep_1"), Source::Watch);
@@ -171,20 +171,19 @@ async fn whoever_owns_a_deployment_next_is_woken() {
 #[tokio::test]
 async fn what_a_list_did_not_bring_is_let_go_and_what_it_brought_unreadable_is_kept() {
     let bed = Bed::new();
-    let list = Instant::now();
     for (name, uid, deployment) in
         [("a", "u1", "dep_1"), ("b", "u2", "dep_2"), ("c", "u3", "dep_3")]
     {
         bed.takes_in(&object(name, uid, 1, deployment), Source::Watch);
     }
-    let list = list + Duration::from_secs(1);
+    let list = bed.resources.index().mark();
     bed.takes_in(&object("a", "u1", 1, "dep_1"), Source::List(list));
     let nonsense = object("b", "u2", 2, "no id of a deployment");
     assert_eq!(bed.takes_in(&nonsense, Source::List(list)), []);
     bed.resources.keep(&key("c"), list);
     bed.resources.sweep(None, list);
     assert_eq!(bed.woken(), [], "all three were brought");
-    let next = list + Duration::from_secs(1);
+    let next = bed.resources.index().mark();
     bed.takes_in(&object("a", "u1", 1, "dep_1"), Source::List(next));
     bed.resources.sweep(Some("elsewhere"), next);
     assert_eq!(bed.woken(), []);

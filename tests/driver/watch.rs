@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use apiserver::{Match, Verb};
 
-use crate::bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time};
+use crate::{
+    bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
+    waits::fleet,
+    wire::{Kind, Moment},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_watch_whose_connection_goes_silent_is_noticed_within_a_minute() {
     in_virtual_time(async {
-        let bed = crate::waits::fleet(2).await;
+        let bed = fleet(2).await;
         bed.server.watches().iter().for_each(apiserver::Watch::silence);
         bed.flip("r0", true);
         bed.until("r0", "True InSync", 66 * SECOND).await;
@@ -53,7 +57,7 @@ fn one_namespace_that_may_not_be_listed_does_not_keep_the_others() {
 #[test]
 fn a_watch_that_lags_behind_is_listed_again_and_nothing_is_lost() {
     in_virtual_time(async {
-        let bed = crate::waits::fleet(3).await;
+        let bed = fleet(3).await;
         bed.server.hold_watches();
         bed.flip("r0", true);
         bed.delete("r1");
@@ -73,12 +77,38 @@ fn a_watch_that_lags_behind_is_listed_again_and_nothing_is_lost() {
 #[test]
 fn an_idle_watch_ends_by_itself_before_its_silence_is_taken_for_a_lost_connection() {
     in_virtual_time(async {
-        let bed = crate::waits::fleet(2).await;
+        let bed = fleet(2).await;
         let before = bed.server.journal().len();
         bed.pass(Duration::from_secs(3600)).await;
         let after: Vec<_> = bed.server.journal().split_off(before);
         assert!(after.iter().all(|entry| entry.verb == Verb::Watch), "{after:?}");
         // One every 45 s; cut off by the bound it would be one a minute.
         assert!((79..=81).contains(&after.len()), "{}", after.len());
+    });
+}
+
+#[test]
+fn a_streamed_list_that_was_made_before_our_status_does_not_win_over_it() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        // The watch ends, and the server makes the answer of the next list while the POST is under way.
+        let list =
+            bed.server.on(Match::verb(Verb::Watch).of("qoderdeployments")).always().hold_answer();
+        bed.server.compact();
+        bed.server.watches().iter().for_each(apiserver::Watch::expire);
+        bed.pass(2 * SECOND).await;
+        bed.server.hold_watches();
+        post.release();
+        bed.until("r0", "True InSync", SECOND).await;
+        let before = bed.status_writes("r0").len();
+        list.lift();
+        // What the server had to say then: two resources and the end of the list.
+        let watch = bed.server.watches().pop().unwrap();
+        (0..3).for_each(|_| watch.release_one());
+        bed.pass(2 * SECOND).await;
+        assert_eq!(bed.status_writes("r0").len(), before, "it has been said");
     });
 }
