@@ -139,6 +139,22 @@ reasons! {
     NotObserved: "The deployment was not read yet.", "";
 }
 
+impl Reason {
+    /// Whether it says something of the deployment, and not only of the way to it.
+    #[must_use]
+    pub const fn is_of_deployment(self) -> bool {
+        !matches!(
+            self,
+            Self::Progressing
+                | Self::RemoteUnavailable
+                | Self::RemoteAnswerInvalid
+                | Self::CredentialMissing
+                | Self::CredentialRejected
+                | Self::NotObserved
+        )
+    }
+}
+
 impl std::str::FromStr for Reason {
     type Err = ();
 

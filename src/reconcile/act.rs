@@ -163,7 +163,7 @@ impl Reconciler {
                 reconcile_handled: false,
                 is_told: false,
             };
-            self.resources.remember(resource, progress);
+            self.note_progress(resource, progress);
         }
         tracing::info!(
             namespace = %resource.key.namespace, name = %resource.key.name,

@@ -1,6 +1,5 @@
 //! Which event tells of a change. Pure. There is one for each change, and none that says "still".
 
-use super::settle::Ready;
 use crate::{api::Reason, qoder::Verb, resources::Resource};
 
 /// An event to publish about a resource.
@@ -41,30 +40,24 @@ pub fn of_write(verb: Verb, is_drift: bool, resource: &Resource) -> Event {
     }
 }
 
-/// The event of a change of the condition Ready; `None`: this change is not worth one.
+/// The event of a new reason of the condition Ready; `None`: this one is not worth an event.
 #[must_use]
-pub fn of_change(resource: &Resource, after: Ready) -> Option<Event> {
-    let before = resource.published.ready.map(|(_, reason)| reason);
-    if before == Some(after.reason) {
-        return None;
-    }
-    let reason = match after.reason {
+pub fn of_reason(reason: Reason, resource: &Resource) -> Option<Event> {
+    let name = match reason {
         Reason::DriftTolerated => "DriftDetected",
         Reason::PausedByPlatform
         | Reason::RemoteNotFound
         | Reason::RemoteArchived
         | Reason::CredentialRejected
         | Reason::DuplicateOwner
-        | Reason::Contested => after.reason.as_str(),
+        | Reason::Contested => reason.as_str(),
         _ => return None,
     };
     let id = &resource.deployment;
     Some(Event {
         is_warning: true,
-        reason,
+        reason: name,
         action: "Observe",
-        note: format!("{id}: {} {}", after.reason.meaning(), after.reason.fix())
-            .trim_end()
-            .to_owned(),
+        note: format!("{id}: {} {}", reason.meaning(), reason.fix()).trim_end().to_owned(),
     })
 }

@@ -4,18 +4,16 @@ use tokio::time::Instant;
 
 use super::{
     api_server::Publication,
-    decide::Verdict,
     driver::Reconciler,
     events,
     pass::{Decided, Pass},
     settle::{Ready, Settled},
-    situation::Knowledge,
     snapshot::Snapshot,
     status::{Contents, render},
 };
 use crate::{
     api::{QoderDeploymentStatus, Reason, Wish},
-    resources::{ReachedChange, Resource, Source},
+    resources::{Progress, ReachedChange, Resource, Source},
 };
 
 impl Reconciler {
@@ -26,27 +24,59 @@ impl Reconciler {
         settled: Vec<(Decided, Settled)>,
         pass: &mut Pass,
     ) {
+        self.count_conflict(seen);
         for (one, settled) in settled {
-            self.count(seen, &one, settled);
-            self.resources.remember(&one.resource, settled.progress);
-            let is_told = match self.status(seen, &one.resource, settled) {
-                Some((ready, status)) => {
-                    self.send_status(&one.resource, ready, &status, pass).await
-                }
-                None => settled.ready.is_some(),
+            self.remember(&one, settled);
+            let is_told = match settled.ready {
+                Some(ready) => self.say(seen, &one.resource, settled, ready, pass).await,
+                None => false,
             };
             pass.look_again(seen.next_change(&one.resource, is_told));
         }
     }
 
-    /// The status that is to stand; `None`: it does already, or what stands is left. No client required.
+    fn remember(&self, Decided { resource, situation, .. }: &Decided, settled: Settled) {
+        self.note_progress(resource, settled.progress);
+        if settled.progress.reached == ReachedChange::Set && resource.wish != Wish::Unmanaged {
+            let (id, owner) = (&resource.deployment, &resource.requester());
+            self.remote.reached(id, owner, situation.reconcile_requested);
+        }
+    }
+
+    /// Remembers the progress of a resource, and how long its wish took, if that is reached now.
+    pub(super) fn note_progress(&self, resource: &Resource, progress: Progress) {
+        if self.resources.remember(resource, progress) {
+            let taken = resource.generation_seen.elapsed();
+            self.context.metrics.time_to_effect.observe(taken.as_secs_f64());
+        }
+    }
+
+    /// Sees to it that this status stands, and tells what is new in it. Returns whether it stands.
+    async fn say(
+        &self,
+        seen: &Snapshot,
+        resource: &Resource,
+        settled: Settled,
+        ready: Ready,
+        pass: &mut Pass,
+    ) -> bool {
+        let status = self.status(seen, resource, settled, ready);
+        let stands = status.digest() == resource.published.digest
+            || self.send_status(resource, &status, pass).await;
+        if stands && self.resources.tell(resource, ready.reason) {
+            self.tell(resource, ready.reason);
+        }
+        stands
+    }
+
+    /// The status that is to stand. No client required.
     fn status(
         &self,
         seen: &Snapshot,
         resource: &Resource,
         settled: Settled,
-    ) -> Option<(Ready, QoderDeploymentStatus)> {
-        let ready = settled.ready?;
+        ready: Ready,
+    ) -> QoderDeploymentStatus {
         let memory = resource.memory.after(settled.progress, &resource.asked());
         let last_known = seen.view.entry.as_ref().and_then(|entry| entry.last_known.as_deref());
         let namesake = seen.owner().filter(|owner| owner.key.namespace == resource.key.namespace);
@@ -57,15 +87,13 @@ impl Reconciler {
             hindrance: seen.hindrance(resource),
             now: self.context.env.wall_clock(),
         };
-        let status = render(resource, &memory, contents);
-        (status.digest() != resource.published.digest).then_some((ready, status))
+        render(resource, &memory, contents)
     }
 
     /// Returns whether it stands.
     async fn send_status(
         &self,
         resource: &Resource,
-        ready: Ready,
         status: &QoderDeploymentStatus,
         pass: &mut Pass,
     ) -> bool {
@@ -74,9 +102,6 @@ impl Reconciler {
         match self.api_server.publish(resource, status).await {
             Ok(Publication::Stands(object)) => {
                 self.resources.take_in(&object, Source::Apply);
-                if let Some(event) = events::of_change(resource, ready) {
-                    self.recorder.publish(resource, event);
-                }
                 true
             }
             Ok(Publication::Moved(object)) => {
@@ -91,34 +116,25 @@ impl Reconciler {
         }
     }
 
-    /// Keeps the books: what was reached, and what a 409 or a drift turned out to mean.
-    fn count(&self, seen: &Snapshot, one: &Decided, settled: Settled) {
-        let Decided { resource, situation, decision } = one;
-        let is_known = matches!(situation.knowledge, Knowledge::Known { .. });
-        if is_known && self.remote.take_conflict(&seen.id) {
-            let is_confirmed = decision.verdict == Verdict::InSync;
-            self.context.metrics.conflict(if is_confirmed {
-                "already_reconciled"
-            } else {
-                "other"
-            });
-        }
-        if settled.progress.reached == ReachedChange::Set && resource.wish != Wish::Unmanaged {
-            self.remote.reached(&seen.id, &resource.requester(), situation.reconcile_requested);
-            if !situation.answered && situation.last_reached.is_some() {
-                let taken = seen.now - resource.generation_seen;
-                self.context.metrics.time_to_effect.observe(taken.as_secs_f64());
-            }
-        }
-        let before = resource.published.ready.map(|(_, reason)| reason);
-        match decision.verdict {
-            Verdict::DriftTolerated if before != Some(Reason::DriftTolerated) => {
-                self.context.metrics.drift("tolerated");
-            }
-            Verdict::Contested if before != Some(Reason::Contested) => {
-                self.context.metrics.drift("held");
-            }
+    /// Counts a change, and publishes its event.
+    fn tell(&self, resource: &Resource, reason: Reason) {
+        match reason {
+            Reason::DriftTolerated => self.context.metrics.drift("tolerated"),
+            Reason::Contested => self.context.metrics.drift("held"),
             _ => {}
+        }
+        if let Some(event) = events::of_reason(reason, resource) {
+            self.recorder.publish(resource, event);
+        }
+    }
+
+    /// Counts what a 409 meant, once a look after it has shown that.
+    fn count_conflict(&self, seen: &Snapshot) {
+        let Some(observed) = seen.observed() else { return };
+        if let Some(verb) = self.remote.take_conflict(&seen.id) {
+            let is_confirmed = observed.answer.is_as_asked(verb);
+            let meaning = if is_confirmed { "already_reconciled" } else { "other" };
+            self.context.metrics.conflict(meaning);
         }
     }
 }

@@ -177,9 +177,7 @@ impl Snapshot {
         if age == Age::Stale {
             return Knowledge::Failed { cause: ReadFailure::Unavailable, age, due: true };
         }
-        let writes = &self.view.writes;
-        let is_valid = |seen: &Observed| writes.is_valid(seen.started, seen.valid_from, self.now);
-        let Some(observed) = entry.observed.filter(is_valid) else {
+        let Some(observed) = self.observed() else {
             return Knowledge::Nothing;
         };
         let answers = |asked: Option<Instant>| asked.is_none_or(|since| observed.started >= since);
@@ -191,6 +189,14 @@ impl Snapshot {
                 && answers(resource.reconcile_requested())
                 && answers(resume_in_question(resource, observed)),
         }
+    }
+
+    /// What was seen last, unless a write of ours has made it void.
+    #[must_use]
+    pub fn observed(&self) -> Option<Observed> {
+        let observed = self.view.entry.as_ref()?.observed?;
+        let Observed { started, valid_from, .. } = observed;
+        self.view.writes.is_valid(started, valid_from, self.now).then_some(observed)
     }
 
     /// When a stalled deployment is looked at again: after a while, or with another token.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::{write::Requester, writes::Writes};
-use crate::{api::DeploymentId, times::Times};
+use crate::{api::DeploymentId, qoder::Verb, times::Times};
 
 /// The writes to all deployments.
 #[derive(Default, Clone)]
@@ -33,9 +33,9 @@ impl Ledger {
         self.writes.entry(id.clone()).or_default()
     }
 
-    /// Takes the note that the meaning of a 409 is still open.
-    pub fn take_conflict(&mut self, id: &DeploymentId) -> bool {
-        self.writes.get_mut(id).is_some_and(|writes| writes.take_conflict())
+    /// Takes the note that the meaning of a 409 is still open, and what was asked for.
+    pub fn take_conflict(&mut self, id: &DeploymentId) -> Option<Verb> {
+        self.writes.get_mut(id)?.take_conflict()
     }
 
     /// The owner has what it asks for.

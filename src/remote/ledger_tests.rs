@@ -47,10 +47,10 @@ fn a_wish_that_is_reached_makes_its_resource_the_last_writer() {
 #[test]
 fn a_conflict_is_explained_once() {
     let mut ledger = Ledger::default();
-    assert!(!ledger.take_conflict(&id(1)));
+    assert_eq!(ledger.take_conflict(&id(1)), None);
     book(&mut ledger, &of("a"), Outcome::Conflict, Instant::now());
-    assert!(ledger.take_conflict(&id(1)));
-    assert!(!ledger.take_conflict(&id(1)));
+    assert_eq!(ledger.take_conflict(&id(1)), Some(Verb::Pause));
+    assert_eq!(ledger.take_conflict(&id(1)), None);
 }
 
 /// Whether anything is remembered once the ledger was told to forget what is not bound.

@@ -23,7 +23,7 @@ use crate::{
     env::Env,
     fair_queue::Lane,
     lock::lock,
-    qoder::{Client, Deployment},
+    qoder::{Client, Deployment, Verb},
     times::Times,
 };
 
@@ -205,8 +205,8 @@ impl Remote {
         self.state().ledger.reached(id, owner, reconcile_requested);
     }
 
-    /// Takes the note that the meaning of a 409 is still open.
-    pub fn take_conflict(&self, id: &DeploymentId) -> bool {
+    /// Takes the note that the meaning of a 409 is still open, and what was asked for.
+    pub fn take_conflict(&self, id: &DeploymentId) -> Option<Verb> {
         self.state().ledger.take_conflict(id)
     }
 }

@@ -24,8 +24,8 @@ pub struct Writes {
     /// Failures in a row, and until when the next try waits.
     failures: u32,
     backoff: Option<For<Backoff>>,
-    /// The last write was answered with 409, and no look has said yet what that meant.
-    conflict: bool,
+    /// The last write was answered with 409, and no look has said yet what that meant; and what it was.
+    conflict: Option<Verb>,
     refusal: Option<For<Refusal>>,
     /// The last drift corrections.
     corrections: VecDeque<Instant>,
@@ -194,7 +194,7 @@ impl Writes {
                 self.refusal = Some(For::new(requester, refusal));
             }
             Outcome::Conflict => {
-                self.conflict = true;
+                self.conflict = Some(*verb);
                 self.failed(requester, end, times);
             }
             Outcome::Ambiguous => {
@@ -238,8 +238,8 @@ impl Writes {
         }
     }
 
-    pub(super) fn take_conflict(&mut self) -> bool {
-        std::mem::take(&mut self.conflict)
+    pub(super) fn take_conflict(&mut self) -> Option<Verb> {
+        self.conflict.take()
     }
 
     /// The owner has what it asks for: failures are forgotten, and its resource counts as the last writer.

@@ -203,13 +203,16 @@ fn a_write_under_way_may_land_and_changes_nothing_else() {
 
 #[test]
 fn each_end_of_a_write_says_what_is_void_what_may_land_and_who_waits() {
-    use Outcome::{Ambiguous, Conflict, Done, NotAsAsked, NotSent, NotServed, NotTheApi, Refused};
+    use Outcome::{
+        Ambiguous, Conflict, Done, NotAsAsked, NotSent, NotServed, NotTheApi, Refused, Unread,
+    };
     // Whether earlier reads are void, it may still land, the next try waits, it is a conflict, a refusal.
     for (outcome, expected) in [
         (Done, [true, false, false, false, false]),
         (NotAsAsked, [true, false, true, false, false]),
         (NotServed, [false, false, false, false, false]),
         (NotSent, [false, false, true, false, false]),
+        (Unread, [false, false, true, false, false]),
         (Conflict, [true, false, true, true, false]),
         (Ambiguous, [true, true, true, false, false]),
         (NotTheApi, [true, false, true, false, false]),
@@ -223,7 +226,7 @@ fn each_end_of_a_write_says_what_is_void_what_may_land_and_who_waits() {
             !counts(&writes, begun, ended),
             writes.may_land(Verb::Pause, ended),
             writes.backoff_end(&a) == Some(ended + TIMES.backoff(0, 0.0)),
-            writes.take_conflict(),
+            writes.take_conflict() == Some(Verb::Pause),
             writes.refused_until(&a, 1, None).is_some(),
         ];
         assert_eq!(said, expected, "{outcome:?}");

@@ -10,7 +10,10 @@ use super::{
     memory::Memory,
     resource::{Resource, ResourceKey},
 };
-use crate::{api::DeploymentId, fair_queue::Lane};
+use crate::{
+    api::{DeploymentId, Reason},
+    fair_queue::Lane,
+};
 
 /// Where a copy of a resource came from. Copies come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,20 +163,31 @@ impl Index {
         gone.iter().filter_map(|key| self.remove(key)).collect()
     }
 
-    /// Changes what is remembered for this uid.
+    /// Changes what is remembered for this uid. Returns what was before.
     pub fn remember(
         &mut self,
         key: &ResourceKey,
         uid: &str,
-        change: impl FnOnce(&Resource) -> Memory,
-    ) {
-        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        if let Some(held) = held {
-            let memory = change(held);
-            if held.memory != memory {
-                Arc::make_mut(held).memory = memory;
-            }
+        change: impl FnOnce(&Memory) -> Memory,
+    ) -> Option<Memory> {
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid)?;
+        let memory = change(&held.memory);
+        if held.memory == memory {
+            return Some(memory);
         }
+        Some(std::mem::replace(&mut Arc::make_mut(held).memory, memory))
+    }
+
+    /// A status with this reason stands for this uid. Returns whether it is news.
+    pub fn tell(&mut self, key: &ResourceKey, uid: &str, reason: Reason) -> bool {
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
+        let Some(held) = held else { return false };
+        let mut told = held.told;
+        let is_news = told.tell(reason);
+        if held.told != told {
+            Arc::make_mut(held).told = told;
+        }
+        is_news
     }
 
     /// A status of this digest is on its way for this uid.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::api::{LastReached, NEVER_OBSERVED, QoderDeploymentStatus};
+use crate::api::{LastReached, NEVER_OBSERVED, QoderDeploymentStatus, Wish};
 
 /// What a status remembers; held here too, where it may be ahead of a status whose publication
 /// failed.
@@ -73,9 +73,7 @@ impl Memory {
         let mut memory = self.clone();
         match progress.reached {
             ReachedChange::Keep => {}
-            ReachedChange::Set => {
-                memory.last_reached = Some(asked.wish);
-            }
+            ReachedChange::Set => memory.last_reached = Some(asked.wish),
             ReachedChange::Clear => memory.last_reached = None,
         }
         // Whatever the first status of a uid finds counts as handled: a restored backup asks for
@@ -94,6 +92,16 @@ impl Memory {
         }
         memory.has_status |= progress.is_told;
         memory
+    }
+
+    /// Whether the wish of another generation is reached than before. The first one that is reached does not count:
+    /// nobody knows since when it was asked for.
+    #[must_use]
+    pub fn has_advanced(&self, before: &Self) -> bool {
+        let wish =
+            |memory: &Self| memory.last_reached.filter(|reached| reached.wish != Wish::Unmanaged);
+        let Some((now, then)) = wish(self).zip(before.last_reached) else { return false };
+        now.generation != then.generation
     }
 }
 

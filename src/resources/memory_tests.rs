@@ -80,6 +80,20 @@ fn what_was_reached_is_kept_set_to_this_generation_or_cleared() {
     assert_eq!(reached(ReachedChange::Clear), None);
 }
 
+#[test]
+fn the_wish_of_a_generation_is_reached_once() {
+    let reached = |wish, generation| Memory {
+        last_reached: Some(LastReached { wish, generation }),
+        ..Memory::default()
+    };
+    let (first, second) = (reached(Wish::Active, 1), reached(Wish::Paused, 2));
+    assert!(second.has_advanced(&first));
+    assert!(!second.has_advanced(&second), "it says the same again");
+    assert!(!first.has_advanced(&Memory::default()), "nobody knows since when it was asked for");
+    assert!(!Memory::default().has_advanced(&first), "another resource decides now");
+    assert!(!reached(Wish::Unmanaged, 2).has_advanced(&first), "it asks for nothing");
+}
+
 /// An unpause counts as soon as it succeeds: before any status says so, and for each wish that it answers. What
 /// was asked for is done once, also if the platform pauses the deployment before the next look.
 #[test]

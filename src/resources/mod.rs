@@ -7,6 +7,7 @@ pub mod mirror;
 pub mod resource;
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod resources;
+pub mod told;
 
 pub use index::{Index, Mark, Source, owner};
 pub use memory::{Memory, Progress, ReachedChange};

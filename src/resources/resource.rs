@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     index::Mark,
     memory::{Asked, Memory},
+    told::Told,
 };
 use crate::{
     api::{
@@ -76,6 +77,8 @@ pub struct Resource {
     pub published: Published,
     /// What has to outlive a reconcile.
     pub memory: Memory,
+    /// Which reasons of Ready were told.
+    pub told: Told,
     /// Digests of statuses that we have sent and that nothing has confirmed yet: their echo may come late.
     pub unconfirmed: Option<Box<Vec<u64>>>,
 }
@@ -113,6 +116,7 @@ impl Resource {
             let value = object.annotations().get(name)?;
             Some(Box::new(Request { value: cut(value), seen: now }))
         };
+        let published = Published::new(&status);
         let disabled = object.annotations().get(annotation::RECONCILE).map(String::as_str)
             == Some(annotation::RECONCILE_DISABLED);
         Ok(Self {
@@ -131,7 +135,8 @@ impl Resource {
             taken_in: Mark::default(),
             listed: Mark::default(),
             generation_seen: now,
-            published: Published::new(&status),
+            told: Told::of(published.ready.map(|(_, reason)| reason)),
+            published,
             memory: Memory::of(&status),
             unconfirmed: None,
         })
@@ -160,6 +165,7 @@ impl Resource {
         }
         if older.has_written(self.published.digest) {
             self.memory = older.memory.clone();
+            self.told = older.told;
         }
         self.unconfirmed.clone_from(&older.unconfirmed);
         self

@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::{
     index::{Change, Index, Mark, Source},
-    memory::Progress,
+    memory::{Memory, Progress},
     mirror,
     resource::{Resource, ResourceKey},
 };
 use crate::{
-    api::{DeploymentId, QoderDeployment},
+    api::{DeploymentId, QoderDeployment, Reason},
     fair_queue::Lane,
     lock::lock,
     remote::{Remote, Wake},
@@ -100,11 +100,20 @@ impl Resources {
         (self.wake)(id, Lane::Spec);
     }
 
-    /// Remembers the progress that was made for a resource, as far as it is still the same object.
-    pub fn remember(&self, resource: &Resource, progress: Progress) {
-        self.index().remember(&resource.key, &resource.uid, |held| {
-            held.memory.after(progress, &resource.asked())
-        });
+    /// Remembers the progress that was made for a resource, as far as it is still the same object. Returns whether
+    /// it has reached the wish of another generation than before.
+    #[must_use]
+    pub fn remember(&self, resource: &Resource, progress: Progress) -> bool {
+        let asked = resource.asked();
+        let change = |memory: &Memory| memory.after(progress, &asked);
+        let before = self.index().remember(&resource.key, &resource.uid, change);
+        before.is_some_and(|before| change(&before).has_advanced(&before))
+    }
+
+    /// A status with this reason stands. Returns whether it is news.
+    #[must_use]
+    pub fn tell(&self, resource: &Resource, reason: Reason) -> bool {
+        self.index().tell(&resource.key, &resource.uid, reason)
     }
 
     /// A status of this digest is on its way.

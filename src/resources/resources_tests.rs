@@ -223,11 +223,12 @@ async fn progress_is_of_one_object_only() {
         reconcile_handled: false,
         is_told: true,
     };
-    bed.resources.remember(&first, told);
+    assert!(!bed.resources.remember(&first, told));
     assert!(held().memory.has_status && held().memory.last_reached.is_some());
 
     bed.takes_in(&object("a", "v", 2, "dep_1"), Source::Watch);
-    bed.resources.remember(&first, told);
+    assert!(!bed.resources.remember(&first, told));
+    assert!(!bed.resources.tell(&first, crate::api::Reason::Contested));
     bed.resources.sent(&first, 7);
     assert_eq!(
         held().memory,

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use apiserver::{Match, Verb};
+use serde_json::json;
 
-use crate::{bed::in_virtual_time, waits::fleet};
+use crate::{
+    bed::{POLL, in_virtual_time},
+    waits::fleet,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,5 +42,19 @@ fn a_write_that_waits_for_kubernetes_says_so() {
         let reads = bed.server.journal().iter().filter(|entry| entry.verb == Verb::Get).count();
         assert!(reads <= 8, "{reads} in a minute: each wait is longer than the one before");
         assert_eq!(bed.writes(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_status_whose_answer_is_lost_keeps_its_event() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        bed.until("r0", "True InSync", SECOND).await;
+        let _lost = bed.server.on(Match::status_patches()).drop_answer();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.until("r0", "True DriftTolerated", 3 * POLL).await;
+        bed.pass(2 * POLL).await;
+        assert_eq!(bed.events("r0"), ["DriftDetected"]);
     });
 }

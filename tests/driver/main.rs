@@ -11,6 +11,7 @@
 mod answers;
 mod bed;
 mod copies;
+mod counters;
 mod credential;
 mod end;
 mod first;
