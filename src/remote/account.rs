@@ -73,6 +73,18 @@ impl Account {
         self.credential.state()
     }
 
+    /// While the credential is rejected: when it is tried again, if no try is under way.
+    #[must_use]
+    pub fn probe_at(&self) -> Option<Instant> {
+        self.credential.probe_at()
+    }
+
+    /// Whether the next read would try a rejected credential.
+    #[must_use]
+    pub fn is_probe_due(&self, now: Instant) -> bool {
+        self.credential.gate(now) == Gate::Probe
+    }
+
     /// Whether the breaker is open.
     #[must_use]
     pub fn is_breaker_open(&self) -> bool {

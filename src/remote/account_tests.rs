@@ -13,18 +13,6 @@ fn is_admitted(account: &mut Account, now: Instant) -> bool {
     }
 }
 
-/// When the next read may be sent, so long as nothing ends.
-fn next_read(account: &mut Account, now: Instant) -> Option<Instant> {
-    match account.admit_read(now) {
-        Admission::Now(ticket) => {
-            account.let_go(&ticket);
-            Some(now)
-        }
-        Admission::At(at) => Some(at),
-        Admission::Closed => None,
-    }
-}
-
 #[test]
 fn a_page_that_is_halved_again_and_again_does_not_open_the_breaker() {
     let mut account = account();

@@ -68,7 +68,7 @@ pub struct Budget {
     writes: Rate,
     /// Nothing is sent before this.
     throttled_until: Option<Instant>,
-    /// 429s in a row that asked for no particular wait, and when the last was booked.
+    /// 429s in a row that asked for no particular wait, and when the last 429 was booked.
     throttles: Row,
     /// Failures in a row.
     failures: Row,
@@ -92,6 +92,11 @@ impl Row {
 
     fn book(&mut self, now: Instant) {
         self.count = self.count.saturating_add(1);
+        self.note(now);
+    }
+
+    /// An event that does not count, but whose burst says nothing more.
+    fn note(&mut self, now: Instant) {
         self.booked = Some(now);
     }
 }
@@ -188,9 +193,12 @@ impl Budget {
                 }
             }
             Ending::Throttled(asked) => {
-                let own = self.times.backoff(self.throttles.count, jitter);
                 if self.throttles.is_news(sent.at) {
-                    self.throttles.book(now);
+                    let own = self.times.backoff(self.throttles.count, jitter);
+                    match asked {
+                        Some(_) => self.throttles.note(now),
+                        None => self.throttles.book(now),
+                    }
                     let wait = self.wait(asked.unwrap_or(own), now);
                     self.rate(sent.kind).lower(now, now + wait);
                 } else if let Some(asked) = asked {

@@ -76,6 +76,12 @@ impl Cache {
         looks.map(|(id, entry)| (id, entry.looked_at(self.listed)))
     }
 
+    /// Whether a read of it is demanded.
+    #[must_use]
+    pub fn is_demanded(&self, id: &DeploymentId) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.demanded.is_some())
+    }
+
     /// Asks for a read that starts at this time or later.
     pub fn demand(&mut self, id: &DeploymentId, newer_than: Instant) {
         if let Some(entry) = self.entries.get_mut(id) {
@@ -209,7 +215,7 @@ impl Cache {
     }
 
     /// Puts a failed read in. Returns whether anyone should look at it: it is the first of its
-    /// row, or the read was demanded.  A failed read that started before what is
+    /// row, or the read was demanded. A failed read that started before what is
     /// known became valid says nothing.
     pub fn fail(
         &mut self,

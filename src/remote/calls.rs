@@ -5,7 +5,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     account::{Admission, Ticket},
+    cache::Cache,
     remote::Remote,
+    state::State,
 };
 use crate::{
     api::DeploymentId,
@@ -45,27 +47,38 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Remote {
-    /// Reads one deployment, as soon as the account admits it.
-    pub async fn get(&self, id: &DeploymentId) -> Called<Deployment> {
-        let ticket = self.admitted().await;
+    /// Reads one deployment, as soon as the account admits it. `None`: by then nobody demands it any more.
+    pub async fn get(&self, id: &DeploymentId) -> Option<Called<Deployment>> {
+        let ticket = self.admitted(|cache| cache.is_demanded(id)).await?;
         let token = ticket.token.clone();
-        self.read(Operation::Get, ticket, self.client.get(&token, id)).await
+        Some(self.read(Operation::Get, ticket, self.client.get(&token, id)).await)
     }
 
-    /// Reads one page, as soon as the account admits it.
-    pub async fn list(&self, query: &ListQuery) -> Called<Page> {
-        let ticket = self.admitted().await;
+    /// Reads one page, as soon as the account admits it. `None`: by then nothing is bound any more.
+    pub async fn list(&self, query: &ListQuery) -> Option<Called<Page>> {
+        let ticket = self.admitted(|cache| cache.count() > 0).await?;
         let token = ticket.token.clone();
-        self.read(Operation::List, ticket, self.client.list(&token, query)).await
+        Some(self.read(Operation::List, ticket, self.client.list(&token, query)).await)
+    }
+
+    /// Whether a read waits to be admitted.
+    pub(super) fn is_read_waiting(&self) -> bool {
+        self.admission.try_lock().is_err()
     }
 
     /// One after the other, in the order in which they came.
-    async fn admitted(&self) -> Ticket {
+    async fn admitted(&self, is_wanted: impl Fn(&Cache) -> bool) -> Option<Ticket> {
         let _first = self.admission.lock().await;
         loop {
-            let admission = self.state().account.admit_read(Instant::now());
+            let admission = {
+                let State { account, cache, .. } = &mut *self.state();
+                if !is_wanted(cache) {
+                    return None;
+                }
+                account.admit_read(Instant::now())
+            };
             let at = match admission {
-                Admission::Now(ticket) => return ticket,
+                Admission::Now(ticket) => return Some(ticket),
                 Admission::At(at) => Some(at),
                 Admission::Closed => None,
             };

@@ -41,7 +41,10 @@ fn remote(status: u16, refused: usize) -> (Remote, Arc<AtomicUsize>) {
     let base_url = BaseUrl::parse("https://api.invalid", false).unwrap();
     let client = Client::new(Arc::new(transport), base_url, None, env.clone());
     let context = Context { metrics: Arc::default(), env, times: TIMES };
-    (Remote::new(client, account(), Arc::new(|_, _| {}), context), sent)
+    let remote = Remote::new(client, account(), Arc::new(|_, _| {}), context);
+    remote.bind(&id(1), None);
+    remote.demand(&id(1), Instant::now());
+    (remote, sent)
 }
 
 /// A read that is dropped before it is answered.
@@ -52,7 +55,7 @@ async fn drop_a_read(remote: &Remote) {
 #[tokio::test(start_paused = true)]
 async fn a_probe_of_the_credential_that_is_dropped_makes_room_for_the_next() {
     let (remote, sent) = remote(401, 1);
-    assert!(remote.get(&id(1)).await.result.is_err());
+    assert!(remote.get(&id(1)).await.unwrap().result.is_err());
     let worth = remote.view(&id(1), Instant::now()).credential.worth;
     assert!(matches!(worth, Worth::Rejected { .. }));
     drop_a_read(&remote).await;
@@ -69,7 +72,7 @@ async fn a_probe_of_the_credential_that_is_dropped_makes_room_for_the_next() {
 async fn a_probe_of_the_breaker_that_is_dropped_makes_room_for_the_next() {
     let (remote, sent) = remote(500, 5);
     for _ in 0..5 {
-        assert!(remote.get(&id(1)).await.result.is_err());
+        assert!(remote.get(&id(1)).await.unwrap().result.is_err());
     }
     assert!(remote.totals(Instant::now()).is_breaker_open);
     drop_a_read(&remote).await;

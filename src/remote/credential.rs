@@ -126,6 +126,11 @@ impl Credential {
         }
     }
 
+    /// While it is rejected: when it is tried again, if no try is under way.
+    pub fn probe_at(&self) -> Option<Instant> {
+        self.rejection.map(|rejection| rejection.probe_at)
+    }
+
     /// A request goes as the probe.
     pub fn begin_probe(&mut self) -> ProbeId {
         self.probe.begin()

@@ -18,18 +18,6 @@ fn rejected(others: u32) -> (Account, Vec<crate::remote::account::Ticket>, Insta
     (account, reads, now)
 }
 
-/// When the next read may be tried.
-fn next(account: &mut Account, now: Instant) -> Option<Instant> {
-    match account.admit_read(now) {
-        Admission::Now(ticket) => {
-            account.let_go(&ticket);
-            Some(now)
-        }
-        Admission::At(at) => Some(at),
-        Admission::Closed => None,
-    }
-}
-
 #[test]
 fn a_401_stops_the_credential_and_few_probes_go_out() {
     let (mut account, _, start) = rejected(0);
@@ -55,12 +43,12 @@ fn one_probe_at_a_time_and_only_an_answer_frees_the_credential() {
     let before = account.credential();
     let at = start + TIMES.credential_probe(0);
     let probe = send_read(&mut account, at);
-    assert_eq!(next(&mut account, at), None, "one is under way");
+    assert_eq!(next_read(&mut account, at), None, "one is under way");
     account.ended(&probe, Some(&ApiError::Send(SendError::TimedOut)), at, 0.0);
     assert_eq!(account.credential(), before, "a timeout says nothing");
 
     let again = at + TIMES.credential_probe(0);
-    assert_eq!(next(&mut account, at), Some(again), "nor does it make the wait longer");
+    assert_eq!(next_read(&mut account, at), Some(again), "nor does it make the wait longer");
     let probe = send_read(&mut account, again);
     account.ended(&probe, None, again, 0.0);
     assert_eq!(account.credential().worth, Worth::Usable);
@@ -76,7 +64,7 @@ fn six_in_flight_that_are_all_answered_401_are_one_event() {
     assert_eq!(account.credential().worth, Worth::Rejected { since: start });
     let first_probe = start + TIMES.credential_probe(0);
     assert_eq!(first_probe, start + TIMES.poll_interval);
-    assert_eq!(next(&mut account, start + 6 * SECOND), Some(first_probe));
+    assert_eq!(next_read(&mut account, start + 6 * SECOND), Some(first_probe));
 }
 
 #[test]
@@ -92,11 +80,15 @@ fn what_is_not_the_probe_neither_ends_the_rejection_nor_clears_its_probe() {
     account.ended(&others[2], Some(&status(401)), later, 0.0);
     account.ended(&others[3], Some(&status(500)), later, 0.0);
     assert_eq!(account.credential().worth, Worth::Rejected { since: start });
-    assert_eq!(next(&mut account, later), None, "the probe is still under way");
+    assert_eq!(next_read(&mut account, later), None, "the probe is still under way");
 
     account.ended(&probe, Some(&status(401)), later, 0.0);
     let second_probe = later + TIMES.credential_probe(1);
-    assert_eq!(next(&mut account, later), Some(second_probe), "only its answer lengthens the wait");
+    assert_eq!(
+        next_read(&mut account, later),
+        Some(second_probe),
+        "only its answer lengthens the wait"
+    );
 }
 
 #[test]
@@ -132,7 +124,7 @@ fn the_probe_of_an_old_token_is_not_taken_for_the_one_of_the_new_token() {
     }
     account.ended(&probes[0], None, now, 0.0);
     assert!(matches!(account.credential().worth, Worth::Rejected { .. }));
-    assert_eq!(next(&mut account, now), None, "the probe of the new token is under way");
+    assert_eq!(next_read(&mut account, now), None, "the probe of the new token is under way");
     account.ended(&probes[1], None, now, 0.0);
     assert_eq!(account.credential().worth, Worth::Usable);
 }

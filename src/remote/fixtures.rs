@@ -48,6 +48,18 @@ pub fn send_read(account: &mut Account, now: Instant) -> Ticket {
     }
 }
 
+/// When the next read may be sent, so long as nothing ends.
+pub fn next_read(account: &mut Account, now: Instant) -> Option<Instant> {
+    match account.admit_read(now) {
+        Admission::Now(ticket) => {
+            account.let_go(&ticket);
+            Some(now)
+        }
+        Admission::At(at) => Some(at),
+        Admission::Closed => None,
+    }
+}
+
 /// Reads in flight, and when the last one was sent.
 pub fn send_reads(account: &mut Account, count: u32, start: Instant) -> (Vec<Ticket>, Instant) {
     let at = |n: u32| start + SPACE * n;

@@ -3,7 +3,10 @@ use std::{collections::BTreeSet, time::Duration};
 use super::*;
 use crate::{
     qoder::Verb,
-    remote::{fixtures::*, write::Outcome},
+    remote::{
+        fixtures::*,
+        write::{Outcome, Write},
+    },
 };
 
 const STEP: Duration = Duration::from_millis(1);
@@ -95,4 +98,23 @@ fn a_write_under_way_is_remembered_as_long_as_it_takes() {
     book(&mut ledger, &of("a"), Outcome::Ambiguous, ended);
     assert!(is_kept(&mut ledger, &none, ended + TIMES.request_lifetime() - STEP));
     assert!(!is_kept(&mut ledger, &none, ended + TIMES.request_lifetime()));
+}
+
+#[test]
+fn who_fights_for_a_deployment_is_remembered_although_its_resource_is_gone() {
+    let (start, none) = (Instant::now(), BTreeSet::new());
+    let mut ledger = Ledger::default();
+    let write = Write { is_drift: true, ..write(&of("a"), Verb::Pause) };
+    let correct = |ledger: &mut Ledger, at| {
+        ledger.note(&id(1)).book(&write, end(Outcome::Done, at), &TIMES);
+    };
+    correct(&mut ledger, start);
+    let window = start + TIMES.contested_window();
+    assert!(is_kept(&mut ledger.clone(), &none, window - STEP), "the third may still come");
+    assert!(!is_kept(&mut ledger.clone(), &none, window));
+
+    (0..2).for_each(|_| correct(&mut ledger, start));
+    let calm = start + TIMES.hold(0) + TIMES.hold_memory();
+    assert!(is_kept(&mut ledger.clone(), &none, calm - STEP), "the next hold would be longer");
+    assert!(!is_kept(&mut ledger, &none, calm));
 }

@@ -1,9 +1,9 @@
 //! One list of the remote, page by page.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::pin, sync::atomic::Ordering};
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     calls::Called,
@@ -12,7 +12,7 @@ use super::{
     plan::{Lists, Size},
 };
 use crate::{
-    qoder::{ApiError, Item, ListQuery, RemoteStatus, Scope, SendError},
+    qoder::{ApiError, Item, ListQuery, Page, RemoteStatus, Scope, SendError},
     times::Times,
 };
 
@@ -35,7 +35,7 @@ impl Observer {
         let mut next_page = started;
         loop {
             sleep_until(next_page).await;
-            let Called { result, read } = self.remote.list(&query).await;
+            let Some(Called { result, read }) = self.page(&query).await else { return false };
             // From when it really started: it may have waited for its admission.
             next_page = read.started + Times::PAGE_SPACING;
             let page = match result {
@@ -92,6 +92,19 @@ impl Observer {
             self.remote.plan_again();
         }
         true
+    }
+
+    /// One page. While it is not answered for long, demands are served without it.
+    async fn page(&self, query: &ListQuery) -> Option<Called<Page>> {
+        let mut call = pin!(self.remote.list(query));
+        if let Ok(called) = timeout(Times::STANDSTILL, &mut call).await {
+            return called;
+        }
+        self.does_page_hang.store(true, Ordering::Relaxed);
+        self.remote.plan_again();
+        let called = call.await;
+        self.does_page_hang.store(false, Ordering::Relaxed);
+        called
     }
 
     /// The list has failed. Where GETs are answered, each deployment gets one; else the read of each that a

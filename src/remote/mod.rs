@@ -7,6 +7,7 @@ mod budget;
 mod cache;
 mod calls;
 mod credential;
+mod credential_watch;
 mod entry;
 #[cfg(test)]
 mod fixtures;

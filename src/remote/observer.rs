@@ -1,7 +1,13 @@
 //! The observer makes all remote reads: for each poll, and for the demands that have gathered, it follows
 //! the cheapest plan. What it sees goes into the cache; what has changed is woken.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::{
     sync::Notify,
@@ -12,7 +18,6 @@ use tokio::{
 use super::{
     cache::FailedRead,
     calls::{Called, Read, until},
-    credential::Worth,
     observation::{Answer, Observed, ReadFailure, answer_of_error, is_of_account},
     plan::{Lists, Need, Plan, Wanted, plan},
     remote::Remote,
@@ -20,7 +25,7 @@ use super::{
 use crate::{
     api::DeploymentId,
     fair_queue::Lane,
-    qoder::{Deployment, ListQuery, Scope},
+    qoder::{Deployment, Scope},
     times::Times,
 };
 
@@ -31,14 +36,25 @@ const GETS_AT_ONCE: usize = 16;
 pub struct Observer {
     pub(super) remote: Arc<Remote>,
     list_wanted: Notify,
+    /// The page of a list that is under way is not answered for the time being.
+    pub(super) does_page_hang: AtomicBool,
 }
 
 impl Remote {
     /// Reads for ever. To be started once the resources are known: what is bound decides what is
     /// cheap.
     pub async fn observe(self: Arc<Self>) {
-        let observer = Arc::new(Observer { remote: self, list_wanted: Notify::new() });
-        tokio::join!(observer.poll(), observer.serve_demands(), observer.tell_blindness());
+        let observer = Arc::new(Observer {
+            remote: self,
+            list_wanted: Notify::new(),
+            does_page_hang: AtomicBool::new(false),
+        });
+        tokio::join!(
+            observer.poll(),
+            observer.serve_demands(),
+            observer.remote.try_credential(),
+            observer.tell_blindness()
+        );
     }
 }
 
@@ -78,18 +94,14 @@ impl Observer {
     /// One poll. Returns whether it has read everything.
     async fn read_all(&self, need: Need) -> bool {
         match self.plan(need) {
-            Plan::Nothing => {
-                self.try_credential().await;
-                false
-            }
             Plan::Gets => {
-                self.note_lists(Lists::not_polled);
+                self.note_lists(Lists::unexplored);
                 self.demand_all();
                 true
             }
             Plan::List(scope) => self.list(scope).await && scope == Scope::Live,
-            // For demands only.
-            Plan::Explore | Plan::Wait => false,
+            // The last two are for demands only.
+            Plan::Nothing | Plan::Explore | Plan::Wait => false,
         }
     }
 
@@ -108,19 +120,6 @@ impl Observer {
     pub(super) fn demand_all(&self) {
         self.remote.state().cache.demand_listed(Instant::now());
         self.remote.plan_again();
-    }
-
-    /// A rejected credential is tried again as long as anything is bound, even if there is nothing to read.
-    async fn try_credential(&self) {
-        let is_due = {
-            let state = self.remote.state();
-            let is_rejected = matches!(state.account.credential().worth, Worth::Rejected { .. });
-            is_rejected && state.cache.count() > 0
-        };
-        if is_due {
-            let query = ListQuery { scope: Scope::Live, limit: 1, cursor: None };
-            self.remote.list(&query).await;
-        }
     }
 
     async fn serve_demands(self: &Arc<Self>) {
@@ -147,7 +146,7 @@ impl Observer {
             }
             if look_again.is_some_and(|at| Instant::now() >= at) {
                 look_again = None;
-                self.note_lists(Lists::not_polled);
+                self.note_lists(Lists::unexplored);
             }
             let (mut demands, size) = {
                 let state = self.remote.state();
@@ -159,21 +158,25 @@ impl Observer {
             look_again = look_again.filter(|_| plan == Plan::Wait);
             let most = match plan {
                 Plan::Nothing | Plan::Gets => GETS_AT_ONCE,
+                Plan::List(_) if self.does_page_hang.load(Ordering::Relaxed) => {
+                    self.list_wanted.notify_one();
+                    1
+                }
                 Plan::List(scope) => {
                     self.list_wanted.notify_one();
                     demands.retain(|(_, place)| !place.is_in(scope));
                     GETS_AT_ONCE
                 }
-                Plan::Explore => {
-                    self.remote.state().size.lists.explored();
-                    1
-                }
+                Plan::Explore => 1,
                 Plan::Wait => {
                     look_again.get_or_insert(Instant::now() + Times::NEXT_LOOK);
                     0
                 }
             };
             demands.truncate(most.saturating_sub(gets.len()));
+            if plan == Plan::Explore && !demands.is_empty() {
+                self.note_lists(Lists::explored);
+            }
             for (id, _) in demands {
                 let observer = Arc::clone(self);
                 let read = id.clone();
@@ -184,10 +187,12 @@ impl Observer {
     }
 
     async fn get(&self, id: &DeploymentId) {
-        let Called { result, read } = self.remote.get(id).await;
+        let Some(Called { result, read }) = self.remote.get(id).await else {
+            return self.note_lists(Lists::unexplored);
+        };
         match result {
             Ok(deployment) => self.shown(id, deployment, read),
-            Err(error) if is_of_account(&error) => return,
+            Err(error) if is_of_account(&error) => return self.note_lists(Lists::unexplored),
             Err(error) => match answer_of_error(&error) {
                 Ok(answer) => self.answered(id, answer, None, read),
                 Err(cause) => {

@@ -126,8 +126,8 @@ impl Lists {
         }
     }
 
-    /// No list is tried for a while: another GET may show what it is.
-    pub fn not_polled(&mut self) {
+    /// That GET has shown nothing, or no list comes for a while: another GET may show what it is.
+    pub fn unexplored(&mut self) {
         if let Self::Failed { is_explored, .. } = self {
             *is_explored = false;
         }

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     account::Account,
-    credential::{CredentialState, Worth},
+    credential::CredentialState,
     state::{State, View, Wake},
     write::Requester,
 };
@@ -41,7 +41,7 @@ pub struct Remote {
     pub(super) permit_wanted: Notify,
     /// A read is demanded.
     demanded: Notify,
-    credential: watch::Sender<CredentialState>,
+    pub(super) credential: watch::Sender<CredentialState>,
 }
 
 /// What is counted over all deployments.
@@ -152,46 +152,6 @@ impl Remote {
                 .unwrap_or_default(),
             writes_waiting: state.account.waiting(),
             is_breaker_open: state.account.is_breaker_open(),
-        }
-    }
-
-    /// Tells each change of the credential.
-    #[must_use]
-    pub fn credential_changes(&self) -> watch::Receiver<CredentialState> {
-        self.credential.subscribe()
-    }
-
-    /// Reads the token again and again: a mounted Secret changes without notice.
-    pub async fn watch_token(&self) {
-        loop {
-            tokio::time::sleep(Times::TOKEN_REREAD).await;
-            self.reload_token();
-        }
-    }
-
-    pub(super) fn reload_token(&self) {
-        let (before, reloaded) = {
-            let mut state = self.state();
-            (state.account.credential(), state.account.reload(Instant::now()))
-        };
-        match reloaded {
-            Ok(true) => tracing::info!("loaded a new token"),
-            Ok(false) => {}
-            Err(error) if before.worth != Worth::Missing => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "there is no usable token");
-            }
-            Err(error) => tracing::debug!(%error, "there is still no usable token"),
-        }
-        self.tell_credential();
-    }
-
-    /// Tells everyone concerned, if the credential has changed.
-    pub(super) fn tell_credential(&self) {
-        let now = self.state().account.credential();
-        let is_news = self.credential.send_if_modified(|told| std::mem::replace(told, now) != now);
-        if is_news {
-            self.free();
         }
     }
 

@@ -163,13 +163,18 @@ impl Writes {
         ends.into_iter().flatten().filter(|end| now < *end).min()
     }
 
-    /// Whether any of this can matter to a resource that is still to come: something may take effect, or
-    /// a read may be under way that started before the last write ended.
+    /// Whether any of this can matter to a resource that is still to come: something may take effect, a read
+    /// may be under way that started before the last write ended, or someone else fights for the deployment.
     pub(super) fn may_matter(&self, now: Instant, times: &Times) -> bool {
         let is_recent = |(ended, _): &(Instant, _)| now < *ended + times.request_lifetime();
+        let last_correction = self.corrections.back().copied();
+        let is_fought_for = last_correction.is_some_and(|at| now < at + times.contested_window());
+        let is_hold_known = |since: Instant| self.holds > 0 && now < since + times.hold_memory();
         self.under_way.is_some()
             || self.lands_until(now).is_some()
             || self.last.as_ref().is_some_and(is_recent)
+            || is_fought_for
+            || self.calm_since.is_some_and(is_hold_known)
     }
 
     /// A write leaves.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use qoder_simulator::{Fault, Operation, Settings};
 
 use crate::{
-    bed::{Bed, POLL, Setup, in_virtual_time},
+    bed::{Bed, POLL, in_virtual_time},
     waits::fleet,
     wire::{Kind, Moment},
 };
@@ -207,33 +207,5 @@ fn what_is_left_after_a_list_has_failed_is_read_although_no_list_is_worth_it_any
         bed.simulator.clear_faults();
         bed.simulator.inject(Fault::respond(404).html().on(Operation::List).always());
         bed.until("r0", "True InSync", 3 * POLL).await;
-    });
-}
-
-#[test]
-fn after_an_outage_who_polls_each_hour_does_not_wait_for_the_next_poll() {
-    in_virtual_time(async {
-        let mut setup = Setup::with(3);
-        setup.times.poll_interval = Duration::from_secs(3600);
-        let mut bed = Bed::prepare(setup).await;
-        bed.run();
-        for n in 0..3 {
-            bed.apply(&format!("r{n}"), n, Some(false));
-        }
-        bed.until("r2", "True InSync", 2 * SECOND).await;
-        bed.simulator.inject(Fault::respond(503).always());
-        // Together they are worth a list.
-        for n in 0..3 {
-            bed.annotate(&format!("r{n}"), "reconcile-requested-at", "now");
-        }
-        bed.pass(300 * SECOND).await;
-        bed.simulator.clear_faults();
-        for n in 0..3 {
-            bed.flip(&format!("r{n}"), true);
-        }
-        bed.pass(180 * SECOND).await;
-        for n in 0..3 {
-            assert_eq!(bed.ready(&format!("r{n}")), "True InSync", "{:?}", bed.calls());
-        }
     });
 }

@@ -18,6 +18,7 @@ mod first;
 mod kubernetes;
 mod memory;
 mod random;
+mod reads;
 mod same;
 mod siblings;
 mod waits;
