@@ -23,6 +23,13 @@ pub struct Cache {
     entries: BTreeMap<DeploymentId, Box<Entry>>,
     /// When the last list that came to its end began: it has looked at all that it could have shown.
     listed: Option<Instant>,
+    // What few have at a time has maps of its own.
+    /// From when on a read that is demanded has to start.
+    demands: BTreeMap<DeploymentId, Instant>,
+    /// When the list that should have shown it, and did not, began: only a GET can tell why.
+    missed: BTreeMap<DeploymentId, Instant>,
+    /// Until when a read that says the opposite of our own last write is taken for one that lags.
+    echoes: BTreeMap<DeploymentId, Instant>,
 }
 
 /// A read that failed.
@@ -50,6 +57,14 @@ impl Cache {
     /// Forgets a deployment.
     pub fn unbind(&mut self, id: &DeploymentId) {
         self.entries.remove(id);
+        for few in [&mut self.demands, &mut self.missed, &mut self.echoes] {
+            few.remove(id);
+        }
+    }
+
+    /// Forgets what is over.
+    pub fn tidy(&mut self, now: Instant) {
+        self.echoes.retain(|_, end| now < *end);
     }
 
     /// Whether a resource names this deployment.
@@ -67,32 +82,34 @@ impl Cache {
     /// When a deployment was looked at last; before the first look, since when it is bound.
     #[must_use]
     pub fn looked_at(&self, id: &DeploymentId) -> Option<Instant> {
-        Some(self.entries.get(id)?.looked_at(self.listed))
+        Some(self.entries.get(id)?.looked_at(self.listed, self.missed.get(id).copied()))
     }
 
     /// When each deployment was looked at last, except those that are looked at slowly.
     pub fn looks(&self) -> impl Iterator<Item = (&DeploymentId, Instant)> {
         let looks = self.entries.iter().filter(|(_, entry)| !entry.is_stalled());
-        looks.map(|(id, entry)| (id, entry.looked_at(self.listed)))
+        looks.map(|(id, entry)| (id, entry.looked_at(self.listed, self.missed.get(id).copied())))
     }
 
     /// Whether a read of it is demanded.
     #[must_use]
     pub fn is_demanded(&self, id: &DeploymentId) -> bool {
-        self.entries.get(id).is_some_and(|entry| entry.demanded.is_some())
+        self.demands.contains_key(id)
     }
 
     /// Asks for a read that starts at this time or later.
     pub fn demand(&mut self, id: &DeploymentId, newer_than: Instant) {
-        if let Some(entry) = self.entries.get_mut(id) {
-            entry.demanded = entry.demanded.max(Some(newer_than));
+        if self.is_bound(id) {
+            demand(&mut self.demands, id, newer_than);
         }
     }
 
     /// Asks for a read of everything that a full list is expected to show, where none is demanded already.
     pub fn demand_listed(&mut self, newer_than: Instant) {
-        for entry in self.entries.values_mut().filter(|entry| entry.place() != Place::Nowhere) {
-            entry.demanded = entry.demanded.or(Some(newer_than));
+        for (id, entry) in &self.entries {
+            if place(&self.missed, id, entry) != Place::Nowhere {
+                self.demands.entry(id.clone()).or_insert(newer_than);
+            }
         }
     }
 
@@ -100,31 +117,43 @@ impl Cache {
     /// those demanded first come first, but what is in no list comes last.
     #[must_use]
     pub fn demands(&self, now: Instant) -> Vec<(DeploymentId, Place)> {
-        let demanded = self.entries.iter().filter_map(|(id, entry)| {
-            let since = entry.demanded.filter(|since| *since <= now)?;
-            Some((entry.place(), since, id))
-        });
-        let mut demanded: Vec<_> = demanded.collect();
-        demanded.sort_by_key(|(place, since, _)| (*place == Place::Nowhere, *since));
-        demanded.into_iter().map(|(place, _, id)| (id.clone(), place)).collect()
+        let mut due: Vec<_> = self.due(now).collect();
+        due.sort_by_key(|(_, since, place)| (*place == Place::Nowhere, *since));
+        due.into_iter().map(|(id, _, place)| (id.clone(), place)).collect()
+    }
+
+    /// Where those are to be found for which a read is demanded and may start now.
+    pub fn demanded_places(&self, now: Instant) -> impl Iterator<Item = Place> {
+        self.due(now).map(|(_, _, place)| place)
+    }
+
+    fn due(&self, now: Instant) -> impl Iterator<Item = (&DeploymentId, Instant, Place)> {
+        let due = self.demands.iter().filter(move |(_, since)| **since <= now);
+        due.filter_map(|(id, since)| {
+            Some((id, *since, place(&self.missed, id, self.entries.get(id)?)))
+        })
     }
 
     /// When the next read that is demanded for later may start.
     #[must_use]
     pub fn next_demand(&self, now: Instant) -> Option<Instant> {
-        self.entries.values().filter_map(|entry| entry.demanded).filter(|since| *since > now).min()
+        self.demands.values().copied().filter(|since| *since > now).min()
     }
 
     /// Where all of them are to be found.
     pub fn places(&self) -> impl Iterator<Item = Place> {
-        self.entries.values().map(|entry| entry.place())
+        self.placed().map(|(.., place)| place)
+    }
+
+    fn placed(&self) -> impl Iterator<Item = (&DeploymentId, &Entry, Place)> {
+        self.entries.iter().map(|(id, entry)| (id, &**entry, place(&self.missed, id, entry)))
     }
 
     /// When the oldest of the observations that a poll renews was made.
     #[must_use]
     pub fn oldest_listed(&self) -> Option<Instant> {
-        let listed = self.entries.values().filter(|entry| entry.place() != Place::Nowhere);
-        listed.filter_map(|entry| entry.observed).map(|seen| seen.valid_from).min()
+        let listed = self.placed().filter(|(.., place)| *place != Place::Nowhere);
+        listed.filter_map(|(_, entry, _)| entry.observed).map(|seen| seen.valid_from).min()
     }
 
     /// How many deployments are bound.
@@ -137,12 +166,10 @@ impl Cache {
     /// that were not seen since.
     #[must_use]
     pub fn unseen_since(&self, scope: Scope, started: Instant) -> Vec<DeploymentId> {
-        let is_unseen = |entry: &Entry| {
-            entry.place().is_in(scope)
-                && entry.observed.is_none_or(|seen| seen.valid_from < started)
-        };
-        let unseen = self.entries.iter().filter(|(_, entry)| is_unseen(entry));
-        unseen.map(|(id, _)| id.clone()).collect()
+        let is_unseen = |entry: &Entry| entry.observed.is_none_or(|seen| seen.valid_from < started);
+        let unseen =
+            self.placed().filter(|(_, entry, place)| place.is_in(scope) && is_unseen(entry));
+        unseen.map(|(id, ..)| id.clone()).collect()
     }
 
     /// A list of this scope, started at `started`, is complete. What it should have shown is missed:
@@ -151,10 +178,8 @@ impl Cache {
         self.listed = self.listed.max(Some(started));
         let missed = self.unseen_since(scope, started);
         for id in &missed {
-            if let Some(entry) = self.entries.get_mut(id) {
-                entry.missed = Some(started);
-                entry.demanded = entry.demanded.max(Some(started));
-            }
+            self.missed.insert(id.clone(), started);
+            demand(&mut self.demands, id, started);
         }
         !missed.is_empty()
     }
@@ -179,13 +204,13 @@ impl Cache {
                 return false;
             }
             let lags = !observed.is_written && observed.answer.is_opposite_of(last.answer);
-            let echo_end = entry.echo_end.filter(|end| lags && observed.started < *end);
-            if echo_end.is_some() {
-                entry.demanded = entry.demanded.max(echo_end);
+            let echo_end = self.echoes.get(id).filter(|end| lags && observed.started < **end);
+            if let Some(end) = echo_end {
+                demand(&mut self.demands, id, *end);
                 return false;
             }
         }
-        let answers = entry.demanded.is_some_and(|since| observed.started >= since);
+        let answers = self.demands.get(id).is_some_and(|since| observed.started >= *since);
         let is_later = |failure: &Failure| failure.started <= observed.valid_from;
         let recovers = entry.failure.as_deref().is_some_and(is_later);
         let known = match observed.answer {
@@ -199,14 +224,14 @@ impl Cache {
         entry.observed = Some(observed);
         if observed.is_written {
             // Also a read that confirms it leaves this: the next one may be answered elsewhere.
-            entry.echo_end = Some(observed.valid_from + Times::ECHO);
+            self.echoes.insert(id.clone(), observed.valid_from + Times::ECHO);
         }
-        entry.missed = None;
+        self.missed.remove(id);
         if is_another {
             entry.last_known = known;
         }
         if answers {
-            entry.demanded = None;
+            self.demands.remove(id);
         }
         if recovers {
             entry.failure = None;
@@ -229,9 +254,9 @@ impl Cache {
         if entry.observed.is_some_and(|last| last.valid_from >= started) {
             return false;
         }
-        let answers = entry.demanded.is_some_and(|since| started >= since);
+        let answers = self.demands.get(id).is_some_and(|since| started >= *since);
         if answers {
-            entry.demanded = None;
+            self.demands.remove(id);
         }
         let last = entry.failure.take();
         let count = last.as_ref().map_or(0, |last| last.count);
@@ -245,6 +270,17 @@ impl Cache {
         }));
         news
     }
+}
+
+/// Of two demands the later one counts.
+fn demand(demands: &mut BTreeMap<DeploymentId, Instant>, id: &DeploymentId, newer_than: Instant) {
+    let since = demands.entry(id.clone()).or_insert(newer_than);
+    *since = newer_than.max(*since);
+}
+
+/// Where a deployment is to be found.
+fn place(missed: &BTreeMap<DeploymentId, Instant>, id: &DeploymentId, entry: &Entry) -> Place {
+    if missed.contains_key(id) { Place::Nowhere } else { entry.place() }
 }
 
 #[cfg(test)]

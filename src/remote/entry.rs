@@ -20,12 +20,6 @@ pub struct Entry {
     pub observed: Option<Observed>,
     /// The failures since. Few have any.
     pub failure: Option<Box<Failure>>,
-    /// A read that starts at this time or later is demanded.
-    pub(super) demanded: Option<Instant>,
-    /// When the list that should have shown it, and did not, began: only a GET can tell why.
-    pub(super) missed: Option<Instant>,
-    /// Until then a read that says the opposite of our own last write is taken for one that lags.
-    pub(super) echo_end: Option<Instant>,
     /// Since when it is bound.
     bound: Instant,
 }
@@ -47,28 +41,11 @@ pub struct Failure {
 
 impl Entry {
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            last_known: None,
-            observed: None,
-            failure: None,
-            demanded: None,
-            missed: None,
-            echo_end: None,
-            bound: now,
-        }
+        Self { last_known: None, observed: None, failure: None, bound: now }
     }
 
-    /// A read is demanded that starts at this time or later.
-    #[must_use]
-    pub fn demanded(&self) -> Option<Instant> {
-        self.demanded
-    }
-
-    /// Where it is to be found.
+    /// Where it is to be found, unless a list has missed it.
     pub(super) fn place(&self) -> Place {
-        if self.missed.is_some() {
-            return Place::Nowhere;
-        }
         match self.observed.map(|seen| seen.answer) {
             Some(Answer::Active) => Place::Active,
             Some(Answer::Paused(_)) => Place::Paused,
@@ -81,14 +58,14 @@ impl Entry {
         self.observed.is_some_and(|seen| seen.answer.is_stalled())
     }
 
-    /// When it was looked at last; before the first look, since when it is bound. A list has looked at
-    /// all that it could have shown, until something says otherwise: a read that failed, a list that
-    /// missed it.
-    pub(super) fn looked_at(&self, listed: Option<Instant>) -> Instant {
+    /// When it was looked at last; before the first look, since when it is bound. A list (`listed`: the last one)
+    /// has looked at all that it could have shown, until something says otherwise: a read that failed, a list that
+    /// `missed` it.
+    pub(super) fn looked_at(&self, listed: Option<Instant>, missed: Option<Instant>) -> Instant {
         let Some(seen) = self.observed else {
             return self.bound;
         };
-        let doubts = [self.failure.as_ref().map(|failure| failure.first), self.missed];
+        let doubts = [self.failure.as_ref().map(|failure| failure.first), missed];
         let listed = listed.filter(|_| !seen.answer.is_stalled());
         let listed =
             doubts.into_iter().flatten().fold(listed, |listed, doubt| listed.min(Some(doubt)));

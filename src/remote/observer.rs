@@ -108,9 +108,7 @@ impl Observer {
     fn plan(&self, need: Need) -> Plan {
         let state = self.remote.state();
         let wanted: Wanted = match need {
-            Need::Demanded => {
-                state.cache.demands(Instant::now()).into_iter().map(|(_, place)| place).collect()
-            }
+            Need::Demanded => state.cache.demanded_places(Instant::now()).collect(),
             Need::Changes | Need::Everything => state.cache.places().collect(),
         };
         plan(need, wanted, state.size)

@@ -131,13 +131,21 @@ impl Remote {
     /// Forgets what nobody can need any more.
     pub(super) fn tidy(&self) {
         let State { cache, ledger, .. } = &mut *self.state();
-        ledger.forget(|id| cache.is_bound(id), Instant::now(), self.times());
+        let now = Instant::now();
+        cache.tidy(now);
+        ledger.forget(|id| cache.is_bound(id), now, self.times());
     }
 
     /// Asks for a read of this deployment that starts at this time or later.
     pub fn demand(&self, id: &DeploymentId, newer_than: Instant) {
         self.state().cache.demand(id, newer_than);
         self.plan_again();
+    }
+
+    /// Whether a read of this deployment is demanded.
+    #[must_use]
+    pub fn is_demanded(&self, id: &DeploymentId) -> bool {
+        self.state().cache.is_demanded(id)
     }
 
     /// What is counted over all deployments.

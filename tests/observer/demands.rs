@@ -200,7 +200,7 @@ fn look_at(bed: &Bed, open: &mut HashMap<DeploymentId, Instant>) -> Result<(), T
         let entry = bed.known(id).unwrap();
         let started = entry.observed.map(|seen| seen.started);
         let is_met = started.is_some_and(|started| started >= *since);
-        let stands = entry.demanded().is_some();
+        let stands = bed.remote.is_demanded(id);
         prop_assert!(stands || is_met, "{:?} seen {:?}, demanded {:?}", id, started, since);
         if let Some(started) = started.filter(|_| is_met) {
             met.push((id.clone(), started));
