@@ -64,8 +64,9 @@ impl View {
         for resource in self.parts.resources.index().iter() {
             for (kind, transition) in ConditionType::ALL.iter().zip(resource.published.transitions)
             {
-                if let Some((status, _)) = transition {
-                    *conditions.entry((kind.as_str(), status.as_str())).or_default() += 1;
+                if let Some(transition) = transition {
+                    let status = transition.status.as_str();
+                    *conditions.entry((kind.as_str(), status)).or_default() += 1;
                 }
             }
         }

@@ -73,8 +73,8 @@ pub(super) fn exact(json: &str) -> Option<Cow<'_, str>> {
 }
 
 /// A string to keep, cut.
-pub(super) fn kept(json: &str) -> Option<String> {
-    text(json).map(|text| cut(&text).to_owned())
+pub(super) fn kept(json: &str) -> Option<Box<str>> {
+    text(json).map(|text| cut(&text).into())
 }
 
 /// The first [`MAX_TEXT`] characters.
@@ -201,6 +201,6 @@ mod tests {
         let fits = "é".repeat(MAX_TEXT);
         assert_eq!(cut(&fits), fits);
         assert_eq!(cut(&format!("{fits}é")), fits);
-        assert_eq!(kept(&format!("\"{fits}\\n\"")).unwrap(), fits);
+        assert_eq!(kept(&format!("\"{fits}\\n\"")).unwrap(), fits.into());
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::api::DeploymentId;
 
 /// What the operator keeps of a remote deployment besides its id. No text in it is longer than
-/// [`MAX_TEXT`](super::MAX_TEXT).
+/// [`MAX_TEXT`](super::MAX_TEXT), and none has spare room: ten thousand of these are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
     /// The status.
@@ -21,7 +21,7 @@ pub struct Deployment {
     /// When it was archived. An archived deployment keeps its old status.
     pub archived_at: Option<Timestamp>,
     /// The name.
-    pub name: Option<String>,
+    pub name: Option<Box<str>>,
     /// The schedule; `None`: it has none, or one that is not an object.
     pub schedule: Option<Schedule>,
 }
@@ -31,18 +31,18 @@ pub struct Deployment {
 pub struct PausedReason {
     /// `type`: `manual`, `error`, or what a later API says. Empty: there is a reason, and it
     /// cannot be read. It is never taken for `manual`.
-    pub kind: String,
+    pub kind: Box<str>,
     /// `error.type`.
-    pub error: Option<String>,
+    pub error: Option<Box<str>>,
 }
 
 /// When a deployment runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// The cron expression. Empty: it cannot be read.
-    pub expression: String,
+    pub expression: Box<str>,
     /// The name of the time zone.
-    pub timezone: Option<String>,
+    pub timezone: Option<Box<str>>,
 }
 
 /// The remote `status`.
@@ -53,7 +53,7 @@ pub enum RemoteStatus {
     /// `paused`.
     Paused,
     /// What a later API says.
-    Other(String),
+    Other(Box<str>),
 }
 
 impl RemoteStatus {
@@ -66,19 +66,15 @@ impl RemoteStatus {
             Self::Other(text) => text,
         }
     }
+}
 
-    fn read(text: &str) -> Self {
+impl From<&str> for RemoteStatus {
+    fn from(text: &str) -> Self {
         match text {
             "active" => Self::Active,
             "paused" => Self::Paused,
-            other => Self::Other(cut(other).to_owned()),
+            other => Self::Other(cut(other).into()),
         }
-    }
-}
-
-impl From<String> for RemoteStatus {
-    fn from(text: String) -> Self {
-        Self::read(&text)
     }
 }
 
@@ -111,7 +107,7 @@ pub(super) fn described(
         let status = status.value().and_then(exact);
         let status = status.ok_or(ApiError::Invalid("a deployment without a proper status"))?;
         Ok(Deployment {
-            status: RemoteStatus::read(&status),
+            status: RemoteStatus::from(&*status),
             paused_reason: paused_reason(reason),
             archived_at: time(archived_at)?,
             name: name.value().and_then(kept),

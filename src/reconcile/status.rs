@@ -10,7 +10,7 @@ use crate::{
     api::{Condition, ConditionStatus, ConditionType, QoderDeploymentStatus, Reason},
     qoder::Deployment,
     remote::{Answer, Obstacle, PausedBy},
-    resources::{Memory, Resource, mirror::mirror},
+    resources::{Memory, Resource, Transition, mirror::mirror},
 };
 
 /// The errors for which the platform pauses a deployment (API page, section 2.7). A message names
@@ -72,7 +72,7 @@ pub fn render(
             ConditionType::Paused => (paused.0, paused.1, paused_message.as_str()),
         };
         let stood = resource.published.transitions.get(place).copied().flatten();
-        let since = stood.filter(|(stood, _)| *stood == status).map_or(now, |(_, since)| since);
+        let since = stood.filter(|stood| stood.status == status).map_or(now, Transition::at);
         Some(Condition {
             kind: kind.as_str().to_owned(),
             status: status.as_str().to_owned(),

@@ -99,7 +99,7 @@ impl From<&Deployment> for Answer {
             RemoteStatus::Active => Self::Active,
             RemoteStatus::Paused => {
                 let reason = deployment.paused_reason.as_ref();
-                let by_hand = reason.is_some_and(|reason| reason.kind == "manual");
+                let by_hand = reason.is_some_and(|reason| *reason.kind == *"manual");
                 Self::Paused(if by_hand { PausedBy::Hand } else { PausedBy::Platform })
             }
             RemoteStatus::Other(_) => Self::UnknownStatus,

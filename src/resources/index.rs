@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use super::{
@@ -48,8 +48,8 @@ pub enum Change {
 pub struct Index {
     /// Behind pointers: a table keeps spare room, and that should not be as large as these are.
     resources: BTreeMap<ResourceKey, Arc<Resource>>,
-    /// The resources that name each deployment.
-    bound: BTreeMap<DeploymentId, Vec<ResourceKey>>,
+    /// Which resources name each deployment: nearly always one.
+    bound: BTreeSet<(DeploymentId, ResourceKey)>,
     /// The names of namespaces, each kept once: thousands of resources share them.
     namespaces: BTreeSet<Arc<str>>,
     /// The last mark.
@@ -112,10 +112,7 @@ impl Index {
         } else {
             self.namespaces.insert(namespace.clone());
         }
-        // Nearly always the only one.
-        let bound =
-            self.bound.entry(resource.deployment.clone()).or_insert_with(|| Vec::with_capacity(1));
-        bound.push(resource.key.clone());
+        self.bound.insert((resource.deployment.clone(), resource.key.clone()));
         self.resources.insert(resource.key.clone(), Arc::new(resource));
     }
 
@@ -129,14 +126,9 @@ impl Index {
     fn remove(&mut self, key: &ResourceKey) -> Option<DeploymentId> {
         let resource = self.resources.remove(key)?;
         let id = resource.deployment.clone();
-        if let Some(bound) = self.bound.get_mut(&id) {
-            bound.retain(|other| other != key);
-            if bound.is_empty() {
-                self.bound.remove(&id);
-            }
-        }
+        self.bound.remove(&(id.clone(), key.clone()));
         let namespace = resource.key.namespace.clone();
-        let first_key = ResourceKey { namespace: namespace.clone(), name: "".into() };
+        let first_key = ResourceKey { namespace: namespace.clone(), ..FIRST_KEY.clone() };
         let next = self.resources.range(first_key..).next();
         if next.is_none_or(|(key, _)| key.namespace != namespace) {
             self.namespaces.remove(&namespace);
@@ -205,11 +197,15 @@ impl Index {
     /// The resources that name a deployment, oldest first.
     #[must_use]
     pub fn bound(&self, id: &DeploymentId) -> Vec<Arc<Resource>> {
-        let keys = self.bound.get(id).map_or(&[][..], Vec::as_slice);
-        let mut bound: Vec<_> =
-            keys.iter().filter_map(|key| self.resources.get(key)).cloned().collect();
+        let keys = self.keys_of(id);
+        let mut bound: Vec<_> = keys.filter_map(|key| self.resources.get(key)).cloned().collect();
         bound.sort_unstable_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
         bound
+    }
+
+    fn keys_of(&self, id: &DeploymentId) -> impl Iterator<Item = &ResourceKey> {
+        let from = (id.clone(), FIRST_KEY.clone());
+        self.bound.range(from..).take_while(move |(other, _)| other == id).map(|(_, key)| key)
     }
 
     /// The deployment that the resource at this key names.
@@ -221,13 +217,15 @@ impl Index {
     /// Whether any resource names this deployment.
     #[must_use]
     pub fn is_bound(&self, id: &DeploymentId) -> bool {
-        self.bound.contains_key(id)
+        self.keys_of(id).next().is_some()
     }
 
     /// All deployments that are named.
     #[must_use]
     pub fn deployments(&self) -> Vec<DeploymentId> {
-        self.bound.keys().cloned().collect()
+        let mut ids: Vec<_> = self.bound.iter().map(|(id, _)| id.clone()).collect();
+        ids.dedup();
+        ids
     }
 
     /// All resources.
@@ -246,6 +244,10 @@ impl Index {
         Some((first.key.namespace.clone(), lane))
     }
 }
+
+/// The key before all others.
+static FIRST_KEY: LazyLock<ResourceKey> =
+    LazyLock::new(|| ResourceKey { namespace: "".into(), name: "".into() });
 
 /// How many statuses of one resource are remembered, at most, that nothing has confirmed.
 const MOST_UNCONFIRMED: usize = 8;

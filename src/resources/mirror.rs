@@ -28,16 +28,16 @@ pub fn mirror(known: &Deployment, status: &mut QoderDeploymentStatus) {
 #[must_use]
 pub fn last_known(status: &QoderDeploymentStatus) -> Option<Deployment> {
     Some(Deployment {
-        status: RemoteStatus::from(status.status.clone()?),
+        status: RemoteStatus::from(status.status.as_deref()?),
         paused_reason: status.paused_reason.as_ref().map(|reason| PausedReason {
-            kind: reason.kind.clone(),
-            error: reason.error.as_ref().map(|error| error.kind.clone()),
+            kind: reason.kind.as_str().into(),
+            error: reason.error.as_ref().map(|error| error.kind.as_str().into()),
         }),
         archived_at: status.archived_time.as_deref().and_then(|time| time.parse().ok()),
-        name: status.name.clone(),
+        name: status.name.as_deref().map(Into::into),
         schedule: status.schedule.as_ref().map(|schedule| Schedule {
-            expression: schedule.expression.clone(),
-            timezone: schedule.timezone.clone(),
+            expression: schedule.expression.as_str().into(),
+            timezone: schedule.timezone.as_deref().map(Into::into),
         }),
     })
 }

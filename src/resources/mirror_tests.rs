@@ -6,7 +6,7 @@ const CHARACTERS: [char; 4] = ['a', 'é', '語', '🦀'];
 
 fn deployment(text: &str) -> Deployment {
     Deployment {
-        status: RemoteStatus::from(text.to_owned()),
+        status: RemoteStatus::from(text),
         paused_reason: Some(PausedReason { kind: text.into(), error: Some(text.into()) }),
         archived_at: None,
         name: Some(text.into()),

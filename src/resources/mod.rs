@@ -4,6 +4,7 @@
 pub mod index;
 pub mod memory;
 pub mod mirror;
+pub mod published;
 pub mod resource;
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod resources;
@@ -11,5 +12,6 @@ pub mod told;
 
 pub use index::{Index, Mark, Source, owner};
 pub use memory::{Memory, Progress, ReachedChange};
+pub use published::{Published, Transition};
 pub use resource::{Resource, ResourceKey};
 pub use resources::Resources;

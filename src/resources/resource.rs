@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use super::{
     index::Mark,
     memory::{Asked, Memory},
+    published::Published,
     told::Told,
 };
 use crate::{
     api::{
-        Condition, ConditionStatus, ConditionType, DeploymentId, DriftPolicy, InvalidDeploymentId,
-        LastReached, MAX_TOKEN, QoderDeployment, QoderDeploymentStatus, Reason, Wish, annotation,
+        DeploymentId, DriftPolicy, InvalidDeploymentId, LastReached, MAX_TOKEN, QoderDeployment,
+        Wish, annotation,
     },
     remote::Requester,
 };
@@ -90,19 +91,6 @@ pub struct Request {
     pub value: Arc<str>,
     /// When this value was first seen.
     pub seen: Instant,
-}
-
-/// The status that stands in the API server, as far as the next one depends on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// Of everything but the transition times.
-    pub digest: u64,
-    /// The generation that it answers.
-    pub observed_generation: i64,
-    /// The condition Ready.
-    pub ready: Option<(ConditionStatus, Reason)>,
-    /// The status of each condition and since when, in the order of [`ConditionType::ALL`].
-    pub transitions: [Option<(ConditionStatus, Timestamp)>; 4],
 }
 
 impl Resource {
@@ -256,29 +244,6 @@ fn version(object: &QoderDeployment) -> u64 {
 
 fn cut(value: &str) -> Arc<str> {
     value.chars().take(MAX_TOKEN).collect::<String>().into()
-}
-
-impl Published {
-    /// The compact form of a status.
-    #[must_use]
-    pub fn new(status: &QoderDeploymentStatus) -> Self {
-        let find = |kind: ConditionType| {
-            status.conditions.iter().find(|condition| condition.kind == kind.as_str())
-        };
-        let transition = |kind| {
-            let condition = find(kind)?;
-            Some((condition.status.parse().ok()?, condition.last_transition_time.0))
-        };
-        let ready = |condition: &Condition| {
-            Some((condition.status.parse().ok()?, condition.reason.parse().ok()?))
-        };
-        Self {
-            digest: status.digest(),
-            observed_generation: status.observed_generation,
-            ready: find(ConditionType::Ready).and_then(ready),
-            transitions: ConditionType::ALL.map(transition),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,13 @@
 use std::time::Duration;
 
 use super::*;
-use crate::api::{LastReached, NEVER_OBSERVED, QoderDeploymentSpec};
+use crate::{
+    api::{
+        Condition, ConditionStatus, LastReached, NEVER_OBSERVED, QoderDeploymentSpec,
+        QoderDeploymentStatus,
+    },
+    resources::Transition,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -110,7 +116,7 @@ fn the_transition_times_of_a_copy_count_although_its_digest_is_the_same() {
     let moved: Timestamp = "2026-07-01T02:00:00Z".parse().unwrap();
     object.status.as_mut().unwrap().conditions[0].last_transition_time = moved.into();
     let copy = Resource::new(&object, Instant::now()).unwrap().after(&held);
-    assert_eq!(copy.published.transitions[0], Some((ConditionStatus::True, moved)));
+    assert_eq!(copy.published.transitions[0], Some(Transition::new(ConditionStatus::True, moved)));
     assert!(!copy.is_same_work(&held));
 }
 

@@ -191,9 +191,11 @@ fn check_times(before: &QoderDeploymentStatus, status: &QoderDeploymentStatus) {
 
 /// What a status has room for.
 fn cut(remote: Deployment) -> Deployment {
-    let to = |most: usize| move |text: String| text.chars().take(most).collect::<String>();
+    let to = |most: usize| {
+        move |text: Box<str>| text.chars().take(most).collect::<String>().into_boxed_str()
+    };
     Deployment {
-        status: RemoteStatus::from(to(256)(remote.status.as_str().to_owned())),
+        status: RemoteStatus::from(&*to(256)(remote.status.as_str().into())),
         paused_reason: remote.paused_reason.map(|reason| PausedReason {
             kind: to(256)(reason.kind),
             error: reason.error.map(to(256)),

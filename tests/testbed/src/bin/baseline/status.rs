@@ -27,13 +27,13 @@ pub fn of(resource: &QoderDeployment, deployment: &Deployment) -> QoderDeploymen
         desired: Some(Wish::from(resource.spec.paused)),
         status: Some(deployment.status.as_str().to_owned()),
         paused_reason: deployment.paused_reason.clone().map(|reason| PausedReason {
-            kind: reason.kind,
-            error: reason.error.map(|kind| PausedReasonError { kind }),
+            kind: reason.kind.into(),
+            error: reason.error.map(|kind| PausedReasonError { kind: kind.into() }),
         }),
-        name: deployment.name.clone(),
+        name: deployment.name.clone().map(Into::into),
         schedule: deployment.schedule.clone().map(|schedule| Schedule {
-            expression: schedule.expression,
-            timezone: schedule.timezone,
+            expression: schedule.expression.into(),
+            timezone: schedule.timezone.map(Into::into),
         }),
         archived_time: deployment.archived_at.map(|time| time.to_string()),
         conditions: vec![
