@@ -23,12 +23,15 @@ impl Times {
     pub const PERMIT: Duration = Duration::from_secs(1);
     /// How long after our own write a read that contradicts it is taken for one that lags.
     pub const ECHO: Duration = Duration::from_secs(2);
-    /// How long no write is sent until those that wait for their turn stand still, and say so.
+    /// How long no write is served until those that wait for their turn stand still, and say so; and how long a call
+    /// is not answered until it counts as hanging.
     pub const STANDSTILL: Duration = Duration::from_secs(2);
     /// How long nothing is read after a list and a look have failed, if no poll comes before.
     pub const NEXT_LOOK: Duration = Duration::from_secs(60);
     /// The least time between the starts of two pages of a list; the vendor asks for it.
     pub const PAGE_SPACING: Duration = Duration::from_millis(100);
+    /// How long passes and writes that are under way may take at the end of the process.
+    pub const LAST_WRITES: Duration = Duration::from_secs(58);
     /// How long the statuses may take, at the end of the process, of what the last writes have changed.
     pub const LAST_STATUSES: Duration = Duration::from_secs(10);
     /// How long events may take to be published at the end of the process.
@@ -110,6 +113,13 @@ impl Times {
     pub fn backoff(&self, n: u32, jitter: f64) -> Duration {
         let longest = (self.poll_interval * 2).min(Duration::from_secs(60));
         doubled(Duration::from_secs(1), n, longest).mul_f64(1.0 - jitter / 4.0)
+    }
+
+    /// How long the read before a write may take after `n` tries in a row that failed: the first ones short, so that
+    /// a status tells of a Kubernetes API that hangs; a slow one is waited for.
+    #[must_use]
+    pub fn fresh_read(n: u32) -> Duration {
+        doubled(Self::STANDSTILL, n, Self::KUBERNETES_CALL)
     }
 
     /// How often an open breaker lets one request through.

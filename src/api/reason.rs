@@ -19,6 +19,12 @@ impl ConditionType {
     /// All of them, in the order of every status.
     pub const ALL: [Self; 4] = [Self::Ready, Self::Reconciling, Self::Stalled, Self::Paused];
 
+    /// Whether the operator writes conditions of this type.
+    #[must_use]
+    pub fn is_ours(kind: &str) -> bool {
+        Self::ALL.iter().any(|ours| ours.as_str() == kind)
+    }
+
     /// As `type` of the condition.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -201,10 +201,12 @@ pub struct QoderDeploymentStatus {
 }
 
 impl QoderDeploymentStatus {
-    /// A digest of everything but the transition times. Equal digests: nothing to publish.
+    /// A digest of everything of ours but the transition times. Equal digests: nothing to publish. A condition of
+    /// another controller may stand beside ours.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut timeless = self.clone();
+        timeless.conditions.retain(|condition| super::ConditionType::is_ours(&condition.kind));
         for condition in &mut timeless.conditions {
             condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
         }

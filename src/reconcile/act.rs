@@ -1,5 +1,5 @@
-//! Step 3: the one write that the owner asks for. It begins here, after the fresh read; whoever runs the pass
-//! awaits its end, so that a remote that hangs does not occupy a worker.
+//! Step 3: the one write that the owner asks for. It begins here, right after the fresh read, and runs beside
+//! the pass, so that a remote that hangs does not occupy a worker.
 
 use std::sync::Arc;
 
@@ -16,15 +16,16 @@ use super::{
 use crate::{
     fair_queue::Lane,
     qoder::Verb,
-    remote::{self, Outcome, Permit},
-    resources::{Memory, Progress, ReachedChange, Resource, Source},
+    remote::{self, Outcome, Permit, Writes},
+    resources::{Memory, Progress, ReachedChange, Resource, Source, version},
+    times::Times,
 };
 
 /// What became of the write that the owner asks for.
 enum Write {
     /// There is none to send now.
     None,
-    /// It waits for a permit, or the process ends.
+    /// It waits for a permit.
     Waits,
     /// It has begun.
     Begun(Sending),
@@ -51,6 +52,7 @@ impl Reconciler {
         &self,
         seen: Snapshot,
         decided: Vec<Decided>,
+        begin: impl FnOnce(Sending),
         pass: &mut Pass,
     ) -> Option<Acted> {
         let mut acted = Acted { seen, decided, is_waiting: false };
@@ -58,7 +60,9 @@ impl Reconciler {
             Write::None => {}
             Write::Waits => acted.is_waiting = true,
             Write::Begun(sending) => {
-                pass.sending = Some(sending);
+                // Right after the fresh read: nothing comes between.
+                begin(sending);
+                pass.has_begun = true;
                 acted = self.decide_anew(&acted);
             }
             Write::Untold => {
@@ -97,8 +101,14 @@ impl Reconciler {
             self.remote.forget_permit(&seen.id);
             return Write::None;
         };
+        if self.remote.are_writes_closed() {
+            // What is to be said is said, and nothing new begins.
+            return Write::None;
+        }
         let namespace = &resource.key.namespace;
-        let Some(permit) = self.remote.permit(&seen.id, lane(resource), namespace) else {
+        let Some(permit) =
+            self.remote.permit(&seen.id, lane(resource, &seen.view.writes), namespace)
+        else {
             return Write::Waits;
         };
         self.fresh_read(resource, verb, permit).await
@@ -114,18 +124,25 @@ impl Reconciler {
             requester,
             is_drift,
         };
-        let object = match self.api_server.read(&resource.key).await {
+        let put_off = |permit, error| {
+            self.remote.put_off(permit, &write(resource.requester(), false));
+            Write::Unread(error)
+        };
+        let failures = self.remote.write_failures(&resource.deployment);
+        let limit = Times::fresh_read(failures);
+        let object = match self.api_server.read_within(limit, &resource.key).await {
             Ok(object) => object,
-            Err(error) => {
-                self.remote.put_off(permit, &write(resource.requester(), false));
-                return Write::Unread(error);
-            }
+            Err(error) => return put_off(permit, error),
         };
         self.resources.take_in(&object, Source::Read);
         let seen = self.gather(&resource.deployment);
         let Some(held) = seen.bound.iter().find(|copy| copy.uid == resource.uid) else {
             return Write::Dropped;
         };
+        if held.version != version(&object) {
+            // etcd was restored, and the watch has not told it yet; or the watch has told of more since.
+            return put_off(permit, KubernetesError::Outdated);
+        }
         let memory = Memory::of(&object.status.unwrap_or_default());
         let stored = Resource { memory, ..Resource::clone(held) };
         let situation = seen.situation(held);
@@ -139,7 +156,7 @@ impl Reconciler {
         let write = write(held.requester(), situation.is_drift());
         match self.remote.begin_write(permit, write) {
             Some(write) => Write::Begun(Sending { resource: Arc::clone(held), write }),
-            None => Write::Waits,
+            None => Write::None,
         }
     }
 
@@ -177,6 +194,13 @@ impl Reconciler {
     }
 }
 
-fn lane(resource: &Resource) -> Lane {
-    if resource.is_answered() { Lane::Drift } else { Lane::Spec }
+/// Whose turn comes before whose. Who is throttled again and again goes behind the others.
+fn lane(resource: &Resource, writes: &Writes) -> Lane {
+    if writes.throttled(&resource.requester()) > 1 {
+        Lane::Report
+    } else if resource.is_answered() {
+        Lane::Drift
+    } else {
+        Lane::Spec
+    }
 }

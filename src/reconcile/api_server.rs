@@ -26,12 +26,18 @@ pub enum KubernetesError {
     #[error("the Kubernetes API call failed")]
     Call(#[source] Box<kube::Error>),
     /// It did not answer in time.
-    #[error("the Kubernetes API did not answer within {} s", Times::KUBERNETES_CALL.as_secs())]
-    TimedOut,
+    #[error("the Kubernetes API did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
     /// It knows no such resource. Only a watch says that it is gone: this may come from a proxy, or from a
     /// server that is starting.
     #[error("the Kubernetes API does not find the resource")]
     NotFound,
+    /// What it answers is older than what it has told before.
+    #[error("the Kubernetes API serves an older version of the resource than is known")]
+    Outdated,
+    /// Each apply met with another version.
+    #[error("someone else keeps changing the resource")]
+    Contended,
 }
 
 /// How a publication ended.
@@ -41,6 +47,8 @@ pub enum Publication {
     Stands(Box<QoderDeployment>),
     /// The resource is not what the status was computed from any more; this is the object now.
     Moved(Box<QoderDeployment>),
+    /// It was changed again between the read and the second try; this is what was read.
+    Contended(Box<QoderDeployment>),
 }
 
 impl ApiServer {
@@ -55,7 +63,19 @@ impl ApiServer {
     /// # Errors
     /// [`KubernetesError`].
     pub async fn read(&self, key: &ResourceKey) -> Result<QoderDeployment, KubernetesError> {
-        bounded(self.api(key).get(&key.name)).await
+        self.read_within(Times::KUBERNETES_CALL, key).await
+    }
+
+    /// The same, for so long.
+    ///
+    /// # Errors
+    /// [`KubernetesError`].
+    pub async fn read_within(
+        &self,
+        limit: Duration,
+        key: &ResourceKey,
+    ) -> Result<QoderDeployment, KubernetesError> {
+        bounded(limit, self.api(key).get(&key.name)).await
     }
 
     /// Publishes the status. It carries the resourceVersion of the copy that it was computed
@@ -81,7 +101,7 @@ impl ApiServer {
         }
         let version = now.metadata.resource_version.clone().unwrap_or_default();
         match self.apply(&resource.key, version, status).await {
-            Err(error) if is_conflict(&error) => Ok(Publication::Moved(Box::new(now))),
+            Err(error) if is_conflict(&error) => Ok(Publication::Contended(Box::new(now))),
             applied => applied.map(Box::new).map(Publication::Stands),
         }
     }
@@ -101,7 +121,8 @@ impl ApiServer {
             "status": status,
         });
         let api = self.api(key);
-        bounded(api.patch_status(&key.name, &params, &Patch::Apply(&patch))).await
+        bounded(Times::KUBERNETES_CALL, api.patch_status(&key.name, &params, &Patch::Apply(&patch)))
+            .await
     }
 
     fn api(&self, key: &ResourceKey) -> Api<QoderDeployment> {
@@ -110,13 +131,13 @@ impl ApiServer {
 }
 
 async fn bounded<T>(
+    limit: Duration,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, KubernetesError> {
-    const LIMIT: Duration = Times::KUBERNETES_CALL;
-    match tokio::time::timeout(LIMIT, call).await {
+    match tokio::time::timeout(limit, call).await {
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(KubernetesError::NotFound),
         Ok(result) => result.map_err(|error| KubernetesError::Call(Box::new(error))),
-        Err(_) => Err(KubernetesError::TimedOut),
+        Err(_) => Err(KubernetesError::TimedOut(limit)),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     act::Acted,
     api_server::ApiServer,
-    pass::{Pass, decide_each, settle_each},
+    pass::{Pass, Sending, decide_each, settle_each},
     recorder::Recorder,
     snapshot::Snapshot,
 };
@@ -47,15 +47,16 @@ impl Reconciler {
     ///
     /// 1. gather: all that is known, at one moment (no client required);
     /// 2. decide: what to do and to say about each resource (pure);
-    /// 3. act: begin the one write that the owner asks for, if it still does, and ask for the looks that
-    ///    are due (client required);
+    /// 3. act: begin the one write that the owner asks for, if it still does, and hand it to `begin`; ask for the
+    ///    looks that are due (client required);
     /// 4. settle: what follows for status and memory, as things are now (pure);
     /// 5. publish: the statuses that differ (client required).
-    pub async fn reconcile(&self, id: &DeploymentId) -> Pass {
+    pub async fn reconcile(&self, id: &DeploymentId, begin: impl FnOnce(Sending) + Send) -> Pass {
         let mut pass = Pass::default();
         let seen = self.gather(id);
         let decided = decide_each(&seen);
-        let Some(Acted { seen, decided, is_waiting }) = self.act(seen, decided, &mut pass).await
+        let Some(Acted { seen, decided, is_waiting }) =
+            self.act(seen, decided, begin, &mut pass).await
         else {
             return pass;
         };
@@ -69,7 +70,8 @@ impl Reconciler {
         let now = Instant::now();
         let bound = self.resources.index().bound(id);
         let view = self.remote.view(id, now);
-        Snapshot { id: id.clone(), now, bound, view, times: self.context.times }
+        let is_ending = self.remote.are_writes_closed();
+        Snapshot { id: id.clone(), now, bound, view, times: self.context.times, is_ending }
     }
 
     /// No write begins from now on: the process ends.

@@ -14,3 +14,4 @@ pub mod settle;
 pub mod situation;
 pub mod snapshot;
 pub mod status;
+pub mod waiting;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     api_server::KubernetesError,
     decide::{Decision, decide},
-    settle::{Action, Settled, settle},
+    settle::{Settled, settle},
     situation::Situation,
     snapshot::Snapshot,
 };
@@ -16,8 +16,8 @@ use crate::{remote, resources::Resource};
 /// What a pass leaves to be done.
 #[derive(Default)]
 pub struct Pass {
-    /// The write that has begun, to be awaited outside of the workers.
-    pub sending: Option<Sending>,
+    /// A write has begun.
+    pub has_begun: bool,
     /// When to look again, if nothing happens before.
     pub look_at: Option<Instant>,
     /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
@@ -66,12 +66,8 @@ pub fn settle_each(
     decided: Vec<Decided>,
     is_waiting: bool,
 ) -> Vec<(Decided, Settled)> {
-    let action = match seen.view.writes.under_way_since() {
-        Some(_) => Action::UnderWay { stuck: seen.is_write_stuck() },
-        None if is_waiting => Action::Waiting { stuck: seen.view.is_stuck },
-        None => Action::None,
-    };
     let settle_one = |one: Decided| {
+        let action = seen.action(&one.resource, is_waiting);
         let settled = settle(&one.situation, one.decision, action);
         (one, settled)
     };

@@ -1,9 +1,10 @@
 //! Step 5: what follows from a settlement is remembered, counted, and published if it differs from what stands.
 
+use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::{
-    api_server::Publication,
+    api_server::{KubernetesError, Publication},
     driver::Reconciler,
     events,
     pass::{Decided, Pass},
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{QoderDeploymentStatus, Reason, Wish},
-    resources::{Progress, ReachedChange, Resource, Source},
+    resources::{Progress, ReachedChange, Resource, Source, version},
 };
 
 impl Reconciler {
@@ -25,14 +26,23 @@ impl Reconciler {
         pass: &mut Pass,
     ) {
         self.count_conflict(seen);
-        for (one, settled) in settled {
-            self.remember(&one, settled);
-            let is_told = match settled.ready {
-                Some(ready) => self.say(seen, &one.resource, settled, ready, pass).await,
-                None => false,
-            };
-            pass.look_again(seen.next_change(&one.resource, is_told));
+        // At once: one that Kubernetes is slow to take does not delay the others.
+        let said = settled.iter().map(|(one, settled)| self.publish_one(seen, one, *settled));
+        for one in join_all(said).await {
+            pass.look_again(one.look_at);
+            pass.failed = one.failed.or(pass.failed.take());
         }
+    }
+
+    async fn publish_one(&self, seen: &Snapshot, one: &Decided, settled: Settled) -> Pass {
+        let mut pass = Pass::default();
+        self.remember(one, settled);
+        let is_told = match settled.ready {
+            Some(ready) => self.say(seen, &one.resource, settled, ready, &mut pass).await,
+            None => false,
+        };
+        pass.look_again(seen.next_change(&one.resource, is_told));
+        pass
     }
 
     fn remember(&self, Decided { resource, situation, .. }: &Decided, settled: Settled) {
@@ -104,9 +114,18 @@ impl Reconciler {
                 self.resources.take_in(&object, Source::Apply);
                 true
             }
+            Ok(Publication::Moved(object)) if version(&object) < resource.version => {
+                pass.failed = Some(KubernetesError::Outdated);
+                false
+            }
             Ok(Publication::Moved(object)) => {
                 self.resources.take_in(&object, Source::Read);
                 pass.look_again(Some(Instant::now()));
+                false
+            }
+            Ok(Publication::Contended(object)) => {
+                self.resources.take_in(&object, Source::Read);
+                pass.failed = Some(KubernetesError::Contended);
                 false
             }
             Err(error) => {

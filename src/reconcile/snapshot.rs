@@ -9,7 +9,7 @@ use super::situation::{Age, BeforeWrite, CredentialState, Knowledge, Reached, Si
 use crate::{
     api::{DeploymentId, Reason, Wish},
     qoder::Verb,
-    remote::{Answer, Observed, Obstacle, Outcome, ReadFailure, Requester, View, Worth},
+    remote::{Answer, Observed, ReadFailure, Requester, View, Worth},
     resources::{Resource, owner},
     times::Times,
 };
@@ -29,17 +29,8 @@ pub struct Snapshot {
     pub view: View,
     /// The flags' times.
     pub times: Times,
-}
-
-/// What a resource waits for that a person should know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Hindrance {
-    /// Nothing may be sent to the API for now.
-    Obstacle(Obstacle),
-    /// Something that is not the API answered the last write.
-    NotTheApi,
-    /// The Kubernetes API does not serve the read before the write.
-    Kubernetes,
+    /// The process ends: what was done is told now, or never.
+    pub is_ending: bool,
 }
 
 impl Snapshot {
@@ -75,13 +66,15 @@ impl Snapshot {
             writes_refused: is_future(self.refused_until(resource, &requester)),
             before_write: match writes.under_way_since() {
                 Some(_) => BeforeWrite::UnderWay,
-                None if is_future(writes.backoff_end(&requester)) => BeforeWrite::Backoff,
+                None if is_future(writes.backoff_end(&requester, self.view.credential.epoch)) => {
+                    BeforeWrite::Backoff
+                }
                 None => BeforeWrite::Nothing,
             },
             pause_may_land: writes.may_land(Verb::Pause, self.now),
             unpause_may_land: writes.may_land(Verb::Unpause, self.now),
-            answered: self.is_answered(resource),
-            overdue: is_due(self.overdue_at(resource)),
+            answered: !self.is_ending && self.is_answered(resource),
+            overdue: self.is_ending || is_due(self.overdue_at(resource)),
         }
     }
 
@@ -251,29 +244,11 @@ impl Snapshot {
             entry.and_then(|entry| entry.observed).and_then(|seen| self.slow_look_at(seen)),
             writes.held_until(),
             self.refused_until(resource, &requester),
-            writes.backoff_end(&requester),
+            writes.backoff_end(&requester, self.view.credential.epoch),
             writes.lands_until(self.now),
             rejected,
         ];
         times.into_iter().flatten().filter(|at| *at > self.now).min()
-    }
-
-    /// Whether the write that is under way does not end for the time being.
-    #[must_use]
-    pub fn is_write_stuck(&self) -> bool {
-        let since = self.view.writes.under_way_since();
-        since.is_some_and(|since| self.now >= since + Times::STANDSTILL)
-    }
-
-    /// What a resource that is not done waits for.
-    #[must_use]
-    pub fn hindrance(&self, resource: &Resource) -> Option<Hindrance> {
-        match self.view.writes.last_failure(&resource.requester()) {
-            Some(Outcome::Unread) => Some(Hindrance::Kubernetes),
-            _ if self.view.obstacle.is_some() => self.view.obstacle.map(Hindrance::Obstacle),
-            Some(Outcome::NotTheApi) => Some(Hindrance::NotTheApi),
-            _ => None,
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
     settle::{Kind, Ready},
-    snapshot::Hindrance,
+    waiting::Hindrance,
 };
 use crate::{
     api::{Condition, ConditionStatus, ConditionType, QoderDeploymentStatus, Reason},
@@ -150,6 +150,9 @@ fn waits_for(hindrance: Hindrance) -> &'static str {
         }
         Hindrance::Obstacle(Obstacle::Outage) => {
             "The Qoder API has not answered several times in a row; the operator keeps trying."
+        }
+        Hindrance::Unanswered => {
+            "The Qoder API has not answered the request yet; the operator waits for it up to --request-timeout."
         }
         Hindrance::NotTheApi => {
             "Something between the operator and the Qoder API answered the last try; check proxies and --base-url."

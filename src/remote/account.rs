@@ -221,7 +221,7 @@ impl Account {
             Some(_) => match self.ticket(Kind::Write, false, now) {
                 None => Admission::Closed,
                 Some(ticket) => {
-                    self.permits.sent(now);
+                    self.permits.sent();
                     Admission::Now(ticket)
                 }
             },
@@ -244,8 +244,12 @@ impl Account {
     /// A request has ended. `jitter` is in 0..1.
     pub fn ended(&mut self, ticket: &Ticket, error: Option<&ApiError>, now: Instant, jitter: f64) {
         let ending = ending(error);
+        let verdict = verdict(error, ending);
         self.budget.ended(ticket.sent, ending, now, jitter);
-        self.credential.ended(ticket.epoch, ticket.probe, verdict(error, ending), now);
+        self.credential.ended(ticket.epoch, ticket.probe, verdict, now);
+        if ticket.kind == Kind::Write && verdict == Verdict::Accepted {
+            self.permits.served(now);
+        }
         self.leave(ticket);
     }
 }
@@ -260,7 +264,8 @@ fn verdict(error: Option<&ApiError>, ending: Ending) -> Verdict {
 }
 
 fn ending(error: Option<&ApiError>) -> Ending {
-    let asked = error.and_then(ApiError::retry_after);
+    // To wait for no time is no wait.
+    let asked = error.and_then(ApiError::retry_after).filter(|asked| !asked.is_zero());
     match (error, error.and_then(ApiError::status)) {
         (_, Some(StatusCode::TOO_MANY_REQUESTS)) => Ending::Throttled(asked),
         (_, Some(status)) if status.is_server_error() => Ending::Failed(asked),

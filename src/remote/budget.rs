@@ -64,17 +64,29 @@ pub struct Sent {
 #[derive(Debug)]
 pub struct Budget {
     times: Times,
-    reads: Rate,
-    writes: Rate,
+    reads: Pace,
+    writes: Pace,
     /// Nothing is sent before this.
     throttled_until: Option<Instant>,
-    /// 429s in a row that asked for no particular wait, and when the last 429 was booked.
-    throttles: Row,
     /// Failures in a row.
     failures: Row,
     /// The breaker is open, and lets one request through at this time.
     probe_at: Option<Instant>,
     probe: Probe,
+}
+
+/// One kind of request: an answer to the other says nothing of its limit.
+#[derive(Debug)]
+struct Pace {
+    rate: Rate,
+    /// 429s in a row that asked for no particular wait, and when the last 429 was booked.
+    throttles: Row,
+}
+
+impl Pace {
+    fn new(per_second: u32) -> Self {
+        Self { rate: Rate::new(per_second), throttles: Row::default() }
+    }
 }
 
 /// Events of one kind in a row, a burst of them counted once.
@@ -107,10 +119,9 @@ impl Budget {
     pub fn new(rates: Rates, times: Times) -> Self {
         Self {
             times,
-            reads: Rate::new(rates.reads_per_second),
-            writes: Rate::new(rates.writes_per_second),
+            reads: Pace::new(rates.reads_per_second),
+            writes: Pace::new(rates.writes_per_second),
             throttled_until: None,
-            throttles: Row::default(),
             failures: Row::default(),
             probe_at: None,
             probe: Probe::default(),
@@ -121,11 +132,11 @@ impl Budget {
     /// `reserved` a place. `None`: the probe of an open breaker is under way; ask again when it has ended.
     #[must_use]
     pub fn earliest(&self, kind: Kind, reserved: usize, now: Instant) -> Option<Instant> {
-        let rate = match kind {
+        let pace = match kind {
             Kind::Read => &self.reads,
             Kind::Write => &self.writes,
         };
-        Some(rate.earliest(reserved, now).max(self.open_at(now)?))
+        Some(pace.rate.earliest(reserved, now).max(self.open_at(now)?))
     }
 
     /// When a write that has reserved its place may leave: the window of one second has room for it, and
@@ -133,7 +144,7 @@ impl Budget {
     #[must_use]
     pub fn window(&self, now: Instant) -> Option<Instant> {
         let open_at = self.open_at(now)?;
-        Some(self.writes.window(0).map_or(open_at, |room| room.max(open_at)))
+        Some(self.writes.rate.window(0).map_or(open_at, |room| room.max(open_at)))
     }
 
     fn open_at(&self, now: Instant) -> Option<Instant> {
@@ -147,17 +158,17 @@ impl Budget {
     /// A write takes its place now, and leaves some milliseconds later: the next one is a space away from
     /// this, and not from when it leaves.
     pub fn reserve_write(&mut self, now: Instant) {
-        self.writes.take_slot(now);
+        self.writes.rate.take_slot(now);
     }
 
     /// A request of this kind is sent now. A write has reserved its place before.
     pub fn send(&mut self, kind: Kind, now: Instant) -> Sent {
         match kind {
             Kind::Read => {
-                self.reads.take_slot(now);
-                self.reads.sent(now);
+                self.reads.rate.take_slot(now);
+                self.reads.rate.sent(now);
             }
-            Kind::Write => self.writes.sent(now),
+            Kind::Write => self.writes.rate.sent(now),
         }
         let probe = self.probe_at.map(|_| self.probe.begin());
         Sent { kind, at: now, probe }
@@ -173,12 +184,13 @@ impl Budget {
         self.probe.end(sent.probe);
         match ending {
             Ending::Answered => {
-                self.rate(sent.kind).passed(now);
                 self.failures.count = 0;
                 self.probe_at = None;
                 self.probe.forget();
-                if self.throttles.is_news(sent.at) {
-                    self.throttles.count = 0;
+                let pace = self.pace(sent.kind);
+                pace.rate.passed(now);
+                if pace.throttles.is_news(sent.at) {
+                    pace.throttles.count = 0;
                 }
             }
             Ending::Failed(asked) => {
@@ -193,14 +205,16 @@ impl Budget {
                 }
             }
             Ending::Throttled(asked) => {
-                if self.throttles.is_news(sent.at) {
-                    let own = self.times.backoff(self.throttles.count, jitter);
+                let times = self.times;
+                let throttles = &mut self.pace(sent.kind).throttles;
+                if throttles.is_news(sent.at) {
+                    let own = times.backoff(throttles.count, jitter);
                     match asked {
-                        Some(_) => self.throttles.note(now),
-                        None => self.throttles.book(now),
+                        Some(_) => throttles.note(now),
+                        None => throttles.book(now),
                     }
                     let wait = self.wait(asked.unwrap_or(own), now);
-                    self.rate(sent.kind).lower(now, now + wait);
+                    self.pace(sent.kind).rate.lower(now, now + wait);
                 } else if let Some(asked) = asked {
                     self.wait(asked, now);
                 }
@@ -229,7 +243,7 @@ impl Budget {
         self.is_open().then_some(Obstacle::Outage)
     }
 
-    fn rate(&mut self, kind: Kind) -> &mut Rate {
+    fn pace(&mut self, kind: Kind) -> &mut Pace {
         match kind {
             Kind::Read => &mut self.reads,
             Kind::Write => &mut self.writes,

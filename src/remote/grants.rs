@@ -57,6 +57,12 @@ impl Remote {
         self.state().account.close();
     }
 
+    /// Whether no write begins any more.
+    #[must_use]
+    pub fn are_writes_closed(&self) -> bool {
+        self.state().account.is_closed()
+    }
+
     /// Grants permits as the budget has them, and wakes their deployments. When those that wait stand still, it
     /// wakes them all, once: they have something to say.
     pub async fn grant_permits(&self) {

@@ -81,7 +81,13 @@ fn of_what_is_not_bound_only_what_may_still_matter_is_kept() {
         assert!(!is_kept(&mut ledger, &none, over), "{outcome:?}");
         now += STEP;
     }
-    for outcome in [Outcome::NotServed, Outcome::NotSent, Outcome::Unread] {
+    for outcome in [
+        Outcome::NotServed,
+        Outcome::Throttled,
+        Outcome::Unauthorized,
+        Outcome::NotSent,
+        Outcome::Unread,
+    ] {
         let mut ledger = Ledger::default();
         book(&mut ledger, &of("a"), outcome, now);
         assert!(is_kept(&mut ledger, &bound, now));

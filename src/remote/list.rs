@@ -50,7 +50,8 @@ impl Observer {
                         }
                         continue;
                     }
-                    None if is_of_account(&error) => return false,
+                    // It says nothing of this page: the next try is admitted when it is time.
+                    None if is_of_account(&error) => continue,
                     None => {
                         return self.list_failed(
                             failure_of_error(&error),
@@ -94,17 +95,19 @@ impl Observer {
         true
     }
 
-    /// One page. While it is not answered for long, demands are served without it.
+    /// One page. While it is not answered for long, each deployment gets a GET instead, once in a poll interval.
     async fn page(&self, query: &ListQuery) -> Option<Called<Page>> {
         let mut call = pin!(self.remote.list(query));
-        if let Ok(called) = timeout(Times::STANDSTILL, &mut call).await {
-            return called;
+        let mut patience = Times::STANDSTILL;
+        loop {
+            if let Ok(called) = timeout(patience, &mut call).await {
+                self.does_page_hang.store(false, Ordering::Relaxed);
+                return called;
+            }
+            self.does_page_hang.store(true, Ordering::Relaxed);
+            self.demand_all();
+            patience = self.remote.times().poll_interval;
         }
-        self.does_page_hang.store(true, Ordering::Relaxed);
-        self.remote.plan_again();
-        let called = call.await;
-        self.does_page_hang.store(false, Ordering::Relaxed);
-        called
     }
 
     /// The list has failed. Where GETs are answered, each deployment gets one; else the read of each that a

@@ -63,12 +63,16 @@ impl Observer {
     async fn poll(&self) {
         let mut next = Instant::now();
         let mut polls_until_full = 0;
+        let mut was_poll = false;
         loop {
+            // In turns: a poll may take longer than its interval.
             let is_poll = tokio::select! {
                 biased;
+                () = self.list_wanted.notified(), if was_poll => false,
                 () = sleep_until(next) => true,
                 () = self.list_wanted.notified() => false,
             };
+            was_poll = is_poll;
             if !is_poll {
                 if let Plan::List(scope) = self.plan(Need::Demanded)
                     && self.list(scope).await
@@ -122,11 +126,12 @@ impl Observer {
 
     async fn serve_demands(self: &Arc<Self>) {
         let mut gets = JoinSet::new();
-        let mut under_way: BTreeMap<task::Id, DeploymentId> = BTreeMap::new();
+        let mut under_way: BTreeMap<task::Id, (DeploymentId, Instant)> = BTreeMap::new();
         let mut look_again: Option<Instant> = None;
+        let mut hangs_at: Option<Instant> = None;
         loop {
             let later = self.remote.state().cache.next_demand(Instant::now());
-            let later = [later, look_again].into_iter().flatten().min();
+            let later = [later, look_again, hangs_at].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 Some(ended) = gets.join_next_with_id() => {
@@ -134,7 +139,7 @@ impl Observer {
                         Ok((id, ())) => (id, None),
                         Err(error) => (error.id(), Some(error)),
                     };
-                    if let (Some(id), Some(error)) = (under_way.remove(&id), panic) {
+                    if let (Some((id, _)), Some(error)) = (under_way.remove(&id), panic) {
                         tracing::error!(deployment_id = %id, %error, "a read panicked");
                         self.failed(&[id], ReadFailure::AnswerInvalid, Instant::now());
                     }
@@ -150,7 +155,7 @@ impl Observer {
                 let state = self.remote.state();
                 (state.cache.demands(Instant::now()), state.size)
             };
-            demands.retain(|(id, _)| !under_way.values().any(|busy| busy == id));
+            demands.retain(|(id, _)| !under_way.values().any(|(busy, _)| busy == id));
             let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
             let plan = plan(Need::Demanded, wanted, size);
             look_again = look_again.filter(|_| plan == Plan::Wait);
@@ -171,7 +176,16 @@ impl Observer {
                     0
                 }
             };
-            demands.truncate(most.saturating_sub(gets.len()));
+            // One that hangs keeps no other from being the one that shows something.
+            let now = Instant::now();
+            let patient = |started: &Instant| *started + Times::STANDSTILL;
+            let young =
+                under_way.values().map(|(_, started)| patient(started)).filter(|end| *end > now);
+            let young = young.collect::<Vec<_>>();
+            hangs_at = young.iter().min().copied().filter(|_| most < GETS_AT_ONCE);
+            let room =
+                most.saturating_sub(young.len()).min(GETS_AT_ONCE.saturating_sub(gets.len()));
+            demands.truncate(room);
             if plan == Plan::Explore && !demands.is_empty() {
                 self.note_lists(Lists::explored);
             }
@@ -179,7 +193,7 @@ impl Observer {
                 let observer = Arc::clone(self);
                 let read = id.clone();
                 let task = gets.spawn(async move { observer.get(&read).await });
-                under_way.insert(task.id(), id);
+                under_way.insert(task.id(), (id, now));
             }
         }
     }

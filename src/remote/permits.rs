@@ -24,7 +24,7 @@ pub struct Permits {
     taken: usize,
     /// How many have left with their write.
     under_way: usize,
-    /// When a write was last sent, or the first of those that wait began to.
+    /// When a write was last served, or the first of those that wait began to.
     moved: Option<Instant>,
     is_closed: bool,
 }
@@ -107,10 +107,14 @@ impl Permits {
     }
 
     /// One that was taken leaves with its write.
-    pub fn sent(&mut self, now: Instant) {
-        self.moved = Some(now);
+    pub fn sent(&mut self) {
         self.taken = self.taken.saturating_sub(1);
         self.under_way += 1;
+    }
+
+    /// A write was answered by the API, and not with a refusal to serve it.
+    pub fn served(&mut self, now: Instant) {
+        self.moved = Some(now);
     }
 
     /// A write has ended.

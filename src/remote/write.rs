@@ -31,6 +31,23 @@ pub struct Requester {
     pub generation: i64,
 }
 
+/// Something that holds for one generation of one resource only.
+#[derive(Debug, Clone)]
+pub(super) struct For<T> {
+    requester: Requester,
+    value: T,
+}
+
+impl<T> For<T> {
+    pub(super) fn new(requester: &Requester, value: T) -> Self {
+        Self { requester: requester.clone(), value }
+    }
+
+    pub(super) fn get(&self, requester: &Requester) -> Option<&T> {
+        (self.requester == *requester).then_some(&self.value)
+    }
+}
+
 /// What the end of a write lets us conclude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -38,8 +55,12 @@ pub enum Outcome {
     Done,
     /// 2xx, and it is not.
     NotAsAsked,
-    /// Nothing was done, and the account knows why: 401, 429.
+    /// Nothing was sent: something has closed since the permit was granted.
     NotServed,
+    /// Nothing was done: 429.
+    Throttled,
+    /// Nothing was done: 401.
+    Unauthorized,
     /// Nothing was sent: connect, DNS or TLS failed.
     NotSent,
     /// Nothing was sent: who asks for it could not be read once more.
@@ -55,6 +76,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The API has not done it, nor will: reads that started before are as good as any.
+    #[must_use]
+    pub fn is_nothing(self) -> bool {
+        matches!(
+            self,
+            Self::NotServed | Self::Throttled | Self::Unauthorized | Self::NotSent | Self::Unread
+        )
+    }
+
     /// Sorts how a write of this verb ended.
     #[must_use]
     pub fn of(verb: Verb, result: &Result<Deployment, ApiError>) -> Self {
@@ -64,7 +94,8 @@ impl Outcome {
             Err(error) => error,
         };
         match error.status().map(|status| status.as_u16()) {
-            Some(401 | 429) => Self::NotServed,
+            Some(401) => Self::Unauthorized,
+            Some(429) => Self::Throttled,
             Some(408 | 500..) => Self::Ambiguous,
             Some(_) if !error.is_from_api() => Self::NotTheApi,
             Some(409) => Self::Conflict,
@@ -95,9 +126,8 @@ mod tests {
 
     #[test]
     fn each_answer_of_the_api_says_what_may_be_concluded() {
-        for code in [401, 429] {
-            assert_eq!(status(code, Some(ErrorType::Other)), Outcome::NotServed, "{code}");
-        }
+        assert_eq!(status(401, Some(ErrorType::Other)), Outcome::Unauthorized);
+        assert_eq!(status(429, Some(ErrorType::Other)), Outcome::Throttled);
         for code in [408, 500, 502, 503, 504, 529] {
             assert_eq!(status(code, Some(ErrorType::Other)), Outcome::Ambiguous, "{code}");
         }

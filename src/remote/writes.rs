@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::write::{Outcome, Requester, Write};
+use super::write::{For, Outcome, Requester, Write};
 use crate::{qoder::Verb, times::Times};
 
 /// Drift corrections within the window that make a deployment contested.
@@ -27,6 +27,8 @@ pub struct Writes {
     /// The last write was answered with 409, and no look has said yet what that meant; and what it was.
     conflict: Option<Verb>,
     refusal: Option<For<Refusal>>,
+    /// How often in a row the last tries were throttled: the account says when the next one is.
+    throttled: Option<For<u32>>,
     /// The last drift corrections.
     corrections: VecDeque<Instant>,
     /// How often corrections were held in this row, and until when they are now.
@@ -41,6 +43,8 @@ pub struct Writes {
 struct Backoff {
     until: Instant,
     outcome: Outcome,
+    /// The token, where another one is worth a try at once.
+    epoch: Option<u64>,
 }
 
 /// The API refused a write: this is believed for a while, with the token that met it.
@@ -49,23 +53,6 @@ struct Refusal {
     at: Instant,
     until: Instant,
     epoch: u64,
-}
-
-/// Something that holds for one generation of one resource only.
-#[derive(Debug, Clone)]
-struct For<T> {
-    requester: Requester,
-    value: T,
-}
-
-impl<T> For<T> {
-    fn new(requester: &Requester, value: T) -> Self {
-        Self { requester: requester.clone(), value }
-    }
-
-    fn get(&self, requester: &Requester) -> Option<&T> {
-        (self.requester == *requester).then_some(&self.value)
-    }
 }
 
 /// The end of a write.
@@ -124,16 +111,29 @@ impl Writes {
         self.last.as_ref().is_some_and(|(_, uid)| *uid != requester.uid)
     }
 
-    /// The next try waits until then.
+    /// The next try with this token waits until then.
     #[must_use]
-    pub fn backoff_end(&self, requester: &Requester) -> Option<Instant> {
-        Some(self.backoff.as_ref()?.get(requester)?.until)
+    pub fn backoff_end(&self, requester: &Requester, epoch: u64) -> Option<Instant> {
+        let backoff = self.backoff.as_ref()?.get(requester)?;
+        backoff.epoch.is_none_or(|met_by| met_by == epoch).then_some(backoff.until)
+    }
+
+    /// How often in a row the last tries were throttled.
+    #[must_use]
+    pub fn throttled(&self, requester: &Requester) -> u32 {
+        self.throttled.as_ref().and_then(|count| count.get(requester)).copied().unwrap_or_default()
     }
 
     /// How the last try ended, if it failed.
     #[must_use]
     pub fn last_failure(&self, requester: &Requester) -> Option<Outcome> {
         Some(self.backoff.as_ref()?.get(requester)?.outcome)
+    }
+
+    /// How many tries in a row have failed.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// Writes of this generation with this token are refused until then. A reconcile that was asked for
@@ -177,22 +177,24 @@ impl Writes {
             || self.calm_since.is_some_and(is_hold_known)
     }
 
-    /// A write leaves.
+    /// A write leaves. What kept the last one from it is over.
     pub fn begun(&mut self, verb: Verb, now: Instant) {
         self.under_way = Some((verb, now));
+        self.backoff = None;
     }
 
     /// A write has ended: the one place that says what follows, for success and for each failure.
     pub fn book(&mut self, write: &Write, end: End, times: &Times) {
         self.under_way = None;
         let Write { verb, requester, .. } = write;
-        if !matches!(end.outcome, Outcome::NotServed | Outcome::NotSent | Outcome::Unread) {
+        if !end.outcome.is_nothing() {
             // However it ended: reads that started before are void.
             self.last = Some((end.at, requester.uid.clone()));
         }
         match end.outcome {
             Outcome::Done if write.is_drift => self.corrected(end.at, times),
-            Outcome::Done | Outcome::NotServed => {}
+            Outcome::NotServed => return,
+            Outcome::Done => {}
             Outcome::Refused => {
                 let until = end.at + times.slow_look();
                 let refusal = Refusal { at: end.at, until, epoch: end.epoch };
@@ -206,16 +208,32 @@ impl Writes {
                 self.lost(*verb, end.at, times);
                 self.failed(requester, end, times);
             }
-            Outcome::NotAsAsked | Outcome::NotSent | Outcome::Unread | Outcome::NotTheApi => {
-                self.failed(requester, end, times);
+            Outcome::Throttled => {
+                let count = self.throttled(requester).saturating_add(1);
+                self.throttled = Some(For::new(requester, count));
+                return;
             }
+            Outcome::NotAsAsked
+            | Outcome::Unauthorized
+            | Outcome::NotSent
+            | Outcome::Unread
+            | Outcome::NotTheApi => self.failed(requester, end, times),
         }
+        self.throttled = None;
     }
 
     fn failed(&mut self, requester: &Requester, end: End, times: &Times) {
-        let until = end.at + times.backoff(self.failures, end.jitter);
+        // Reads may be accepted with a token that is refused a write: each try is a bad login.
+        let is_unauthorized = end.outcome == Outcome::Unauthorized;
+        let wait = if is_unauthorized {
+            times.credential_probe(self.failures)
+        } else {
+            times.backoff(self.failures, end.jitter)
+        };
         self.failures = self.failures.saturating_add(1);
-        self.backoff = Some(For::new(requester, Backoff { until, outcome: end.outcome }));
+        let epoch = is_unauthorized.then_some(end.epoch);
+        let backoff = Backoff { until: end.at + wait, outcome: end.outcome, epoch };
+        self.backoff = Some(For::new(requester, backoff));
     }
 
     fn lost(&mut self, verb: Verb, now: Instant, times: &Times) {

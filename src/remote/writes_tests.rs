@@ -135,18 +135,18 @@ fn of_two_lost_requests_the_first_to_end_is_waited_for() {
 #[test]
 fn a_backoff_doubles_and_holds_for_its_generation_of_its_resource() {
     let (mut writes, now, failing) = (Writes::default(), Instant::now(), of("a"));
-    assert_eq!(writes.backoff_end(&failing), None);
+    assert_eq!(writes.backoff_end(&failing, 1), None);
     for seconds in [1, 2, 4] {
         book(&mut writes, &failing, Outcome::NotSent, now);
-        assert_eq!(writes.backoff_end(&failing), Some(now + Duration::from_secs(seconds)));
+        assert_eq!(writes.backoff_end(&failing, 1), Some(now + Duration::from_secs(seconds)));
     }
-    assert_eq!(writes.backoff_end(&of("b")), None);
-    assert_eq!(writes.backoff_end(&Requester { generation: 2, ..failing.clone() }), None);
+    assert_eq!(writes.backoff_end(&of("b"), 1), None);
+    assert_eq!(writes.backoff_end(&Requester { generation: 2, ..failing.clone() }, 1), None);
 
     writes.reached(&failing, false);
-    assert_eq!(writes.backoff_end(&failing), None);
+    assert_eq!(writes.backoff_end(&failing, 1), None);
     book(&mut writes, &failing, Outcome::NotSent, now);
-    assert_eq!(writes.backoff_end(&failing), Some(now + Duration::from_secs(1)), "a new row");
+    assert_eq!(writes.backoff_end(&failing, 1), Some(now + Duration::from_secs(1)), "a new row");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_refusal_holds_for_its_generation_of_its_resource_and_its_token() {
     assert_eq!(until(&writes, &refused, 4), None, "a new token");
     assert_eq!(until(&writes, &of("b"), 3), None);
     assert_eq!(until(&writes, &Requester { generation: 2, ..refused.clone() }, 3), None);
-    assert_eq!(writes.backoff_end(&refused), None, "it is no moment that passes");
+    assert_eq!(writes.backoff_end(&refused, 1), None, "it is no moment that passes");
 
     writes.reached(&refused, false);
     assert_eq!(until(&writes, &refused, 3), None, "it was reached all the same");
@@ -192,7 +192,7 @@ fn a_write_under_way_may_land_and_changes_nothing_else() {
         assert!(counts(&writes, begun - STEP, later), "reads count as before");
         assert_eq!(writes.valid_since(later), None);
         assert_eq!(writes.lands_until(later), None, "nobody knows when");
-        assert_eq!(writes.backoff_end(&of("a")), None);
+        assert_eq!(writes.backoff_end(&of("a"), 1), None);
         assert!(!writes.is_foreign_to(&of("b")));
 
         writes.book(&write(&of("a"), verb), end(Outcome::Done, later), &TIMES);
@@ -204,13 +204,15 @@ fn a_write_under_way_may_land_and_changes_nothing_else() {
 #[test]
 fn each_end_of_a_write_says_what_is_void_what_may_land_and_who_waits() {
     use Outcome::{
-        Ambiguous, Conflict, Done, NotAsAsked, NotSent, NotServed, NotTheApi, Refused, Unread,
+        Ambiguous, Conflict, Done, NotAsAsked, NotSent, NotServed, NotTheApi, Refused, Throttled,
+        Unread,
     };
     // Whether earlier reads are void, it may still land, the next try waits, it is a conflict, a refusal.
     for (outcome, expected) in [
         (Done, [true, false, false, false, false]),
         (NotAsAsked, [true, false, true, false, false]),
         (NotServed, [false, false, false, false, false]),
+        (Throttled, [false, false, false, false, false]),
         (NotSent, [false, false, true, false, false]),
         (Unread, [false, false, true, false, false]),
         (Conflict, [true, false, true, true, false]),
@@ -225,7 +227,7 @@ fn each_end_of_a_write_says_what_is_void_what_may_land_and_who_waits() {
         let said = [
             !counts(&writes, begun, ended),
             writes.may_land(Verb::Pause, ended),
-            writes.backoff_end(&a) == Some(ended + TIMES.backoff(0, 0.0)),
+            writes.backoff_end(&a, 1) == Some(ended + TIMES.backoff(0, 0.0)),
             writes.take_conflict() == Some(Verb::Pause),
             writes.refused_until(&a, 1, None).is_some(),
         ];
@@ -234,5 +236,29 @@ fn each_end_of_a_write_says_what_is_void_what_may_land_and_who_waits() {
         assert!(!writes.may_land(Verb::Unpause, ended));
         let failure = writes.last_failure(&a);
         assert_eq!(failure, expected[2].then_some(outcome));
+    }
+}
+
+#[test]
+fn how_often_a_write_was_throttled_is_counted_in_a_row_and_for_its_generation() {
+    let (mut writes, now, a) = (Writes::default(), Instant::now(), of("a"));
+    for count in 0..3 {
+        assert_eq!(writes.throttled(&a), count);
+        book(&mut writes, &a, Outcome::Throttled, now);
+    }
+    book(&mut writes, &a, Outcome::NotServed, now);
+    assert_eq!(writes.throttled(&a), 3, "that one was not sent");
+    assert_eq!(writes.throttled(&Requester { generation: 2, ..a.clone() }), 0);
+    book(&mut writes, &a, Outcome::Conflict, now);
+    assert_eq!(writes.throttled(&a), 0);
+}
+
+#[test]
+fn a_write_that_meets_a_401_again_is_tried_as_rarely_as_the_credential_until_another_token_comes() {
+    let (mut writes, now, a) = (Writes::default(), Instant::now(), of("a"));
+    for n in 0..3 {
+        book(&mut writes, &a, Outcome::Unauthorized, now);
+        assert_eq!(writes.backoff_end(&a, 1), Some(now + TIMES.credential_probe(n)));
+        assert_eq!(writes.backoff_end(&a, 2), None);
     }
 }

@@ -1,6 +1,7 @@
 //! What a status mirrors of the remote, in both directions. Mirrored strings are cut to the bounds of the CRD, so that
 //! no remote value can make a status invalid. Pure.
 
+use super::text::cut;
 use crate::{
     api::{self, MAX_NAME, MAX_TEXT, QoderDeploymentStatus},
     qoder::{Deployment, PausedReason, RemoteStatus, Schedule},
@@ -40,12 +41,6 @@ pub fn last_known(status: &QoderDeploymentStatus) -> Option<Deployment> {
             timezone: schedule.timezone.as_deref().map(Into::into),
         }),
     })
-}
-
-/// At most `max` characters, as the schema counts them.
-fn cut(text: &str, max: usize) -> String {
-    let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
-    text.get(..end).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ pub mod published;
 pub mod resource;
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod resources;
+mod text;
 pub mod told;
 
 pub use index::{Index, Mark, Source, owner};
 pub use memory::{Memory, Progress, ReachedChange};
 pub use published::{Published, Transition};
-pub use resource::{Resource, ResourceKey};
+pub use resource::{Resource, ResourceKey, version};
 pub use resources::Resources;

@@ -11,6 +11,7 @@ use super::{
     index::Mark,
     memory::{Asked, Memory},
     published::Published,
+    text::cut,
     told::Told,
 };
 use crate::{
@@ -102,7 +103,7 @@ impl Resource {
         let status = object.status.clone().unwrap_or_default();
         let request = |name| {
             let value = object.annotations().get(name)?;
-            Some(Box::new(Request { value: cut(value), seen: now }))
+            Some(Box::new(Request { value: cut(value, MAX_TOKEN).into(), seen: now }))
         };
         let published = Published::new(&status);
         let disabled = object.annotations().get(annotation::RECONCILE).map(String::as_str)
@@ -238,12 +239,9 @@ fn unhandled(request: &Request, handled: Option<&str>) -> Option<Instant> {
 }
 
 /// The object's resourceVersion as a number. 0, which is older than any, where it is not one.
-fn version(object: &QoderDeployment) -> u64 {
+#[must_use]
+pub fn version(object: &QoderDeployment) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
-}
-
-fn cut(value: &str) -> Arc<str> {
-    value.chars().take(MAX_TOKEN).collect::<String>().into()
 }
 
 #[cfg(test)]

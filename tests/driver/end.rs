@@ -7,6 +7,7 @@ use qoder_operator::{
     reconcile::{events::Event, recorder::recorder},
     resources::Resource,
 };
+use serde_json::json;
 
 use crate::{
     bed::{POLL, TIMES, in_virtual_time},
@@ -230,5 +231,72 @@ fn the_end_takes_no_longer_than_the_grace_of_the_pod() {
         let before = tokio::time::Instant::now();
         bed.stop().await.unwrap();
         assert!(before.elapsed() <= 60 * SECOND, "{:?}", before.elapsed());
+    });
+}
+
+#[test]
+fn the_end_takes_no_longer_than_the_grace_of_the_pod_also_with_several_resources_of_a_deployment() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let _rule = bed.server.on(Match::status_patches()).always().silence_request();
+        bed.server.hold_watches();
+        bed.flip("r0", true);
+        for i in 0..6 {
+            bed.apply(&format!("younger{i}"), 0, Some(true));
+        }
+        bed.server.release_watches();
+        let post = bed.wire.hold(Kind::Write, Moment::Before);
+        bed.pass(SECOND).await;
+        let before = tokio::time::Instant::now();
+        bed.stop().await.unwrap();
+        post.release();
+        assert!(before.elapsed() <= 75 * SECOND, "{:?}", before.elapsed());
+    });
+}
+
+#[test]
+fn a_sigterm_after_a_write_that_was_dropped_leaves_what_was_done_before_in_the_status() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        bed.annotate("r0", "resume-requested-at", "1");
+        bed.pass(SECOND).await;
+        // The next pass wants the opposite, and learns from the fresh read that it is not wanted any more.
+        let read = bed.server.on(Match::verb(Verb::Get).of("qoderdeployments").name("r0")).hold();
+        bed.flip("r0", true);
+        bed.pass(SECOND / 2).await;
+        post.release();
+        read.arrived().await;
+        bed.server.hold_watches();
+        bed.flip("r0", false);
+        tokio::spawn(async move {
+            tokio::time::sleep(SECOND).await;
+            read.release();
+        });
+        bed.stop().await.unwrap();
+        assert_eq!(bed.writes(), ["unpause 0 200"]);
+        assert_eq!(bed.object("r0")["status"]["lastHandledResumeRequest"], "1");
+    });
+}
+
+#[test]
+fn a_sigterm_while_a_status_meets_a_newer_generation_leaves_what_was_done_in_the_status() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+        let apply = bed.server.on(Match::status_patches()).hold();
+        bed.annotate("r0", "resume-requested-at", "1");
+        apply.arrived().await;
+        assert_eq!(bed.writes(), ["unpause 0 200"]);
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        tokio::spawn(async move {
+            tokio::time::sleep(SECOND).await;
+            apply.release();
+        });
+        bed.stop().await.unwrap();
+        assert_eq!(bed.object("r0")["status"]["lastHandledResumeRequest"], "1");
     });
 }

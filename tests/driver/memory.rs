@@ -24,11 +24,12 @@ fn a_dropped_write_does_not_forget_what_no_status_says_yet() {
         bed.pass(3 * SECOND).await;
         assert_eq!(bed.writes(), ["unpause 0 200"]);
         // Somebody pauses it; what the fresh read brings stops the correction.
-        let read = bed.server.on(Match::verb(Verb::Get).of("qoderdeployments").name("r0")).hold();
+        let read =
+            bed.server.on(Match::verb(Verb::Get).of("qoderdeployments").name("r0")).always().hold();
         bed.simulator.set_paused(&bed.ids[0], true);
         bed.pass(POLL + SECOND).await;
         bed.annotate("r0", "reconcile", "disabled");
-        read.release();
+        read.lift();
         bed.pass(SECOND).await;
         assert_eq!(bed.writes(), ["unpause 0 200"]);
         // The platform pauses it once more, and the switch is taken away.

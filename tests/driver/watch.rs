@@ -112,3 +112,35 @@ fn a_streamed_list_that_was_made_before_our_status_does_not_win_over_it() {
         assert_eq!(bed.status_writes("r0").len(), before, "it has been said");
     });
 }
+
+#[test]
+fn a_namespace_whose_rights_go_away_costs_few_calls_and_heals() {
+    in_virtual_time(async {
+        let namespaces = vec!["closed".to_owned(), NAMESPACE.to_owned()];
+        let mut bed = Bed::prepare(Setup { namespaces, ..Setup::with(3) }).await;
+        bed.run();
+        bed.apply("nightly", 0, Some(true));
+        let spec = serde_json::json!({ "deploymentID": bed.ids[1], "paused": true });
+        let metadata = serde_json::json!({ "namespace": "closed", "name": "other" });
+        let manifest = serde_json::json!({ "metadata": metadata, "spec": spec });
+        bed.server.deployments().apply(manifest).unwrap();
+        bed.until("nightly", "True InSync", 5 * SECOND).await;
+        bed.pass(2 * SECOND).await;
+        for verb in [Verb::List, Verb::Watch, Verb::Get, Verb::Patch] {
+            bed.server.deny(Match::verb(verb).of("qoderdeployments").namespace("closed"));
+        }
+        bed.server.watches().iter().for_each(apiserver::Watch::sever);
+        bed.simulator.set_paused(&bed.ids[1], false);
+        let before = bed.server.journal().len();
+        bed.pass(600 * SECOND).await;
+        let calls = bed.server.journal().len() - before;
+        assert!(calls <= 250, "{calls}");
+        assert_eq!(bed.remote(1), "active");
+        bed.simulator.set_paused(&bed.ids[0], false);
+        bed.pass(POLL + SECOND).await;
+        assert_eq!(bed.remote(0), "paused");
+        bed.server.allow_all();
+        bed.pass(70 * SECOND).await;
+        assert_eq!(bed.remote(1), "paused");
+    });
+}

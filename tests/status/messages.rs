@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use qoder_operator::{
     api::{ConditionType, Reason},
     reconcile::{
-        snapshot::Hindrance,
         status::{Contents, render},
+        waiting::Hindrance,
     },
     remote::Obstacle,
 };
@@ -66,9 +66,10 @@ fn the_owner_is_named_only_where_it_may_be_seen() {
 }
 
 /// The words of each hindrance, and of no other.
-const HINDRANCES: [(Hindrance, &str); 4] = [
+const HINDRANCES: [(Hindrance, &str); 5] = [
     (Hindrance::Obstacle(Obstacle::Throttled), "has asked to wait (429 or Retry-After)"),
     (Hindrance::Obstacle(Obstacle::Outage), "has not answered several times in a row"),
+    (Hindrance::Unanswered, "has not answered the request yet"),
     (Hindrance::NotTheApi, "Something between the operator and the Qoder API answered"),
     (Hindrance::Kubernetes, "The Kubernetes API does not serve the read before the write"),
 ];

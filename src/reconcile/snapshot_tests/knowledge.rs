@@ -282,7 +282,7 @@ fn a_read_has_to_have_started_after_everything_that_it_answers() {
 }
 
 #[test]
-fn what_keeps_a_resource_waiting_is_named_the_nearest_first() {
+fn what_keeps_a_resource_waiting_is_named_the_account_first() {
     let start = Instant::now();
     let hindrance = |world: &World| world.snapshot(start).hindrance(&world.resource);
     let mut world = World::seen(Answer::Active, start);
@@ -294,13 +294,19 @@ fn what_keeps_a_resource_waiting_is_named_the_nearest_first() {
     }
     world.write_ends(Outcome::NotTheApi, Verb::Pause, start);
     assert_eq!(hindrance(&world), Some(Hindrance::NotTheApi));
+    let mut unread = world.clone();
+    unread.write_ends(Outcome::Unread, Verb::Pause, start);
+    assert_eq!(hindrance(&unread), Some(Hindrance::Kubernetes));
+    let mut begun = unread.clone();
+    begun.write_begins(Verb::Pause, start);
+    assert_eq!(hindrance(&begun), None, "it was served since");
+    world.write_begins(Verb::Pause, start - Times::STANDSTILL);
+    assert_eq!(hindrance(&world), Some(Hindrance::Unanswered));
+    world.write_ends(Outcome::NotTheApi, Verb::Pause, start);
     for obstacle in [Obstacle::Throttled, Obstacle::Outage] {
         world.obstacle = Some(obstacle);
         assert_eq!(hindrance(&world), Some(Hindrance::Obstacle(obstacle)));
     }
-    let mut unread = world.clone();
-    unread.write_ends(Outcome::Unread, Verb::Pause, start);
-    assert_eq!(hindrance(&unread), Some(Hindrance::Kubernetes), "it had a permit");
     world.obstacle = None;
     world.resource.generation += 1;
     assert_eq!(hindrance(&world), None, "that was the try of another generation");

@@ -12,9 +12,13 @@ use crate::{
     qoder::Scope,
     reconcile::{
         decide::{Decision, Step, Verdict, decide},
-        settle::{Action, Kind, Settled, settle},
+        settle::{Kind, Settled, settle},
+        waiting::Hindrance,
     },
-    remote::{Cache, CredentialState as Credential, End, FailedRead, Ledger, PausedBy, Write},
+    remote::{
+        Cache, CredentialState as Credential, End, FailedRead, Ledger, Obstacle, Outcome, PausedBy,
+        Write,
+    },
     resources::resource::{Request, tests::resource},
 };
 
@@ -180,7 +184,7 @@ impl World {
             obstacle: self.obstacle,
             is_stuck: true,
         };
-        Snapshot { id: id.clone(), now, bound, view, times: self.times }
+        Snapshot { id: id.clone(), now, bound, view, times: self.times, is_ending: false }
     }
 
     pub fn at(&self, now: Instant) -> Situation {
@@ -200,11 +204,7 @@ impl World {
         let seen = self.snapshot(now);
         let situation = seen.situation(&self.resource);
         let decision = decide(&situation);
-        let action = match seen.view.writes.under_way_since() {
-            Some(_) => Action::UnderWay { stuck: seen.is_write_stuck() },
-            None if is_waiting => Action::Waiting { stuck: true },
-            None => Action::None,
-        };
+        let action = seen.action(&self.resource, is_waiting);
         (decision, settle(&situation, decision, action))
     }
 

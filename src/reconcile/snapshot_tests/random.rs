@@ -74,10 +74,12 @@ pub struct Story {
     pub is_polled: bool,
 }
 
-const OUTCOMES: [Outcome; 9] = [
+const OUTCOMES: [Outcome; 11] = [
     Outcome::Done,
     Outcome::NotAsAsked,
     Outcome::NotServed,
+    Outcome::Throttled,
+    Outcome::Unauthorized,
     Outcome::NotSent,
     Outcome::Unread,
     Outcome::Conflict,

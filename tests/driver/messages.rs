@@ -1,0 +1,109 @@
+//! What a status and an event say, and what stands beside them.
+
+use std::time::Duration;
+
+use apiserver::{Failure, Match, Verb};
+use qoder_simulator::{Fault, Operation};
+use serde_json::json;
+
+use crate::{
+    bed::{NAMESPACE, POLL, in_virtual_time},
+    waits::fleet,
+    wire::{Kind, Moment},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_fresh_read_that_failed_once_is_not_blamed_for_a_429_that_came_later() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let read = Match::verb(Verb::Get).of("qoderdeployments");
+        let _once = bed.server.on(read).fail(Failure::internal());
+        bed.simulator.inject(Fault::respond(429).header("retry-after", "60").on(Operation::Pause));
+        bed.flip("r0", true);
+        bed.pass(10 * SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 429"], "the second fresh read was served");
+        assert_eq!(bed.ready("r0"), "False PausePending");
+        assert!(bed.message("r0").contains("429"), "{}", bed.message("r0"));
+    });
+}
+
+#[test]
+fn a_fresh_read_that_failed_once_is_not_blamed_for_a_post_that_hangs() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let read = Match::verb(Verb::Get).of("qoderdeployments");
+        let _once = bed.server.on(read).fail(Failure::internal());
+        let _post = bed.wire.hold(Kind::Write, Moment::Before);
+        bed.flip("r0", true);
+        bed.pass(10 * SECOND).await;
+        assert_eq!(bed.wire.sent(Kind::Write).len(), 1, "the second fresh read was served");
+        assert!(!bed.message("r0").contains("Kubernetes"), "{}", bed.message("r0"));
+    });
+}
+
+#[test]
+fn a_condition_of_another_controller_beside_ours_takes_no_event_away() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        bed.until("r0", "True InSync", SECOND).await;
+        let theirs = json!({
+            "type": "Audited", "status": "True", "reason": "Seen", "message": "",
+            "lastTransitionTime": "2026-07-01T02:00:00Z", "observedGeneration": 1,
+        });
+        let add = |status: &mut serde_json::Value| {
+            status["conditions"].as_array_mut().unwrap().push(theirs);
+        };
+        bed.server.deployments().edit_status(NAMESPACE, "r0", add).unwrap();
+        bed.pass(SECOND).await;
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.until("r0", "True DriftTolerated", 2 * POLL).await;
+        bed.pass(SECOND).await;
+        assert_eq!(bed.events("r0"), ["DriftDetected"]);
+    });
+}
+
+#[test]
+fn a_write_that_is_refused_with_429_each_second_says_that_it_waits() {
+    for wait in ["2", "1", "0"] {
+        in_virtual_time(async {
+            let bed = fleet(2).await;
+            let sorry = Fault::respond(429).header("retry-after", wait);
+            bed.simulator.inject(sorry.on(Operation::Pause).always());
+            bed.flip("r0", true);
+            bed.pass(60 * SECOND).await;
+            assert_eq!(bed.ready("r0"), "False PausePending", "{wait}: {}", bed.writes().len());
+        });
+    }
+}
+
+#[test]
+fn no_remote_text_makes_a_status_that_the_api_server_cannot_read() {
+    for text in ['\u{7f}', '\u{80}', '\u{85}', '\u{93}', '\u{9f}', '\u{fffe}', '\u{ffff}'] {
+        in_virtual_time(async {
+            let bed = fleet(2).await;
+            bed.simulator.patch(&bed.ids[0], json!({ "name": format!("nightly {text}report") }));
+            bed.pass(POLL + SECOND).await;
+            let last = bed.status_writes("r0").pop().unwrap();
+            let body = serde_json::to_string(&last.body).unwrap();
+            assert!(body.contains("report"), "it is mirrored: {body}");
+            let is_read = |c: char| matches!(c, ' '..='~' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..);
+            let unread: Vec<_> = body.chars().filter(|c| !is_read(*c)).collect();
+            assert!(unread.is_empty(), "{unread:?} in {body}");
+        });
+    }
+}
+
+#[test]
+fn a_post_that_is_not_answered_says_that_the_api_does_not_answer() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let _post = bed.wire.hold(Kind::Write, Moment::Before);
+        bed.flip("r0", true);
+        bed.pass(4 * SECOND).await;
+        assert_eq!(bed.ready("r0"), "False PausePending");
+        assert!(bed.message("r0").contains("answer"), "{}", bed.message("r0"));
+    });
+}

@@ -1,0 +1,105 @@
+//! etcd is restored from a backup, and the fresh read is the first to see it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use apiserver::{ApiServer, Service};
+use http::Request;
+use kube::client::Body;
+use qoder_operator::{
+    context::Context,
+    controller::Controller,
+    env::Env,
+    kubernetes,
+    qoder::{BaseUrl, Client},
+    remote::{Account, Rates},
+};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The API server, until another one has taken its place.
+#[derive(Clone)]
+struct Restored {
+    before: Service,
+    after: Service,
+    is_done: Arc<AtomicBool>,
+}
+
+impl tower::Service<Request<Body>> for Restored {
+    type Response = <Service as tower::Service<Request<Body>>>::Response;
+    type Error = <Service as tower::Service<Request<Body>>>::Error;
+    type Future = <Service as tower::Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if self.is_done.load(Ordering::Relaxed) {
+            tower::Service::call(&mut self.after, request)
+        } else {
+            tower::Service::call(&mut self.before, request)
+        }
+    }
+}
+
+#[test]
+fn no_resume_is_sent_while_the_resource_as_just_read_says_paused_although_its_version_went_back() {
+    in_virtual_time(async {
+        let setup = Setup::with(2);
+        let (token, times) = (setup.token.clone(), setup.times);
+        let bed = Bed::prepare(setup).await;
+        let backup = ApiServer::new();
+        let is_done = Arc::new(AtomicBool::new(false));
+        let service = Restored {
+            before: bed.server.service(),
+            after: backup.service(),
+            is_done: Arc::clone(&is_done),
+        };
+        let env = Env::seeded(7, "2026-07-01T02:00:00Z".parse().unwrap());
+        let base_url = BaseUrl::parse(&bed.simulator.base_url(), false).unwrap();
+        let qoder = Client::new(Arc::new(bed.wire.clone()), base_url, None, env.clone());
+        let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
+        let account = Account::new(token, rates, times);
+        let context = Context { metrics: Arc::default(), env, times };
+        let client = kubernetes::bounded(service, "default");
+        let controller = Controller::new(client, qoder, account, Vec::new(), context);
+        let (_stop, stopped) = watch::channel(false);
+        let _operator = tokio::spawn(controller.run(stopped));
+
+        bed.apply("r0", 0, Some(true));
+        bed.until("r0", "True InSync", 2 * SECOND).await;
+        backup.deployments().smuggle(bed.object("r0"));
+        // Months go by.
+        for i in 0..50 {
+            bed.annotate("r0", "x", &i.to_string());
+        }
+        bed.flip("r0", false);
+        bed.until("r0", "True InSync", 2 * SECOND).await;
+        let version = |server: &ApiServer| {
+            let object = server.deployments().get(NAMESPACE, "r0").unwrap();
+            assert_eq!(object["metadata"]["uid"], bed.object("r0")["metadata"]["uid"]);
+            object["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap()
+        };
+        assert!(version(&backup) < version(&bed.server));
+        bed.forget();
+        // The backup says paused, and somebody pauses what it should be.
+        bed.server.hold_watches();
+        is_done.store(true, Ordering::Relaxed);
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.pass(POLL + SECOND).await;
+        let restored = backup.deployments().get(NAMESPACE, "r0").unwrap();
+        assert_eq!(restored["spec"]["paused"], json!(true));
+        assert_eq!(bed.writes(), [""; 0], "the resource says paused");
+    });
+}
