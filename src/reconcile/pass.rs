@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     api_server::KubernetesError,
     decide::{Decision, decide},
-    settle::{Settled, settle},
+    settle::{Settled, conclude},
     situation::Situation,
     snapshot::Snapshot,
 };
@@ -68,7 +68,7 @@ pub fn settle_each(
 ) -> Vec<(Decided, Settled)> {
     let settle_one = |one: Decided| {
         let action = seen.action(&one.resource, is_waiting);
-        let settled = settle(&one.situation, one.decision, action);
+        let settled = conclude(&one.situation, one.decision, action);
         (one, settled)
     };
     decided.into_iter().map(settle_one).collect()

@@ -64,17 +64,19 @@ pub enum Kind {
 /// Settles. A status that says that a reconcile request is handled says the rest as it is from then on: nothing
 /// would be left to say it by itself.
 #[must_use]
-pub fn settle(s: &Situation, decision: Decision, action: Action) -> Settled {
-    let settled = settle_once(s, decision, action);
+pub fn conclude(s: &Situation, decision: Decision, action: Action) -> Settled {
+    let settled = settle(s, decision, action);
     if !s.reconcile_requested || !settled.progress.reconcile_handled {
         return settled;
     }
     let handled = Situation { reconcile_requested: false, ..*s };
-    let Settled { ready, .. } = settle_once(&handled, decide(&handled), action);
+    let Settled { ready, .. } = settle(&handled, decide(&handled), action);
     Settled { ready, ..settled }
 }
 
-fn settle_once(s: &Situation, decision: Decision, action: Action) -> Settled {
+/// Settles one decision by itself.
+#[must_use]
+pub fn settle(s: &Situation, decision: Decision, action: Action) -> Settled {
     let ready = ready(s, decision.verdict, action);
     let reached = match decision.verdict {
         Verdict::InSync | Verdict::Observed => ReachedChange::Set,

@@ -199,7 +199,7 @@ fn a_status_that_echoes_a_request_says_what_holds_once_it_is_handled() {
     ] {
         let decision = decide(&s);
         assert_eq!(decision.verdict, Verdict::WriteRefused, "the request makes the wish open");
-        let settled = settle(&s, decision, Action::None);
+        let settled = conclude(&s, decision, Action::None);
         assert!(settled.progress.reconcile_handled);
         assert_eq!(settled.ready.unwrap().reason, reason);
     }

@@ -12,7 +12,7 @@ use crate::{
     qoder::Scope,
     reconcile::{
         decide::{Decision, Step, Verdict, decide},
-        settle::{Kind, Settled, settle},
+        settle::{Kind, Settled, conclude},
         waiting::Hindrance,
     },
     remote::{
@@ -205,7 +205,7 @@ impl World {
         let situation = seen.situation(&self.resource);
         let decision = decide(&situation);
         let action = seen.action(&self.resource, is_waiting);
-        (decision, settle(&situation, decision, action))
+        (decision, conclude(&situation, decision, action))
     }
 
     /// What was settled is remembered; and if it `is_published`, stands.
