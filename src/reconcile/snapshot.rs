@@ -97,7 +97,6 @@ impl Snapshot {
     fn refuted_since(&self, resource: &Resource) -> Option<Instant> {
         let (_, reason) = resource.published.ready?;
         let credential = self.view.credential;
-        let since = credential.since.unwrap_or(resource.generation_seen);
         let is_refuted = match reason {
             Reason::CredentialMissing => credential.worth != Worth::Missing,
             Reason::CredentialRejected => !matches!(credential.worth, Worth::Rejected { .. }),
@@ -105,7 +104,7 @@ impl Snapshot {
             Reason::ReconcileDisabled => !resource.disabled,
             _ => false,
         };
-        is_refuted.then_some(since)
+        is_refuted.then_some(credential.since.unwrap_or(resource.generation_seen))
     }
 
     /// When a resource that no status answers has waited for one long enough.
@@ -113,11 +112,9 @@ impl Snapshot {
         if self.is_answered(resource) {
             return None;
         }
-        let since = self.refuted_since(resource).filter(|_| resource.is_answered());
-        Some(
-            resource.generation_seen.max(since.unwrap_or(resource.generation_seen))
-                + Times::PROGRESS,
-        )
+        let refuted = self.refuted_since(resource).filter(|_| resource.is_answered());
+        let since = refuted.into_iter().fold(resource.generation_seen, Instant::max);
+        Some(since + Times::PROGRESS)
     }
 
     fn credential(&self) -> CredentialState {

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use apiserver::{Match, Rule, Verb};
 use qoder_operator::qoder::TokenSource;
 use qoder_simulator::{Fault, Operation, Token};
 
-use crate::bed::{Bed, POLL, Setup, in_virtual_time};
+use crate::{
+    bed::{Bed, POLL, Setup, in_virtual_time},
+    waits::fleet,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -94,16 +98,20 @@ fn a_token_that_comes_during_an_outage_leaves_no_status_that_says_there_is_none(
     });
 }
 
+/// A pause that has its permit, and waits for its fresh read.
+async fn with_a_permit() -> (Bed, Rule) {
+    let bed = fleet(3).await;
+    let read = Match::verb(Verb::Get).of("qoderdeployments").name("r0");
+    let read = bed.server.on(read).hold_answer();
+    bed.flip("r0", true);
+    read.arrived().await;
+    (bed, read)
+}
+
 #[test]
 fn a_write_with_a_permit_is_not_sent_with_a_token_that_was_rejected_since() {
     in_virtual_time(async {
-        let bed = crate::waits::fleet(3).await;
-        let read = bed
-            .server
-            .on(apiserver::Match::verb(apiserver::Verb::Get).of("qoderdeployments").name("r0"))
-            .hold_answer();
-        bed.flip("r0", true);
-        read.arrived().await;
+        let (bed, read) = with_a_permit().await;
         bed.simulator.inject(Fault::respond(401).on(Operation::Pause));
         bed.flip("r1", true);
         bed.pass(SECOND / 2).await;
@@ -123,13 +131,7 @@ fn a_write_with_a_permit_is_not_sent_after_the_api_has_closed_for_a_while() {
     ];
     for fault in closed {
         in_virtual_time(async {
-            let bed = crate::waits::fleet(3).await;
-            let read = bed
-                .server
-                .on(apiserver::Match::verb(apiserver::Verb::Get).of("qoderdeployments").name("r0"))
-                .hold_answer();
-            bed.flip("r0", true);
-            read.arrived().await;
+            let (bed, read) = with_a_permit().await;
             bed.simulator.inject(fault.on(Operation::Pause));
             bed.flip("r1", true);
             bed.pass(SECOND / 2).await;

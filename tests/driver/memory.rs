@@ -6,7 +6,8 @@ use apiserver::{Failure, Match, Verb};
 use serde_json::json;
 
 use crate::{
-    bed::{Bed, POLL, in_virtual_time},
+    bed::{POLL, in_virtual_time},
+    siblings::two_owners,
     waits::fleet,
 };
 
@@ -64,11 +65,7 @@ fn what_is_switched_on_again_costs_one_status_write() {
 #[test]
 fn the_next_owner_costs_one_status_write() {
     in_virtual_time(async {
-        let bed = Bed::with(2).await;
-        bed.apply("first", 0, Some(false));
-        bed.pass(2 * SECOND).await;
-        bed.apply("second", 0, Some(true));
-        bed.until("second", "False DuplicateOwner", 3 * SECOND).await;
+        let bed = two_owners(true).await;
         bed.pass(5 * SECOND).await;
         let before = bed.status_writes("second").len();
         bed.delete("first");

@@ -12,6 +12,16 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// `first` owns an active deployment, and `second`, which wants this, does not.
+pub async fn two_owners(second: bool) -> Bed {
+    let bed = Bed::with(2).await;
+    bed.apply("first", 0, Some(false));
+    bed.pass(2 * SECOND).await;
+    bed.apply("second", 0, Some(second));
+    bed.until("second", "False DuplicateOwner", 3 * SECOND).await;
+    bed
+}
+
 #[test]
 fn what_our_own_write_changes_reaches_every_resource_of_the_deployment() {
     in_virtual_time(async {
@@ -60,11 +70,7 @@ fn a_permit_outlives_no_wish() {
 #[test]
 fn the_next_owner_takes_over_when_the_first_goes_also_during_its_post() {
     in_virtual_time(async {
-        let bed = Bed::with(2).await;
-        bed.apply("first", 0, Some(false));
-        bed.pass(2 * SECOND).await;
-        bed.apply("second", 0, Some(false));
-        bed.until("second", "False DuplicateOwner", 3 * SECOND).await;
+        let bed = two_owners(false).await;
         let post = bed.wire.hold(Kind::Write, Moment::After);
         bed.flip("first", true);
         bed.pass(SECOND).await;
@@ -80,11 +86,7 @@ fn the_next_owner_takes_over_when_the_first_goes_also_during_its_post() {
 #[test]
 fn a_duplicate_that_owns_now_does_not_say_the_old_thing_through_an_outage() {
     in_virtual_time(async {
-        let bed = Bed::with(2).await;
-        bed.apply("first", 0, Some(false));
-        bed.pass(2 * SECOND).await;
-        bed.apply("second", 0, Some(false));
-        bed.until("second", "False DuplicateOwner", 3 * SECOND).await;
+        let bed = two_owners(false).await;
         bed.simulator.inject(Fault::respond(500).always());
         bed.pass(POLL).await;
         bed.delete("first");

@@ -83,8 +83,7 @@ impl Objects {
         name: &str,
         change: impl FnOnce(&mut Value),
     ) -> Result<Value, Failure> {
-        let object = self.get(namespace, name);
-        let mut object = object.ok_or_else(|| Failure::not_found(self.kind, name))?;
+        let mut object = self.found(namespace, name)?;
         change(&mut object);
         self.send(Verb::Update, object, "application/json", &[("fieldManager", "kubectl-edit")])
     }
@@ -99,12 +98,15 @@ impl Objects {
         name: &str,
         change: impl FnOnce(&mut Value),
     ) -> Result<Value, Failure> {
-        let object = self.get(namespace, name);
-        let mut object = object.ok_or_else(|| Failure::not_found(self.kind, name))?;
+        let mut object = self.found(namespace, name)?;
         change(object.at("status"));
         let mut request = self.request(Verb::Update, object, &[("fieldManager", "kubectl-edit")]);
         "status".clone_into(&mut request.subresource);
         self.serve(&request)
+    }
+
+    fn found(&self, namespace: &str, name: &str) -> Result<Value, Failure> {
+        self.get(namespace, name).ok_or_else(|| Failure::not_found(self.kind, name))
     }
 
     /// `kubectl annotate --overwrite`.

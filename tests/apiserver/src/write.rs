@@ -209,6 +209,10 @@ impl Writing<'_> {
             return Err(Failure::not_found(self.kind, &self.key.name));
         }
         let mut applied = request.body.clone();
+        if !applied.to_string().chars().all(is_yaml) {
+            const WHY: &str = "error decoding patch: error converting YAML to JSON: yaml: control characters are not allowed";
+            return Err(Failure::bad_request(WHY));
+        }
         meta::check_applied(self.kind, &applied, &self.key)?;
         if let Some(why) = typed::untyped(&applied, &self.kind.schema, "") {
             return Err(meta::untyped(self.kind, &applied, &why));
@@ -242,4 +246,9 @@ impl Writing<'_> {
         self.keep_unwritten(&old, &mut object);
         Ok(Reply::ok(self.save(&old, object)?))
     }
+}
+
+/// Whether YAML may have this character as it is; JSON escapes those below the space.
+fn is_yaml(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
 }
