@@ -10,7 +10,7 @@ use qoder_operator::{
 use serde_json::json;
 
 use crate::{
-    bed::{POLL, TIMES, in_virtual_time},
+    bed::{Bed, POLL, Setup, in_virtual_time},
     waits::fleet,
     wire::{Kind, Moment},
 };
@@ -98,45 +98,6 @@ fn what_the_recorder_remembers_is_bounded() {
         let writes = bed.server.writes().into_iter().filter(|entry| entry.resource == "events");
         let first: Vec<_> = writes.filter(is_first).map(|entry| entry.verb).collect();
         assert_eq!(first, [Verb::Create, Verb::Patch, Verb::Create]);
-    });
-}
-
-#[test]
-fn a_background_task_that_breaks_ends_the_operator_and_is_named() {
-    in_virtual_time(async {
-        let mut bed = fleet(3).await;
-        bed.wire.break_next(Kind::List);
-        let died = bed.ended().await.unwrap_err();
-        assert_eq!(died.to_string(), "the observer panicked");
-    });
-}
-
-#[test]
-fn a_read_that_breaks_is_made_again() {
-    in_virtual_time(async {
-        let bed = fleet(1).await;
-        bed.wire.break_next(Kind::Get);
-        bed.annotate("r0", "reconcile-requested-at", "1");
-        bed.pass(5 * SECOND).await;
-        assert_eq!(bed.object("r0")["status"]["lastHandledReconcileRequest"], "1");
-    });
-}
-
-#[test]
-fn a_write_whose_task_breaks_counts_as_lost_and_is_looked_at() {
-    in_virtual_time(async {
-        let bed = fleet(2).await;
-        bed.wire.break_next(Kind::Write);
-        bed.flip("r0", true);
-        bed.pass(2 * SECOND).await;
-        assert_eq!(bed.remote(0), "paused", "it was sent");
-        assert_eq!(bed.ready("r0"), "True InSync", "a look has found it");
-        // The opposite waits until the lost one can take effect no more.
-        bed.flip("r0", false);
-        bed.pass(TIMES.request_lifetime() * 5 / 6).await;
-        assert_eq!(bed.writes(), ["pause 0 200"]);
-        bed.until("r0", "True InSync", 2 * POLL).await;
-        assert_eq!(bed.remote(0), "active");
     });
 }
 
@@ -298,5 +259,43 @@ fn a_sigterm_while_a_status_meets_a_newer_generation_leaves_what_was_done_in_the
         });
         bed.stop().await.unwrap();
         assert_eq!(bed.object("r0")["status"]["lastHandledResumeRequest"], "1");
+    });
+}
+
+#[test]
+fn a_write_that_takes_long_is_waited_for_and_told_at_once() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        tokio::spawn(async move {
+            tokio::time::sleep(12 * SECOND).await;
+            post.release();
+        });
+        let before = tokio::time::Instant::now();
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+        assert!(before.elapsed() <= 13 * SECOND, "{:?}", before.elapsed());
+    });
+}
+
+/// As long as the flag allows, and not as long as the Pod has: the write counts for nothing that anybody tells.
+#[test]
+fn a_write_that_never_ends_does_not_keep_the_process() {
+    in_virtual_time(async {
+        let mut setup = Setup::with(1);
+        setup.times.request_timeout = 300 * SECOND;
+        let mut bed = Bed::prepare(setup).await;
+        bed.run();
+        bed.apply("r0", 0, Some(false));
+        bed.until("r0", "True InSync", 2 * SECOND).await;
+        let _post = bed.wire.hold(Kind::Write, Moment::Before);
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        let before = tokio::time::Instant::now();
+        bed.stop().await.unwrap();
+        assert!(before.elapsed() <= 75 * SECOND, "{:?}", before.elapsed());
+        assert_eq!(bed.ready("r0"), "False PausePending", "it was begun, and nobody knows");
     });
 }

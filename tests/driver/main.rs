@@ -10,6 +10,7 @@
 
 mod answers;
 mod bed;
+mod breaks;
 mod copies;
 mod counters;
 mod credential;
