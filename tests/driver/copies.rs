@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use apiserver::{Failure, Match, Verb};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     bed::{Bed, NAMESPACE, POLL, in_virtual_time},
@@ -246,4 +246,50 @@ fn no_write_is_sent_that_the_resource_as_just_read_does_not_ask_for() {
             assert_eq!(bed.ready("r0"), "True InSync", "no watch event has come");
         });
     }
+}
+
+/// The statuses that were taken since so many were sent.
+fn taken_since(bed: &Bed, before: usize) -> Vec<Value> {
+    let writes = bed.status_writes("r0").into_iter().skip(before);
+    writes.filter(|entry| entry.code == Some(200)).map(|entry| entry.body).collect()
+}
+
+#[test]
+fn a_status_of_the_object_that_was_there_before_is_not_put_on_its_successor() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let apply = bed.server.on(Match::status_patches()).hold();
+        bed.simulator.patch(&bed.ids[0], json!({ "name": "another" }));
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.pass(POLL + SECOND).await;
+        apply.arrived().await;
+        let before = bed.status_writes("r0").len();
+        bed.delete("r1");
+        bed.delete("r0");
+        // Its successor has the same generation.
+        bed.apply("r0", 1, Some(false));
+        apply.release();
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        for status in taken_since(&bed, before - 1) {
+            assert!(!status.to_string().contains(&bed.ids[0]), "{status}");
+        }
+    });
+}
+
+#[test]
+fn a_status_of_the_generation_before_is_not_put_on_the_next() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let apply = bed.server.on(Match::status_patches()).hold();
+        bed.simulator.patch(&bed.ids[0], json!({ "name": "another" }));
+        bed.pass(POLL + SECOND).await;
+        apply.arrived().await;
+        let before = bed.status_writes("r0").len();
+        bed.flip("r0", true);
+        apply.release();
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        for status in taken_since(&bed, before - 1) {
+            assert_eq!(status["status"]["observedGeneration"], 2, "{status}");
+        }
+    });
 }
