@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apiserver::{Match, Verb};
+use apiserver::{Failure, Match, Verb};
 
 use crate::{
     bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
@@ -142,5 +142,44 @@ fn a_namespace_whose_rights_go_away_costs_few_calls_and_heals() {
         bed.server.allow_all();
         bed.pass(70 * SECOND).await;
         assert_eq!(bed.remote(1), "paused");
+    });
+}
+
+#[test]
+fn where_lists_cannot_be_streamed_they_are_read_in_pages_and_what_they_lack_is_gone() {
+    in_virtual_time(async {
+        let mut bed = Bed::prepare(Setup::with(3)).await;
+        bed.server.set_streaming_lists(false);
+        bed.run();
+        for n in 0..3 {
+            bed.apply(&format!("r{n}"), n, Some(true));
+        }
+        bed.until("r2", "True InSync", 5 * SECOND).await;
+        assert_eq!(bed.missing(), [""; 0]);
+        // What is deleted while nobody watches is not in the next list.
+        let again = bed.server.on(Match::verb(Verb::Watch)).always().fail(Failure::internal());
+        bed.server.watches().iter().for_each(apiserver::Watch::sever);
+        bed.delete("r0");
+        bed.server.compact();
+        bed.pass(SECOND).await;
+        again.lift();
+        bed.pass(10 * SECOND).await;
+        assert_eq!(bed.counted().observed_deployments, 2);
+        bed.flip("r1", false);
+        bed.until("r1", "True InSync", 5 * SECOND).await;
+    });
+}
+
+#[test]
+fn what_a_streamed_list_lacks_is_gone() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        bed.server.hold_watches();
+        bed.delete("r0");
+        bed.server.watches().iter().for_each(apiserver::Watch::sever);
+        bed.server.compact();
+        bed.server.release_watches();
+        bed.pass(10 * SECOND).await;
+        assert_eq!(bed.counted().observed_deployments, 2);
     });
 }
