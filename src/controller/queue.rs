@@ -89,3 +89,7 @@ impl Queue {
         lock(&self.keys)
     }
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use tokio::{task::JoinHandle, time::sleep};
+
+use super::*;
+use crate::resources::{Source, resource::tests::resource};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A queue for one deployment, and someone who takes one key and says when.
+fn queue() -> (Arc<Queue>, DeploymentId) {
+    let mut index = Index::default();
+    let resource = resource(Instant::now());
+    let id = resource.deployment.clone();
+    index.apply(resource, Source::Watch);
+    (Arc::new(Queue::new(Arc::new(Mutex::new(index)))), id)
+}
+
+async fn taker(queue: &Arc<Queue>) -> JoinHandle<Instant> {
+    let queue = Arc::clone(queue);
+    let taker = tokio::spawn(async move {
+        queue.next().await;
+        Instant::now()
+    });
+    // It waits by now.
+    sleep(SECOND / 10).await;
+    taker
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_key_is_woken_by_each_way_in_which_one_becomes_ready() {
+    let (queue, id) = queue();
+    let first = taker(&queue).await;
+    let now = Instant::now();
+    queue.add(&id, Lane::Spec);
+    assert_eq!(first.await.unwrap(), now);
+
+    // It is added again while it is worked on, and ready when that is done.
+    queue.add(&id, Lane::Spec);
+    let second = taker(&queue).await;
+    let now = Instant::now();
+    queue.done(&id);
+    assert_eq!(second.await.unwrap(), now);
+    queue.done(&id);
+
+    for wait in [10 * SECOND, SECOND] {
+        let third = taker(&queue).await;
+        let at = Instant::now() + wait;
+        queue.add_at(&id, at);
+        assert_eq!(third.await.unwrap(), at, "nobody waited for anything");
+        queue.done(&id);
+    }
+    queue.add_at(&id, Instant::now() + 10 * SECOND);
+    let fourth = taker(&queue).await;
+    let at = Instant::now() + SECOND;
+    queue.add_at(&id, at);
+    assert_eq!(fourth.await.unwrap(), at, "earlier than what was waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_counted_in_a_row_and_what_nothing_names_is_forgotten() {
+    let (queue, id) = queue();
+    assert_eq!([queue.failed(&id), queue.failed(&id)], [0, 1]);
+    queue.succeeded(&id);
+    assert_eq!(queue.failed(&id), 0);
+
+    queue.add_at(&id, Instant::now() + SECOND);
+    let resource = lock(&queue.index).bound(&id)[0].clone();
+    lock(&queue.index).remove_uid(&resource.key, &resource.uid);
+    queue.add(&id, Lane::Spec);
+    assert_eq!(queue.depth(), 0);
+    assert!(!taker(&queue).await.is_finished());
+    sleep(10 * SECOND).await;
+    assert_eq!(queue.failed(&id), 0, "its failures are forgotten, too");
+}
