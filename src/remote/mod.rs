@@ -11,6 +11,7 @@ mod credential_watch;
 mod entry;
 #[cfg(test)]
 mod fixtures;
+mod gets;
 mod grants;
 mod ledger;
 mod list;

@@ -1,23 +1,20 @@
 //! The observer makes all remote reads: for each poll, and for the demands that have gathered, it follows
 //! the cheapest plan. What it sees goes into the cache; what has changed is woken.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use tokio::{
     sync::Notify,
-    task::{self, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
 
 use super::{
     cache::FailedRead,
     calls::{Called, Read, until},
+    gets::{GETS_AT_ONCE, Gets},
     observation::{Answer, Observed, ReadFailure, answer_of_error, is_of_account},
     plan::{Lists, Need, Plan, Wanted, plan},
     remote::Remote,
@@ -28,9 +25,6 @@ use crate::{
     qoder::{Deployment, Scope},
     times::Times,
 };
-
-/// GETs under way at once.
-const GETS_AT_ONCE: usize = 16;
 
 /// Makes the reads of one credential.
 pub struct Observer {
@@ -125,77 +119,69 @@ impl Observer {
     }
 
     async fn serve_demands(self: &Arc<Self>) {
-        let mut gets = JoinSet::new();
-        let mut under_way: BTreeMap<task::Id, (DeploymentId, Instant)> = BTreeMap::new();
+        let mut gets = Gets::default();
+        let mut wake_at: Option<Instant> = None;
         let mut look_again: Option<Instant> = None;
-        let mut hangs_at: Option<Instant> = None;
         loop {
             let later = self.remote.state().cache.next_demand(Instant::now());
-            let later = [later, look_again, hangs_at].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                Some(ended) = gets.join_next_with_id() => {
-                    let (id, panic) = match ended {
-                        Ok((id, ())) => (id, None),
-                        Err(error) => (error.id(), Some(error)),
-                    };
-                    if let (Some((id, _)), Some(error)) = (under_way.remove(&id), panic) {
+                panicked = gets.ended() => {
+                    if let Some((id, error)) = panicked {
                         tracing::error!(deployment_id = %id, %error, "a read panicked");
                         self.failed(&[id], ReadFailure::AnswerInvalid, Instant::now());
                     }
                 }
                 () = self.remote.demanded() => sleep(Times::DEMAND_DELAY).await,
-                () = until(later) => {}
+                () = until([later, look_again, wake_at].into_iter().flatten().min()) => {}
             }
-            if look_again.is_some_and(|at| Instant::now() >= at) {
+            let now = Instant::now();
+            if look_again.is_some_and(|at| now >= at) {
                 look_again = None;
                 self.note_lists(Lists::unexplored);
             }
-            let (mut demands, size) = {
-                let state = self.remote.state();
-                (state.cache.demands(Instant::now()), state.size)
+            let (plan, most, mut demands) = self.plan_demands(&gets, now);
+            look_again = match plan {
+                Plan::Wait => look_again.or(Some(now + Times::NEXT_LOOK)),
+                _ => None,
             };
-            demands.retain(|(id, _)| !under_way.values().any(|(busy, _)| busy == id));
-            let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
-            let plan = plan(Need::Demanded, wanted, size);
-            look_again = look_again.filter(|_| plan == Plan::Wait);
-            let most = match plan {
-                Plan::Nothing | Plan::Gets => GETS_AT_ONCE,
-                Plan::List(_) if self.does_page_hang.load(Ordering::Relaxed) => {
-                    self.list_wanted.notify_one();
-                    1
-                }
-                Plan::List(scope) => {
-                    self.list_wanted.notify_one();
-                    demands.retain(|(_, place)| !place.is_in(scope));
-                    GETS_AT_ONCE
-                }
-                Plan::Explore => 1,
-                Plan::Wait => {
-                    look_again.get_or_insert(Instant::now() + Times::NEXT_LOOK);
-                    0
-                }
-            };
-            // One that hangs keeps no other from being the one that shows something.
-            let now = Instant::now();
-            let patient = |started: &Instant| *started + Times::STANDSTILL;
-            let young =
-                under_way.values().map(|(_, started)| patient(started)).filter(|end| *end > now);
-            let young = young.collect::<Vec<_>>();
-            hangs_at = young.iter().min().copied().filter(|_| most < GETS_AT_ONCE);
-            let room =
-                most.saturating_sub(young.len()).min(GETS_AT_ONCE.saturating_sub(gets.len()));
-            demands.truncate(room);
+            wake_at = gets.next_hang(now).filter(|_| most < GETS_AT_ONCE);
+            demands.truncate(gets.room(most, now));
             if plan == Plan::Explore && !demands.is_empty() {
                 self.note_lists(Lists::explored);
             }
-            for (id, _) in demands {
-                let observer = Arc::clone(self);
-                let read = id.clone();
-                let task = gets.spawn(async move { observer.get(&read).await });
-                under_way.insert(task.id(), (id, now));
+            for id in demands {
+                let (observer, read) = (Arc::clone(self), id.clone());
+                gets.begin(id, async move { observer.get(&read).await });
             }
         }
+    }
+
+    /// How to serve what is demanded: the plan, how many GETs may be under way, and for which deployments. A list that
+    /// it takes is asked for.
+    fn plan_demands(&self, gets: &Gets, now: Instant) -> (Plan, usize, Vec<DeploymentId>) {
+        let (mut demands, size) = {
+            let state = self.remote.state();
+            (state.cache.demands(now), state.size)
+        };
+        demands.retain(|(id, _)| !gets.has(id));
+        let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
+        let plan = plan(Need::Demanded, wanted, size);
+        let most = match plan {
+            Plan::Nothing | Plan::Gets => GETS_AT_ONCE,
+            Plan::List(scope) => {
+                self.list_wanted.notify_one();
+                if self.does_page_hang.load(Ordering::Relaxed) {
+                    1
+                } else {
+                    demands.retain(|(_, place)| !place.is_in(scope));
+                    GETS_AT_ONCE
+                }
+            }
+            Plan::Explore => 1,
+            Plan::Wait => 0,
+        };
+        (plan, most, demands.into_iter().map(|(id, _)| id).collect())
     }
 
     async fn get(&self, id: &DeploymentId) {
