@@ -157,11 +157,14 @@ fn the_later_demand_is_kept_and_everything_listed_is_demanded_where_none_is() {
     cache.bind(&id(2), None, start);
     cache.bind(&id(3), None, start);
     see(&mut cache, 3, Answer::NotFound, start);
+    cache.bind(&id(4), None, start);
     cache.demand(&id(1), start + 2 * SECOND);
     cache.demand(&id(1), start + SECOND);
+    cache.demand(&id(4), start + SECOND);
+    cache.demand(&id(4), start + 3 * SECOND);
     cache.demand_listed(start + 5 * SECOND);
     let due = |now| cache.demands(now).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
     assert_eq!(due(start + SECOND), []);
     assert_eq!(due(start + 2 * SECOND), [id(1)], "it does not wait for longer");
-    assert_eq!(due(far(start)), [id(1), id(2)], "but for what is in no list");
+    assert_eq!(due(far(start)), [id(1), id(4), id(2)], "but for what is in no list");
 }

@@ -43,6 +43,8 @@ fn permits_are_granted_one_by_one_evenly_and_unused_ones_pass_on() {
     assert_eq!(account.grant(start), None, "not yet");
     let next = account.next_grant(start).unwrap();
     assert_eq!(next, start + SLOT);
+    assert!(!permit(&mut account, 5, next), "others were there before");
+    assert!(account.forget_permit(&id(5)));
     assert_eq!(account.grant(next), Some(id(2)));
     assert!(permit(&mut account, 2, next));
     send_write(&mut account, next);
