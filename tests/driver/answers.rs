@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use qoder_simulator::{Fault, Operation, Settings};
+use serde_json::json;
 
 use crate::{
     bed::{Bed, POLL, in_virtual_time},
@@ -177,7 +178,7 @@ fn a_reconcile_request_is_echoed_whatever_the_answer_is() {
 fn a_request_that_is_refused_leaves_drift_to_be_drift() {
     in_virtual_time(async {
         let bed = fleet(2).await;
-        bed.edit("r0", |object| object["spec"]["driftPolicy"] = serde_json::json!("Warn"));
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
         bed.until("r0", "True InSync", SECOND).await;
         bed.simulator.set_paused(&bed.ids[0], true);
         bed.until("r0", "True DriftTolerated", 2 * POLL).await;
@@ -207,5 +208,20 @@ fn what_is_left_after_a_list_has_failed_is_read_although_no_list_is_worth_it_any
         bed.simulator.clear_faults();
         bed.simulator.inject(Fault::respond(404).html().on(Operation::List).always());
         bed.until("r0", "True InSync", 3 * POLL).await;
+    });
+}
+
+#[test]
+fn the_answer_of_a_post_says_nothing_to_a_generation_that_came_after_it_was_sent() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        bed.pass(SECOND / 10).await;
+        post.release();
+        bed.until("r0", "True InSync", SECOND).await;
+        assert_eq!(bed.calls(), ["pause 0 200", "get 0 200"]);
     });
 }

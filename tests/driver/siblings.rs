@@ -94,3 +94,21 @@ fn a_duplicate_that_owns_now_does_not_say_the_old_thing_through_an_outage() {
         assert_ne!(bed.ready("second"), "False DuplicateOwner");
     });
 }
+
+#[test]
+fn who_is_gone_waits_for_no_permit() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.simulator.inject(Fault::respond(429).header("retry-after", "30").on(Operation::Pause));
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        bed.flip("r1", true);
+        bed.pass(SECOND).await;
+        assert_eq!(bed.counted().writes_waiting, 2);
+        bed.delete("r0");
+        bed.pass(SECOND).await;
+        assert_eq!(bed.counted().writes_waiting, 1);
+        bed.until("r1", "True InSync", POLL).await;
+        assert_eq!(bed.writes(), ["pause 0 429", "pause 1 200"]);
+    });
+}
