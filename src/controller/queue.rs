@@ -56,6 +56,11 @@ impl Queue {
         self.keys().succeeded(id);
     }
 
+    /// Whether any resource names this deployment.
+    pub fn is_named(&self, id: &DeploymentId) -> bool {
+        lock(&self.index).is_bound(id)
+    }
+
     /// How many keys are ready.
     pub fn depth(&self) -> usize {
         self.keys().depth()

@@ -144,7 +144,12 @@ impl Workers {
 
     /// Lets a write run beside the pass that has begun it. Another pass follows its end.
     fn begin(self: &Arc<Self>, id: &DeploymentId, sending: Sending) {
-        lock(&self.untold).insert(id.clone());
+        {
+            let mut untold = lock(&self.untold);
+            // Of what is gone there is nothing to tell.
+            untold.retain(|id| self.queue.is_named(id));
+            untold.insert(id.clone());
+        }
         let (all, id) = (Arc::clone(self), id.clone());
         let mut writes = lock(&self.writes);
         while writes.try_join_next().is_some() {}
