@@ -93,7 +93,10 @@ fn a_status_that_has_to_come_first_and_fails_is_tried_with_growing_waits() {
         bed.pass(60 * SECOND).await;
         let calls = bed.server.journal().len() - before;
         assert!(calls <= 60, "{calls} calls to the Kubernetes API in a minute");
+        assert_eq!(bed.writes(), ["pause 0 200"], "no status says that it was asked for");
         broken.lift();
+        bed.until("r0", "True InSync", 65 * SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 200", "unpause 0 200"]);
     });
 }
 
