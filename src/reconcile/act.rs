@@ -116,7 +116,7 @@ impl Reconciler {
 
     /// Rule Q: reads the resource from the API server and decides again on it, once with the
     /// memory held and once with the memory in its status. Only if both say this verb, the write begins.
-    /// What was read is taken over.
+    /// What was read is taken over; what the watch has told of since is newer still, and decides.
     async fn fresh_read(&self, resource: &Resource, verb: Verb, permit: Permit) -> Write {
         let write = |requester, is_drift| remote::Write {
             id: resource.deployment.clone(),
@@ -130,6 +130,7 @@ impl Reconciler {
         };
         let failures = self.remote.write_failures(&resource.deployment);
         let limit = Times::fresh_read(failures);
+        let mark = self.resources.index().mark();
         let object = match self.api_server.read_within(limit, &resource.key).await {
             Ok(object) => object,
             Err(error) => return put_off(permit, error),
@@ -139,8 +140,8 @@ impl Reconciler {
         let Some(held) = seen.bound.iter().find(|copy| copy.uid == resource.uid) else {
             return Write::Dropped;
         };
-        if held.version != version(&object) {
-            // etcd was restored, and the watch has not told it yet; or the watch has told of more since.
+        if held.version > version(&object) && held.taken_in < mark {
+            // It was there before the read: etcd was restored, and the watch has not told it yet.
             return put_off(permit, KubernetesError::Outdated);
         }
         let memory = Memory::of(&object.status.unwrap_or_default());

@@ -152,7 +152,10 @@ fn waits_for(hindrance: Hindrance) -> &'static str {
             "The Qoder API has not answered several times in a row; the operator keeps trying."
         }
         Hindrance::Unanswered => {
-            "The Qoder API has not answered the request yet; the operator waits for it up to --request-timeout."
+            "The Qoder API does not answer the request, or answered it with an error of its own (5xx); the operator looks, and tries again."
+        }
+        Hindrance::Unauthorized => {
+            "The Qoder API answered the request with 401, and accepts the token for reads; check that the token may pause and resume."
         }
         Hindrance::NotTheApi => {
             "Something between the operator and the Qoder API answered the last try; check proxies and --base-url."

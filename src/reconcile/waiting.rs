@@ -12,8 +12,10 @@ use crate::{
 pub enum Hindrance {
     /// Nothing may be sent to the API for now.
     Obstacle(Obstacle),
-    /// The API has not answered the write that is under way.
+    /// The API does not answer the write that is under way, or did not answer the last one, or with an error of its own.
     Unanswered,
+    /// The API has answered the last write with 401, and accepts the token since.
+    Unauthorized,
     /// Something that is not the API answered the last write.
     NotTheApi,
     /// The Kubernetes API does not serve the read before the write.
@@ -50,6 +52,8 @@ impl Snapshot {
         let of_own = match self.view.writes.last_failure(&resource.requester()) {
             Some(Outcome::Unread) => Some(Hindrance::Kubernetes),
             Some(Outcome::NotTheApi) => Some(Hindrance::NotTheApi),
+            Some(Outcome::Ambiguous) => Some(Hindrance::Unanswered),
+            Some(Outcome::Unauthorized) => Some(Hindrance::Unauthorized),
             _ => None,
         };
         self.view.obstacle.map(Hindrance::Obstacle).or(of_own)

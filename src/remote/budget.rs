@@ -66,7 +66,7 @@ pub struct Budget {
     times: Times,
     reads: Pace,
     writes: Pace,
-    /// Nothing is sent before this.
+    /// Nothing is sent before this: the server has asked for it.
     throttled_until: Option<Instant>,
     /// Failures in a row.
     failures: Row,
@@ -81,11 +81,13 @@ struct Pace {
     rate: Rate,
     /// 429s in a row that asked for no particular wait, and when the last 429 was booked.
     throttles: Row,
+    /// Until when that makes it wait.
+    waits_until: Option<Instant>,
 }
 
 impl Pace {
     fn new(per_second: u32) -> Self {
-        Self { rate: Rate::new(per_second), throttles: Row::default() }
+        Self { rate: Rate::new(per_second), throttles: Row::default(), waits_until: None }
     }
 }
 
@@ -136,22 +138,22 @@ impl Budget {
             Kind::Read => &self.reads,
             Kind::Write => &self.writes,
         };
-        Some(pace.rate.earliest(reserved, now).max(self.open_at(now)?))
+        Some(pace.rate.earliest(reserved, now).max(self.open_at(pace, now)?))
     }
 
     /// When a write that has reserved its place may leave: the window of one second has room for it, and
     /// neither the server nor the breaker has closed meanwhile. `None` as in [`earliest`](Self::earliest).
     #[must_use]
     pub fn window(&self, now: Instant) -> Option<Instant> {
-        let open_at = self.open_at(now)?;
+        let open_at = self.open_at(&self.writes, now)?;
         Some(self.writes.rate.window(0).map_or(open_at, |room| room.max(open_at)))
     }
 
-    fn open_at(&self, now: Instant) -> Option<Instant> {
+    fn open_at(&self, pace: &Pace, now: Instant) -> Option<Instant> {
         if self.probe.is_under_way() {
             return None;
         }
-        let waits = [self.throttled_until, self.probe_at];
+        let waits = [self.throttled_until, pace.waits_until, self.probe_at];
         Some(waits.into_iter().flatten().fold(now, Instant::max))
     }
 
@@ -209,12 +211,15 @@ impl Budget {
                 let throttles = &mut self.pace(sent.kind).throttles;
                 if throttles.is_news(sent.at) {
                     let own = times.backoff(throttles.count, jitter);
-                    match asked {
-                        Some(_) => throttles.note(now),
-                        None => throttles.book(now),
-                    }
-                    let wait = self.wait(asked.unwrap_or(own), now);
-                    self.pace(sent.kind).rate.lower(now, now + wait);
+                    let free_at = if let Some(asked) = asked {
+                        throttles.note(now);
+                        now + self.wait(asked, now)
+                    } else {
+                        throttles.book(now);
+                        self.pace(sent.kind).waits_until = Some(now + own);
+                        now + own
+                    };
+                    self.pace(sent.kind).rate.lower(now, free_at);
                 } else if let Some(asked) = asked {
                     self.wait(asked, now);
                 }
@@ -237,7 +242,8 @@ impl Budget {
     /// Why nothing may be sent for now, if so.
     #[must_use]
     pub fn obstacle(&self, now: Instant) -> Option<Obstacle> {
-        if self.throttled_until.is_some_and(|until| now < until) {
+        let waits = [self.throttled_until, self.reads.waits_until, self.writes.waits_until];
+        if waits.into_iter().flatten().any(|until| now < until) {
             return Some(Obstacle::Throttled);
         }
         self.is_open().then_some(Obstacle::Outage)

@@ -107,7 +107,8 @@ impl Cache {
     /// Asks for a read of everything that a full list is expected to show, where none is demanded already.
     pub fn demand_listed(&mut self, newer_than: Instant) {
         for (id, entry) in &self.entries {
-            if place(&self.missed, id, entry) != Place::Nowhere {
+            let is_seen = entry.observed.is_some_and(|seen| seen.started >= newer_than);
+            if !is_seen && place(&self.missed, id, entry) != Place::Nowhere {
                 self.demands.entry(id.clone()).or_insert(newer_than);
             }
         }

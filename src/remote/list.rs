@@ -33,14 +33,17 @@ impl Observer {
         let mut cursors = BTreeSet::new();
         let mut counted = Counted::default();
         let mut next_page = started;
+        let mut was_throttled = false;
         loop {
             sleep_until(next_page).await;
-            let Some(Called { result, read }) = self.page(&query).await else { return false };
+            let Some(Called { result, read }) = self.page(&query, started).await else {
+                return false;
+            };
             // From when it really started: it may have waited for its admission.
             next_page = read.started + Times::PAGE_SPACING;
             let page = match result {
                 Ok(page) => page,
-                Err(error) => match smaller_page(&error, query.limit) {
+                Err(error) => match smaller_page(&error, &query) {
                     Some(limit) => {
                         query.limit = limit;
                         let mut state = self.remote.state();
@@ -50,8 +53,12 @@ impl Observer {
                         }
                         continue;
                     }
-                    // It says nothing of this page: the next try is admitted when it is time.
-                    None if is_of_account(&error) => continue,
+                    // It says nothing of this page: the next try is admitted when it is time. If reads are
+                    // throttled again, maybe only lists are.
+                    None if is_of_account(&error) && !was_throttled => {
+                        was_throttled = is_throttled(&error);
+                        continue;
+                    }
                     None => {
                         return self.list_failed(
                             failure_of_error(&error),
@@ -72,6 +79,7 @@ impl Observer {
                     }
                 }
             }
+            was_throttled = false;
             let Some(cursor) = page.next else { break };
             if cursors.len() == MOST_PAGES || !cursors.insert(cursor.clone()) {
                 tracing::warn!(pages = cursors.len(), "the list of deployments has no end");
@@ -95,18 +103,24 @@ impl Observer {
         true
     }
 
-    /// One page. While it is not answered for long, each deployment gets a GET instead, once in a poll interval.
-    async fn page(&self, query: &ListQuery) -> Option<Called<Page>> {
+    /// One page of the list that began then. While it is not answered for long, each deployment that the list has not
+    /// shown gets a GET instead, once in a poll interval.
+    async fn page(&self, query: &ListQuery, started: Instant) -> Option<Called<Page>> {
         let mut call = pin!(self.remote.list(query));
         let mut patience = Times::STANDSTILL;
+        let mut newer_than = started;
         loop {
             if let Ok(called) = timeout(patience, &mut call).await {
                 self.does_page_hang.store(false, Ordering::Relaxed);
                 return called;
             }
-            self.does_page_hang.store(true, Ordering::Relaxed);
-            self.demand_all();
-            patience = self.remote.times().poll_interval;
+            // Who waits to be admitted does not hang.
+            if !self.remote.is_read_waiting() {
+                self.does_page_hang.store(true, Ordering::Relaxed);
+                self.demand_all(newer_than);
+                patience = self.remote.times().poll_interval;
+                newer_than = Instant::now() + patience;
+            }
         }
     }
 
@@ -116,7 +130,7 @@ impl Observer {
         self.note_lists(|lists| lists.failed(is_answer));
         let are_useless = self.remote.state().size.lists == Lists::Useless;
         if are_useless {
-            self.demand_all();
+            self.demand_all(Instant::now());
         } else {
             let unseen = self.remote.state().cache.unseen_since(Scope::Live, started);
             self.failed(&unseen, cause, started);
@@ -160,14 +174,24 @@ impl Counted {
 }
 
 /// The page size to try instead: the safe one after a 400, half after a page over the limit.
-fn smaller_page(error: &ApiError, limit: usize) -> Option<usize> {
+fn smaller_page(
+    error: &ApiError,
+    &ListQuery { limit, ref cursor, .. }: &ListQuery,
+) -> Option<usize> {
     match error {
         ApiError::Send(SendError::TooLarge(_)) if limit > SMALLEST_PAGE => {
             Some((limit / 2).max(SMALLEST_PAGE))
         }
-        error if limit > SAFE_PAGE && is_refusal_of_size(error) => Some(SAFE_PAGE),
+        // With a cursor, that may be what is refused: the size was served before.
+        error if limit > SAFE_PAGE && cursor.is_none() && is_refusal_of_size(error) => {
+            Some(SAFE_PAGE)
+        }
         _ => None,
     }
+}
+
+fn is_throttled(error: &ApiError) -> bool {
+    error.status() == Some(StatusCode::TOO_MANY_REQUESTS)
 }
 
 fn is_refusal_of_size(error: &ApiError) -> bool {

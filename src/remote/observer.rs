@@ -94,7 +94,7 @@ impl Observer {
         match self.plan(need) {
             Plan::Gets => {
                 self.note_lists(Lists::unexplored);
-                self.demand_all();
+                self.demand_all(Instant::now());
                 true
             }
             Plan::List(scope) => self.list(scope).await && scope == Scope::Live,
@@ -112,9 +112,9 @@ impl Observer {
         plan(need, wanted, state.size)
     }
 
-    /// A GET for each, or what the plan for them makes of it.
-    pub(super) fn demand_all(&self) {
-        self.remote.state().cache.demand_listed(Instant::now());
+    /// A GET for each that was not seen since, or what the plan for them makes of it.
+    pub(super) fn demand_all(&self, newer_than: Instant) {
+        self.remote.state().cache.demand_listed(newer_than);
         self.remote.plan_again();
     }
 

@@ -143,7 +143,7 @@ impl Lists {
     /// A GET was answered by something that is not the API: lists are not to blame.
     pub fn get_misled(&mut self) {
         if *self == Self::Useless {
-            *self = Self::Failed { is_answer: true, is_explored: true };
+            *self = Self::Failed { is_answer: true, is_explored: false };
         }
     }
 }

@@ -66,10 +66,11 @@ fn the_owner_is_named_only_where_it_may_be_seen() {
 }
 
 /// The words of each hindrance, and of no other.
-const HINDRANCES: [(Hindrance, &str); 5] = [
+const HINDRANCES: [(Hindrance, &str); 6] = [
     (Hindrance::Obstacle(Obstacle::Throttled), "has asked to wait (429 or Retry-After)"),
     (Hindrance::Obstacle(Obstacle::Outage), "has not answered several times in a row"),
-    (Hindrance::Unanswered, "has not answered the request yet"),
+    (Hindrance::Unanswered, "does not answer the request, or answered it with an error"),
+    (Hindrance::Unauthorized, "answered the request with 401"),
     (Hindrance::NotTheApi, "Something between the operator and the Qoder API answered"),
     (Hindrance::Kubernetes, "The Kubernetes API does not serve the read before the write"),
 ];

@@ -287,10 +287,16 @@ fn what_keeps_a_resource_waiting_is_named_the_account_first() {
     let hindrance = |world: &World| world.snapshot(start).hindrance(&world.resource);
     let mut world = World::seen(Answer::Active, start);
     assert_eq!(hindrance(&world), None);
-    for outcome in [Outcome::NotAsAsked, Outcome::NotSent, Outcome::Conflict, Outcome::Ambiguous] {
+    for (outcome, expected) in [
+        (Outcome::NotAsAsked, None),
+        (Outcome::NotSent, None),
+        (Outcome::Conflict, None),
+        (Outcome::Ambiguous, Some(Hindrance::Unanswered)),
+        (Outcome::Unauthorized, Some(Hindrance::Unauthorized)),
+    ] {
         let mut world = world.clone();
         world.write_ends(outcome, Verb::Pause, start);
-        assert_eq!(hindrance(&world), None, "{outcome:?}");
+        assert_eq!(hindrance(&world), expected, "{outcome:?}");
     }
     world.write_ends(Outcome::NotTheApi, Verb::Pause, start);
     assert_eq!(hindrance(&world), Some(Hindrance::NotTheApi));
