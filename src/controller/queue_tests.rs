@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use super::*;
 use crate::resources::{Source, resource::tests::resource};
@@ -27,34 +30,39 @@ async fn taker(queue: &Arc<Queue>) -> JoinHandle<Instant> {
     taker
 }
 
+/// When it has got one; within a minute.
+async fn taken(taker: JoinHandle<Instant>) -> Instant {
+    timeout(60 * SECOND, taker).await.expect("nobody has woken it").unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_key_is_woken_by_each_way_in_which_one_becomes_ready() {
     let (queue, id) = queue();
     let first = taker(&queue).await;
     let now = Instant::now();
     queue.add(&id, Lane::Spec);
-    assert_eq!(first.await.unwrap(), now);
+    assert_eq!(taken(first).await, now);
 
     // It is added again while it is worked on, and ready when that is done.
     queue.add(&id, Lane::Spec);
     let second = taker(&queue).await;
     let now = Instant::now();
     queue.done(&id);
-    assert_eq!(second.await.unwrap(), now);
+    assert_eq!(taken(second).await, now);
     queue.done(&id);
 
     for wait in [10 * SECOND, SECOND] {
         let third = taker(&queue).await;
         let at = Instant::now() + wait;
         queue.add_at(&id, at);
-        assert_eq!(third.await.unwrap(), at, "nobody waited for anything");
+        assert_eq!(taken(third).await, at, "nobody waited for anything");
         queue.done(&id);
     }
     queue.add_at(&id, Instant::now() + 10 * SECOND);
     let fourth = taker(&queue).await;
     let at = Instant::now() + SECOND;
     queue.add_at(&id, at);
-    assert_eq!(fourth.await.unwrap(), at, "earlier than what was waited for");
+    assert_eq!(taken(fourth).await, at, "earlier than what was waited for");
 }
 
 #[tokio::test(start_paused = true)]
