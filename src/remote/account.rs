@@ -73,7 +73,7 @@ impl Account {
         self.credential.state()
     }
 
-    /// While the credential is rejected: when it is tried again, if no try is under way.
+    /// While the credential is rejected: from when on it may be tried again.
     #[must_use]
     pub fn probe_at(&self) -> Option<Instant> {
         self.credential.probe_at()

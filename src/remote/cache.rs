@@ -82,13 +82,17 @@ impl Cache {
     /// When a deployment was looked at last; before the first look, since when it is bound.
     #[must_use]
     pub fn looked_at(&self, id: &DeploymentId) -> Option<Instant> {
-        Some(self.entries.get(id)?.looked_at(self.listed, self.missed.get(id).copied()))
+        Some(self.look(id, self.entries.get(id)?))
+    }
+
+    fn look(&self, id: &DeploymentId, entry: &Entry) -> Instant {
+        entry.looked_at(self.listed, self.missed.get(id).copied())
     }
 
     /// When each deployment was looked at last, except those that are looked at slowly.
     pub fn looks(&self) -> impl Iterator<Item = (&DeploymentId, Instant)> {
         let looks = self.entries.iter().filter(|(_, entry)| !entry.is_stalled());
-        looks.map(|(id, entry)| (id, entry.looked_at(self.listed, self.missed.get(id).copied())))
+        looks.map(|(id, entry)| (id, self.look(id, entry)))
     }
 
     /// Whether a read of it is demanded.

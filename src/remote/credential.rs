@@ -126,7 +126,7 @@ impl Credential {
         }
     }
 
-    /// While it is rejected: when it is tried again, if no try is under way.
+    /// While it is rejected: from when on it may be tried again.
     pub fn probe_at(&self) -> Option<Instant> {
         self.rejection.map(|rejection| rejection.probe_at)
     }
