@@ -6,6 +6,8 @@ use qoder_simulator::{Config, Fault, Operation, Settings};
 
 use crate::{
     bed::{Bed, Setup, in_virtual_time},
+    reads::polled_hourly,
+    waits::fleet,
     wire::Kind,
 };
 
@@ -44,13 +46,7 @@ fn a_poll_that_takes_longer_than_its_interval_does_not_keep_demands_waiting() {
 #[test]
 fn a_poll_that_is_throttled_once_is_made_again_before_the_next_hour() {
     in_virtual_time(async {
-        let mut setup = Setup::with(3);
-        setup.times.poll_interval = 3600 * SECOND;
-        let mut bed = Bed::prepare(setup).await;
-        bed.run();
-        for i in 0..3 {
-            bed.apply(&format!("r{i}"), i, Some(false));
-        }
+        let bed = polled_hourly(3).await;
         bed.pass(1800 * SECOND).await;
         bed.forget();
         bed.simulator.set_paused(&bed.ids[0], true);
@@ -85,7 +81,7 @@ fn a_list_that_is_throttled_on_its_way_comes_to_its_end() {
 fn a_429_that_asks_for_no_wait_at_all_is_tried_with_growing_waits() {
     for asked in ["0", "Wed, 01 Jul 2026 01:00:00 GMT"] {
         in_virtual_time(async {
-            let bed = crate::waits::fleet(2).await;
+            let bed = fleet(2).await;
             let sorry = Fault::respond(429).header("retry-after", asked);
             bed.simulator.inject(sorry.on(Operation::Pause).always());
             bed.flip("r0", true);
@@ -123,13 +119,7 @@ fn what_hangs_from_before_the_api_came_back_does_not_keep_the_others() {
 #[test]
 fn a_poll_that_meets_one_401_is_made_again_before_the_next_hour() {
     in_virtual_time(async {
-        let mut setup = Setup::with(3);
-        setup.times.poll_interval = 3600 * SECOND;
-        let mut bed = Bed::prepare(setup).await;
-        bed.run();
-        for i in 0..3 {
-            bed.apply(&format!("r{i}"), i, Some(false));
-        }
+        let bed = polled_hourly(3).await;
         bed.pass(1800 * SECOND).await;
         bed.simulator.set_paused(&bed.ids[0], true);
         bed.simulator.inject(Fault::respond(401).on(Operation::List));

@@ -7,12 +7,24 @@ use qoder_simulator::{Fault, Operation};
 use serde_json::json;
 
 use crate::{
-    bed::{NAMESPACE, POLL, in_virtual_time},
+    bed::{Bed, NAMESPACE, POLL, in_virtual_time},
     waits::fleet,
     wire::{Kind, Moment},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Another controller writes a condition of its own into the status of `r0`.
+pub fn add_condition_of_another(bed: &Bed) {
+    let theirs = json!({
+        "type": "Audited", "status": "True", "reason": "Seen", "message": "",
+        "lastTransitionTime": "2026-07-01T02:00:00Z", "observedGeneration": 1,
+    });
+    let add = |status: &mut serde_json::Value| {
+        status["conditions"].as_array_mut().unwrap().push(theirs);
+    };
+    bed.server.deployments().edit_status(NAMESPACE, "r0", add).unwrap();
+}
 
 #[test]
 fn a_fresh_read_that_failed_once_is_not_blamed_for_a_429_that_came_later() {
@@ -49,14 +61,7 @@ fn a_condition_of_another_controller_beside_ours_takes_no_event_away() {
         let bed = fleet(2).await;
         bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
         bed.until("r0", "True InSync", SECOND).await;
-        let theirs = json!({
-            "type": "Audited", "status": "True", "reason": "Seen", "message": "",
-            "lastTransitionTime": "2026-07-01T02:00:00Z", "observedGeneration": 1,
-        });
-        let add = |status: &mut serde_json::Value| {
-            status["conditions"].as_array_mut().unwrap().push(theirs);
-        };
-        bed.server.deployments().edit_status(NAMESPACE, "r0", add).unwrap();
+        add_condition_of_another(&bed);
         bed.pass(SECOND).await;
         bed.simulator.set_paused(&bed.ids[0], true);
         bed.until("r0", "True DriftTolerated", 2 * POLL).await;

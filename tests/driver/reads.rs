@@ -6,25 +6,17 @@ use qoder_simulator::{Fault, Operation};
 
 use crate::{
     bed::{Bed, POLL, Setup, in_virtual_time},
-    waits::fleet,
+    waits::{fleet, fleet_of},
     wire::{Kind, Moment},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn polled_hourly(n: usize) -> Bed {
+/// A fleet of so many that is polled once in an hour.
+pub async fn polled_hourly(n: usize) -> Bed {
     let mut setup = Setup::with(n);
     setup.times.poll_interval = Duration::from_secs(3600);
-    let mut bed = Bed::prepare(setup).await;
-    bed.run();
-    for i in 0..n {
-        bed.apply(&format!("r{i}"), i, Some(false));
-    }
-    for i in 0..n {
-        bed.until(&format!("r{i}"), "True InSync", 2 * SECOND).await;
-    }
-    bed.forget();
-    bed
+    fleet_of(n, setup).await
 }
 
 #[test]

@@ -15,7 +15,13 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// `n` resources, `r0` and so on, in sync with active deployments.
 pub async fn fleet(n: usize) -> Bed {
-    let bed = Bed::with(n).await;
+    fleet_of(n, Setup::with(n)).await
+}
+
+/// The same on a bed that begins so.
+pub async fn fleet_of(n: usize, setup: Setup) -> Bed {
+    let mut bed = Bed::prepare(setup).await;
+    bed.run();
     for i in 0..n {
         bed.apply(&format!("r{i}"), i, Some(false));
     }

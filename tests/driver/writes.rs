@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use apiserver::Match;
-use serde_json::json;
 
 use crate::{
-    bed::{NAMESPACE, POLL, in_virtual_time},
+    bed::{POLL, in_virtual_time},
+    messages::add_condition_of_another,
     waits::fleet,
     wire::{Kind, Moment},
 };
@@ -34,14 +34,7 @@ fn a_condition_of_another_controller_beside_ours_lifts_no_pause_of_the_platform_
         let bed = fleet(3).await;
         bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
         bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
-        let theirs = json!({
-            "type": "Audited", "status": "True", "reason": "Seen", "message": "",
-            "lastTransitionTime": "2026-07-01T02:00:00Z", "observedGeneration": 1,
-        });
-        let add = |status: &mut serde_json::Value| {
-            status["conditions"].as_array_mut().unwrap().push(theirs);
-        };
-        bed.server.deployments().edit_status(NAMESPACE, "r0", add).unwrap();
+        add_condition_of_another(&bed);
         bed.pass(SECOND).await;
         // Some seconds before a poll.
         let polls = bed.wire.sent(Kind::List).len();
