@@ -22,6 +22,18 @@ pub async fn two_owners(second: bool) -> Bed {
     bed
 }
 
+/// A fleet of so many, in which `r0` has met a 429, and `r1` waits behind it.
+async fn two_that_wait(n: usize) -> Bed {
+    let bed = fleet(n).await;
+    bed.simulator.inject(Fault::respond(429).header("retry-after", "30").on(Operation::Pause));
+    bed.flip("r0", true);
+    bed.pass(SECOND).await;
+    bed.flip("r1", true);
+    bed.pass(SECOND).await;
+    assert_eq!(bed.counted().writes_waiting, 2);
+    bed
+}
+
 #[test]
 fn what_our_own_write_changes_reaches_every_resource_of_the_deployment() {
     in_virtual_time(async {
@@ -46,14 +58,8 @@ fn what_our_own_write_changes_reaches_every_resource_of_the_deployment() {
 #[test]
 fn a_permit_outlives_no_wish() {
     in_virtual_time(async {
-        let bed = fleet(3).await;
-        bed.simulator.inject(Fault::respond(429).header("retry-after", "30").on(Operation::Pause));
-        bed.flip("r0", true);
-        bed.pass(SECOND).await;
-        bed.flip("r1", true);
-        bed.pass(SECOND).await;
-        // Both wait; one does not want to any more.
-        assert_eq!(bed.counted().writes_waiting, 2);
+        let bed = two_that_wait(3).await;
+        // One does not want to any more.
         bed.edit("r0", |object| {
             object["spec"].as_object_mut().unwrap().remove("paused");
         });
@@ -98,13 +104,7 @@ fn a_duplicate_that_owns_now_does_not_say_the_old_thing_through_an_outage() {
 #[test]
 fn who_is_gone_waits_for_no_permit() {
     in_virtual_time(async {
-        let bed = fleet(2).await;
-        bed.simulator.inject(Fault::respond(429).header("retry-after", "30").on(Operation::Pause));
-        bed.flip("r0", true);
-        bed.pass(SECOND).await;
-        bed.flip("r1", true);
-        bed.pass(SECOND).await;
-        assert_eq!(bed.counted().writes_waiting, 2);
+        let bed = two_that_wait(2).await;
         bed.delete("r0");
         bed.pass(SECOND).await;
         assert_eq!(bed.counted().writes_waiting, 1);
