@@ -272,6 +272,14 @@ impl Drop for Bed {
     }
 }
 
+/// Does something when so much time has passed, while the story goes on.
+pub fn later(time: Duration, act: impl FnOnce() + Send + 'static) {
+    tokio::spawn(async move {
+        sleep(time).await;
+        act();
+    });
+}
+
 /// Runs one case on a clock of its own.
 pub fn in_virtual_time<T>(case: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();

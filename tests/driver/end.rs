@@ -10,7 +10,7 @@ use qoder_operator::{
 use serde_json::json;
 
 use crate::{
-    bed::{Bed, POLL, Setup, in_virtual_time},
+    bed::{Bed, POLL, Setup, in_virtual_time, later},
     waits::fleet,
     wire::{Kind, Moment},
 };
@@ -27,10 +27,7 @@ fn a_sigterm_during_a_post_leaves_its_status_and_its_event() {
         bed.flip("r0", true);
         bed.pass(SECOND).await;
         bed.flip("r1", false);
-        tokio::spawn(async move {
-            tokio::time::sleep(2 * SECOND).await;
-            post.release();
-        });
+        later(2 * SECOND, move || post.release());
         bed.stop().await.unwrap();
         assert_eq!(bed.ready("r0"), "True InSync");
         assert_eq!(bed.events("r0"), ["Paused"]);
@@ -127,10 +124,7 @@ fn a_write_that_ends_while_a_pass_publishes_is_told_before_the_end() {
         apply.arrived().await;
         post.release();
         bed.pass(SECOND / 10).await;
-        tokio::spawn(async move {
-            tokio::time::sleep(SECOND).await;
-            apply.release();
-        });
+        later(SECOND, move || apply.release());
         bed.stop().await.unwrap();
         assert_eq!(bed.ready("r0"), "True InSync");
     });
@@ -150,10 +144,7 @@ fn a_write_whose_first_pass_could_not_publish_is_told_before_the_end() {
         bed.server.release_watches();
         bed.pass(SECOND / 2).await;
         broken.lift();
-        tokio::spawn(async move {
-            tokio::time::sleep(SECOND / 100).await;
-            post.release();
-        });
+        later(SECOND / 100, move || post.release());
         bed.stop().await.unwrap();
         assert_eq!(bed.ready("r0"), "True InSync");
     });
@@ -168,10 +159,7 @@ fn a_fresh_read_that_is_answered_after_a_sigterm_begins_no_write() {
             bed.flip(&format!("r{i}"), true);
         }
         bed.pass(SECOND).await;
-        tokio::spawn(async move {
-            tokio::time::sleep(SECOND).await;
-            read.lift();
-        });
+        later(SECOND, move || read.lift());
         bed.stop().await.unwrap();
         assert_eq!(bed.writes(), [""; 0]);
     });
@@ -232,10 +220,7 @@ fn a_sigterm_after_a_write_that_was_dropped_leaves_what_was_done_before_in_the_s
         read.arrived().await;
         bed.server.hold_watches();
         bed.flip("r0", false);
-        tokio::spawn(async move {
-            tokio::time::sleep(SECOND).await;
-            read.release();
-        });
+        later(SECOND, move || read.release());
         bed.stop().await.unwrap();
         assert_eq!(bed.writes(), ["unpause 0 200"]);
         assert_eq!(bed.object("r0")["status"]["lastHandledResumeRequest"], "1");
@@ -253,10 +238,7 @@ fn a_sigterm_while_a_status_meets_a_newer_generation_leaves_what_was_done_in_the
         apply.arrived().await;
         assert_eq!(bed.writes(), ["unpause 0 200"]);
         bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
-        tokio::spawn(async move {
-            tokio::time::sleep(SECOND).await;
-            apply.release();
-        });
+        later(SECOND, move || apply.release());
         bed.stop().await.unwrap();
         assert_eq!(bed.object("r0")["status"]["lastHandledResumeRequest"], "1");
     });
@@ -269,10 +251,7 @@ fn a_write_that_takes_long_is_waited_for_and_told_at_once() {
         let post = bed.wire.hold(Kind::Write, Moment::After);
         bed.flip("r0", true);
         bed.pass(SECOND).await;
-        tokio::spawn(async move {
-            tokio::time::sleep(12 * SECOND).await;
-            post.release();
-        });
+        later(12 * SECOND, move || post.release());
         let before = tokio::time::Instant::now();
         bed.stop().await.unwrap();
         assert_eq!(bed.ready("r0"), "True InSync");
