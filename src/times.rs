@@ -40,6 +40,8 @@ impl Times {
     pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
     /// How long an answer of the Kubernetes API may say nothing, a watch included.
     pub const KUBERNETES_SILENCE: Duration = Duration::from_secs(60);
+    /// How long a status that is being published may keep a worker.
+    pub const SLOW_STATUS: Duration = Duration::from_millis(250);
     /// How long it may take to connect, to either API.
     pub const CONNECT: Duration = Duration::from_secs(5);
     /// How long a connection is silent until TCP asks whether the other side is still there, and

@@ -1,9 +1,11 @@
-//! The workers: they take keys from the queue and run passes, a few at once. A write that a pass begins runs
-//! beside them.
+//! The workers: they take keys from the queue and run passes, a few at once. What a pass begins, a write and
+//! statuses, runs beside the passes, so that nothing that hangs holds a key or a worker for long.
 
 use std::{
     collections::BTreeSet,
+    future::poll_fn,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{Arc, Mutex},
 };
 
@@ -11,7 +13,7 @@ use futures::{FutureExt as _, future::join_all};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use super::queue::Queue;
@@ -22,12 +24,12 @@ use crate::{
     lock::lock,
     reconcile::{
         driver::Reconciler,
-        pass::{Pass, Sending},
+        pass::{Pass, Publishing, Sending},
     },
     times::Times,
 };
 
-/// Passes under way at once.
+/// Passes under way at once, with the statuses that they publish while these do not hang.
 const WORKERS: usize = 16;
 
 /// The workers.
@@ -35,79 +37,109 @@ pub struct Workers {
     reconciler: Reconciler,
     queue: Arc<Queue>,
     context: Context,
+    /// The reconciles under way: each a pass, and then its statuses.
+    reconciles: Mutex<JoinSet<()>>,
     /// The writes under way.
     writes: Mutex<JoinSet<()>>,
-    /// Deployments with a write that no pass has followed yet.
-    untold: Mutex<BTreeSet<DeploymentId>>,
+    /// Deployments with a write that no status tells of yet.
+    untold: watch::Sender<BTreeSet<DeploymentId>>,
 }
 
 impl Workers {
     /// Workers that do not work yet.
     pub fn new(reconciler: Reconciler, queue: Arc<Queue>, context: Context) -> Self {
-        Self { reconciler, queue, context, writes: Mutex::default(), untold: Mutex::default() }
+        Self {
+            reconciler,
+            queue,
+            context,
+            reconciles: Mutex::default(),
+            writes: Mutex::default(),
+            untold: watch::Sender::default(),
+        }
     }
 
     /// Works on the queue until told to stop; then lets what is under way end, and says how it ended.
     pub async fn work(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let workers = Arc::new(Semaphore::new(WORKERS));
-        let mut passes = JoinSet::new();
+        let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+        self.work_until(&workers, stopped, |_| true).await;
+
+        self.reconciler.close_writes();
+        self.add_untold();
+        // What is under way may still change: its end wakes it.
+        let is_last = |id: &DeploymentId| {
+            self.untold.borrow().contains(id) && !self.reconciler.is_write_under_way(id)
+        };
+        let writes = timeout(Times::LAST_WRITES, self.end_writes());
+        let mut has_ended = true;
+        self.work_until(&workers, async { has_ended = writes.await.is_ok() }, is_last).await;
+        if !has_ended {
+            tracing::warn!("a write was still under way at the end: it may have been done or not");
+        }
+
+        self.add_untold();
+        let is_untold = |id: &DeploymentId| self.untold.borrow().contains(id);
+        let statuses = timeout(Times::LAST_STATUSES, self.end_statuses());
+        let mut has_ended = true;
+        self.work_until(&workers, async { has_ended = statuses.await.is_ok() }, is_untold).await;
+        if !has_ended {
+            tracing::warn!("some statuses could not be published before the end");
+        }
+    }
+
+    /// Works on what the queue hands out and `takes` accepts.
+    async fn work_until(
+        self: &Arc<Self>,
+        workers: &Arc<Semaphore>,
+        end: impl Future<Output = ()>,
+        takes: impl Fn(&DeploymentId) -> bool,
+    ) {
+        let mut end = pin!(end);
         loop {
             let next = async {
                 // The semaphore is never closed.
-                let worker = Arc::clone(&workers).acquire_owned().await.ok();
+                let worker = Arc::clone(workers).acquire_owned().await.ok();
                 let (id, since) = self.queue.next().await;
                 (worker, id, since)
             };
             let (worker, id, since) = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = &mut end => return,
                 next = next => next,
             };
-            while passes.try_join_next().is_some() {}
-            self.context.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
-            let all = Arc::clone(&self);
-            passes.spawn(async move {
-                all.work_on(&id).await;
-                all.queue.done(&id);
-                drop(worker);
-            });
-        }
-        self.reconciler.close_writes();
-        if timeout(Times::LAST_WRITES, self.end(&mut passes)).await.is_err() {
-            tracing::warn!("a write was still under way at the end: it may have been done or not");
-        }
-        let untold = lock(&self.untold).clone();
-        if timeout(Times::LAST_STATUSES, join_all(untold.iter().map(|id| self.tell(id))))
-            .await
-            .is_err()
-        {
-            tracing::warn!("some statuses could not be published before the end");
-        }
-    }
-
-    /// Lets all passes end, and then the writes that they have begun.
-    async fn end(&self, passes: &mut JoinSet<()>) {
-        while passes.join_next().await.is_some() {}
-        let mut writes = std::mem::take(&mut *lock(&self.writes));
-        while writes.join_next().await.is_some() {}
-    }
-
-    /// Tells of the last write to this deployment.
-    async fn tell(self: &Arc<Self>, id: &DeploymentId) {
-        loop {
-            self.work_on(id).await;
-            if !lock(&self.untold).contains(id) {
-                return;
+            if !takes(&id) {
+                self.queue.done(&id);
+                continue;
             }
-            sleep(self.context.times.backoff(0, 0.0)).await;
+            self.context.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
+            let all = Arc::clone(self);
+            spawn(&self.reconciles, async move { all.reconcile(&id, worker).await });
         }
     }
 
-    /// One pass, and when the next one is. A panic is an error like others: caught, counted and tried again.
-    async fn work_on(self: &Arc<Self>, id: &DeploymentId) {
+    /// One pass, and then the statuses that it publishes. Others may follow the pass meanwhile, and statuses that hang
+    /// keep no worker.
+    async fn reconcile(self: &Arc<Self>, id: &DeploymentId, worker: impl Send) {
         let started = Instant::now();
-        let follows = !self.reconciler.is_write_under_way(id);
         self.context.metrics.reconcile_started();
+        let (result, statuses) = self.pass(id).await;
+        self.queue.done(id);
+        let statuses = statuses.iter().map(|publishing| self.publish(id, publishing));
+        let mut statuses = pin!(join_all(statuses));
+        let quickly = timeout(Times::SLOW_STATUS, &mut statuses).await;
+        drop(worker);
+        let published = match quickly {
+            Ok(published) => published,
+            Err(_) => statuses.await,
+        };
+        let result = if published.contains(&false) { "error" } else { result };
+        self.context.metrics.reconcile_ended(result, started.elapsed());
+    }
+
+    /// One pass, and when the next one is. A panic is an error like others: caught, counted and tried again. Returns
+    /// the result for the metrics, and the statuses to send.
+    async fn pass(self: &Arc<Self>, id: &DeploymentId) -> (&'static str, Vec<Publishing>) {
+        let follows = !self.reconciler.is_write_under_way(id);
         let pass = self.reconciler.reconcile(id, |sending| self.begin(id, sending));
         let ended = AssertUnwindSafe(pass).catch_unwind().await;
         let (pass, has_panicked) = ended.map_or((Pass::default(), true), |pass| (pass, false));
@@ -121,13 +153,11 @@ impl Workers {
         }
         let has_failed = pass.failed.is_some() || has_panicked;
         let looks_now = pass.look_at.is_some_and(|at| at <= Instant::now());
-        if follows && !pass.has_begun && !has_failed && !looks_now {
-            lock(&self.untold).remove(id);
+        if follows && !pass.has_begun && !has_failed && !looks_now && !pass.is_publishing {
+            self.untold.send_if_modified(|untold| untold.remove(id));
         }
         let result = if has_failed {
-            let Context { env, times, .. } = &self.context;
-            let wait = times.backoff(self.queue.failed(id), env.jitter());
-            self.queue.add_at(id, Instant::now() + wait);
+            self.try_again(id, self.queue.failed(id));
             "error"
         } else {
             self.queue.succeeded(id);
@@ -136,28 +166,85 @@ impl Workers {
             }
             if pass.look_at.is_some() { "requeue_after" } else { "success" }
         };
-        self.context.metrics.reconcile_ended(result, started.elapsed());
         if let Some(at) = pass.look_at.filter(|_| !looks_now) {
             self.queue.add_at(id, at);
         }
+        (result, pass.statuses)
+    }
+
+    /// Sends a status. Whatever comes of it, another pass follows. Returns whether it succeeded.
+    async fn publish(&self, id: &DeploymentId, publishing: &Publishing) -> bool {
+        let sent = AssertUnwindSafe(self.reconciler.send_status(publishing)).catch_unwind().await;
+        match sent {
+            Ok(Ok(())) => {
+                self.queue.add(id, Lane::Report);
+                return true;
+            }
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(deployment_id = %id, error, "failed to publish a status, and will try again");
+            }
+            Err(_) => {
+                tracing::error!(deployment_id = %id, "publishing a status panicked, and is tried again");
+            }
+        }
+        self.try_again(id, self.reconciler.fail_status(publishing));
+        false
+    }
+
+    /// After the `n`th failure in a row (from 0). At the end of the process there is no time to wait for long.
+    fn try_again(&self, id: &DeploymentId, n: u32) {
+        let Context { env, times, .. } = &self.context;
+        let n = if self.reconciler.are_writes_closed() { 0 } else { n };
+        self.queue.add_at(id, Instant::now() + times.backoff(n, env.jitter()));
     }
 
     /// Lets a write run beside the pass that has begun it. Another pass follows its end.
     fn begin(self: &Arc<Self>, id: &DeploymentId, sending: Sending) {
-        {
-            let mut untold = lock(&self.untold);
+        self.untold.send_modify(|untold| {
             // Of what is gone there is nothing to tell.
             untold.retain(|id| self.queue.is_named(id));
             untold.insert(id.clone());
-        }
+        });
         let (all, id) = (Arc::clone(self), id.clone());
-        let mut writes = lock(&self.writes);
-        while writes.try_join_next().is_some() {}
-        writes.spawn(async move {
+        spawn(&self.writes, async move {
             let ended = AssertUnwindSafe(all.reconciler.send(sending)).catch_unwind().await;
             if ended.is_err() {
                 tracing::error!(deployment_id = %id, "a write panicked: it may have been done or not");
             }
         });
     }
+
+    /// Adds each deployment with a write that no status tells of.
+    fn add_untold(&self) {
+        self.untold.send_modify(|untold| untold.retain(|id| self.queue.is_named(id)));
+        for id in &self.untold.borrow().clone() {
+            self.queue.add(id, Lane::Spec);
+        }
+    }
+
+    /// Lets the passes that are under way end, and then the writes that they have begun.
+    async fn end_writes(&self) {
+        end(&self.reconciles).await;
+        // They stay where they are: one that does not end in time is still under way.
+        while poll_fn(|context| lock(&self.writes).poll_join_next(context)).await.is_some() {}
+    }
+
+    /// Lets every write be told, and then the statuses end that are under way.
+    async fn end_statuses(&self) {
+        // The sender lives as long as this does.
+        drop(self.untold.subscribe().wait_for(BTreeSet::is_empty).await);
+        end(&self.reconciles).await;
+    }
+}
+
+fn spawn(tasks: &Mutex<JoinSet<()>>, task: impl Future<Output = ()> + Send + 'static) {
+    let mut tasks = lock(tasks);
+    while tasks.try_join_next().is_some() {}
+    tasks.spawn(task);
+}
+
+async fn end(tasks: &Mutex<JoinSet<()>>) {
+    let mut tasks = std::mem::take(&mut *lock(tasks));
+    while tasks.join_next().await.is_some() {}
 }

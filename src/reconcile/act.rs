@@ -32,7 +32,7 @@ enum Write {
     /// The resource, as just read, does not ask for it.
     Dropped,
     /// The resource asks for it, and its status does not: the status comes first.
-    Untold,
+    Untold(Arc<Resource>),
     /// The resource could not be read: the write is put off.
     Unread(KubernetesError),
 }
@@ -43,6 +43,8 @@ pub(super) struct Acted {
     pub(super) decided: Vec<Decided>,
     /// The write waits for a permit.
     pub(super) is_waiting: bool,
+    /// The resource whose write waits until its status tells of it.
+    pub(super) untold: Option<Arc<Resource>>,
 }
 
 impl Reconciler {
@@ -55,7 +57,7 @@ impl Reconciler {
         begin: impl FnOnce(Sending),
         pass: &mut Pass,
     ) -> Option<Acted> {
-        let mut acted = Acted { seen, decided, is_waiting: false };
+        let mut acted = Acted { seen, decided, is_waiting: false, untold: None };
         match self.write(&acted).await {
             Write::None => {}
             Write::Waits => acted.is_waiting = true,
@@ -65,9 +67,8 @@ impl Reconciler {
                 pass.has_begun = true;
                 acted = self.decide_anew(&acted);
             }
-            Write::Untold => {
-                pass.look_again(Some(Instant::now()));
-                acted = self.decide_anew(&acted);
+            Write::Untold(resource) => {
+                acted = Acted { untold: Some(resource), ..self.decide_anew(&acted) };
             }
             Write::Unread(error) => {
                 pass.failed = Some(error);
@@ -88,7 +89,7 @@ impl Reconciler {
     fn decide_anew(&self, acted: &Acted) -> Acted {
         let seen = self.gather(&acted.seen.id);
         let decided = decide_each(&seen);
-        Acted { seen, decided, is_waiting: false }
+        Acted { seen, decided, is_waiting: false, untold: None }
     }
 
     async fn write(&self, Acted { seen, decided, .. }: &Acted) -> Write {
@@ -152,7 +153,7 @@ impl Reconciler {
             return Write::Dropped;
         }
         if !asks(seen.situation(&stored)) {
-            return Write::Untold;
+            return Write::Untold(Arc::clone(held));
         }
         let write = write(held.requester(), situation.is_drift());
         match self.remote.begin_write(permit, write) {

@@ -50,18 +50,18 @@ impl Reconciler {
     /// 3. act: begin the one write that the owner asks for, if it still does, and hand it to `begin`; ask for the
     ///    looks that are due (client required);
     /// 4. settle: what follows for status and memory, as things are now (pure);
-    /// 5. publish: the statuses that differ (client required).
+    /// 5. publish: hand over the statuses that differ (no client required).
     pub async fn reconcile(&self, id: &DeploymentId, begin: impl FnOnce(Sending) + Send) -> Pass {
         let mut pass = Pass::default();
         let seen = self.gather(id);
         let decided = decide_each(&seen);
-        let Some(Acted { seen, decided, is_waiting }) =
+        let Some(Acted { seen, decided, is_waiting, untold }) =
             self.act(seen, decided, begin, &mut pass).await
         else {
             return pass;
         };
         let settled = settle_each(&seen, decided, is_waiting);
-        self.publish(&seen, settled, &mut pass).await;
+        self.publish(&seen, &settled, untold.as_ref(), &mut pass);
         pass
     }
 
@@ -77,6 +77,12 @@ impl Reconciler {
     /// No write begins from now on: the process ends.
     pub fn close_writes(&self) {
         self.remote.close_writes();
+    }
+
+    /// Whether the process ends.
+    #[must_use]
+    pub fn are_writes_closed(&self) -> bool {
+        self.remote.are_writes_closed()
     }
 
     /// Whether a write to this deployment has begun, and not ended.

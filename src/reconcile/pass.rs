@@ -11,7 +11,11 @@ use super::{
     situation::Situation,
     snapshot::Snapshot,
 };
-use crate::{remote, resources::Resource};
+use crate::{
+    api::{QoderDeploymentStatus, Reason},
+    remote,
+    resources::Resource,
+};
 
 /// What a pass leaves to be done.
 #[derive(Default)]
@@ -22,6 +26,10 @@ pub struct Pass {
     pub look_at: Option<Instant>,
     /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
     pub failed: Option<KubernetesError>,
+    /// The statuses to send.
+    pub statuses: Vec<Publishing>,
+    /// A status is on its way, of these or of an earlier pass.
+    pub is_publishing: bool,
 }
 
 impl Pass {
@@ -37,6 +45,16 @@ pub struct Sending {
     pub(super) resource: Arc<Resource>,
     /// The write.
     pub(super) write: remote::Sending,
+}
+
+/// A status on its way.
+pub struct Publishing {
+    /// The resource that it was computed from.
+    pub(super) resource: Arc<Resource>,
+    /// The status.
+    pub(super) status: QoderDeploymentStatus,
+    /// Its reason of Ready.
+    pub(super) reason: Reason,
 }
 
 /// One resource of a pass, and what is decided about it.

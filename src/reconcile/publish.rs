@@ -1,13 +1,13 @@
 //! Step 5: what follows from a settlement is remembered, counted, and published if it differs from what stands.
+//! The statuses are sent beside the pass, so that one that Kubernetes is slow to take delays nothing else.
 
-use futures::future::join_all;
-use tokio::time::Instant;
+use std::sync::Arc;
 
 use super::{
     api_server::{KubernetesError, Publication},
     driver::Reconciler,
     events,
-    pass::{Decided, Pass},
+    pass::{Decided, Pass, Publishing},
     settle::{Ready, Settled},
     snapshot::Snapshot,
     status::{Contents, render},
@@ -18,31 +18,27 @@ use crate::{
 };
 
 impl Reconciler {
-    /// Publishes the status of each resource that has something to say. Client required, if one has.
-    pub(super) async fn publish(
+    /// Hands the statuses that differ to the pass, and says when to look again. No client required. `untold`: the
+    /// resource whose write waits until a status tells of it.
+    pub(super) fn publish(
         &self,
         seen: &Snapshot,
-        settled: Vec<(Decided, Settled)>,
+        settled: &[(Decided, Settled)],
+        untold: Option<&Arc<Resource>>,
         pass: &mut Pass,
     ) {
         self.count_conflict(seen);
-        // At once: one that Kubernetes is slow to take does not delay the others.
-        let said = settled.iter().map(|(one, settled)| self.publish_one(seen, one, *settled));
-        for one in join_all(said).await {
-            pass.look_again(one.look_at);
-            pass.failed = one.failed.or(pass.failed.take());
+        for (one, settled) in settled {
+            let resource = &one.resource;
+            self.remember(one, *settled);
+            let ready = settled.ready;
+            let stands = ready.is_none_or(|ready| self.say(seen, resource, *settled, ready, pass));
+            if stands && untold.is_some_and(|untold| untold.uid == resource.uid) {
+                // It has told: what was read is older.
+                pass.look_again(Some(seen.now));
+            }
+            pass.look_again(seen.next_change(resource, ready.is_some()));
         }
-    }
-
-    async fn publish_one(&self, seen: &Snapshot, one: &Decided, settled: Settled) -> Pass {
-        let mut pass = Pass::default();
-        self.remember(one, settled);
-        let is_told = match settled.ready {
-            Some(ready) => self.say(seen, &one.resource, settled, ready, &mut pass).await,
-            None => false,
-        };
-        pass.look_again(seen.next_change(&one.resource, is_told));
-        pass
     }
 
     fn remember(&self, Decided { resource, situation, .. }: &Decided, settled: Settled) {
@@ -61,22 +57,28 @@ impl Reconciler {
         }
     }
 
-    /// Sees to it that this status stands, and tells what is new in it. Returns whether it stands.
-    async fn say(
+    /// Sees to it that this status stands. Returns whether it does: else it is on its way, or follows the one that
+    /// is, whose end wakes the deployment.
+    fn say(
         &self,
         seen: &Snapshot,
-        resource: &Resource,
+        resource: &Arc<Resource>,
         settled: Settled,
         ready: Ready,
         pass: &mut Pass,
     ) -> bool {
         let status = self.status(seen, resource, settled, ready);
-        let stands = status.digest() == resource.published.digest
-            || self.send_status(resource, &status, pass).await;
-        if stands && self.resources.tell(resource, ready.reason) {
-            self.tell(resource, ready.reason);
+        let digest = status.digest();
+        if digest == resource.published.digest && !resource.is_sending() {
+            self.told(resource, ready.reason);
+            return true;
         }
-        stands
+        pass.is_publishing = true;
+        if self.resources.begin_status(resource, digest) {
+            let (resource, reason) = (Arc::clone(resource), ready.reason);
+            pass.statuses.push(Publishing { resource, status, reason });
+        }
+        false
     }
 
     /// The status that is to stand. No client required.
@@ -100,43 +102,43 @@ impl Reconciler {
         render(resource, &memory, contents)
     }
 
-    /// Returns whether it stands.
-    async fn send_status(
-        &self,
-        resource: &Resource,
-        status: &QoderDeploymentStatus,
-        pass: &mut Pass,
-    ) -> bool {
+    /// Sends a status, and takes in what the server holds then. Client required. Whoever calls lets the deployment be
+    /// looked at again: something else may be to be said by now.
+    ///
+    /// # Errors
+    /// It may stand or not, and is to be tried again.
+    pub async fn send_status(&self, publishing: &Publishing) -> Result<(), KubernetesError> {
+        let Publishing { resource, status, reason } = publishing;
         self.context.metrics.status_writes.inc();
-        self.resources.sent(resource, status.digest());
-        match self.api_server.publish(resource, status).await {
-            Ok(Publication::Stands(object)) => {
+        match self.api_server.publish(resource, status).await? {
+            Publication::Stands(object) => {
                 self.resources.take_in(&object, Source::Apply);
-                true
+                self.told(resource, *reason);
             }
-            Ok(Publication::Moved(object)) if version(&object) < resource.version => {
-                pass.failed = Some(KubernetesError::Outdated);
-                false
+            Publication::Moved(object) if version(&object) < resource.version => {
+                return Err(KubernetesError::Outdated);
             }
-            Ok(Publication::Moved(object)) => {
+            Publication::Moved(object) => self.resources.take_in(&object, Source::Read),
+            Publication::Contended(object) => {
                 self.resources.take_in(&object, Source::Read);
-                pass.look_again(Some(Instant::now()));
-                false
-            }
-            Ok(Publication::Contended(object)) => {
-                self.resources.take_in(&object, Source::Read);
-                pass.failed = Some(KubernetesError::Contended);
-                false
-            }
-            Err(error) => {
-                pass.failed = Some(error);
-                false
+                return Err(KubernetesError::Contended);
             }
         }
+        self.resources.end_status(resource);
+        Ok(())
     }
 
-    /// Counts a change, and publishes its event.
-    fn tell(&self, resource: &Resource, reason: Reason) {
+    /// Notes that a status has failed. Returns how often in a row one of this resource had failed before.
+    #[must_use]
+    pub fn fail_status(&self, publishing: &Publishing) -> u32 {
+        self.resources.fail_status(&publishing.resource)
+    }
+
+    /// A status with this reason stands: counts what is new in it, and publishes its event.
+    fn told(&self, resource: &Resource, reason: Reason) {
+        if !self.resources.tell(resource, reason) {
+            return;
+        }
         match reason {
             Reason::DriftTolerated => self.context.metrics.drift("tolerated"),
             Reason::Contested => self.context.metrics.drift("held"),

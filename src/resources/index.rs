@@ -26,7 +26,7 @@ pub enum Source {
     /// A read: replaces what is older, and inserts nothing. Its answer may come after the watch has told of
     /// the deletion.
     Read,
-    /// The answer of our own status apply: as a read, and nothing that was sent before is on its way any more.
+    /// The answer of our own status apply: as a read, and what it says is no work.
     Apply,
 }
 
@@ -93,9 +93,8 @@ impl Index {
             self.insert(resource);
             return Change::Work;
         }
-        let mut resource = resource.after(held);
+        let resource = resource.after(held);
         let is_same = if source == Source::Apply {
-            resource.unconfirmed = None;
             // Another writer's fields may stand beside ours.
             resource.asks_the_same(held) && resource.memory == held.memory
         } else {
@@ -182,16 +181,27 @@ impl Index {
         is_news
     }
 
-    /// A status of this digest is on its way for this uid.
-    pub fn sent(&mut self, key: &ResourceKey, uid: &str, digest: u64) {
+    /// A status of this digest is to be sent for this uid. Returns whether it may: one at a time.
+    pub fn begin_status(&mut self, key: &ResourceKey, uid: &str, digest: u64) -> bool {
         let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        if let Some(held) = held {
-            let sent = Arc::make_mut(held).unconfirmed.get_or_insert_default();
-            sent.retain(|other| *other != digest);
-            sent.push(digest);
-            let too_many = sent.len().saturating_sub(MOST_UNCONFIRMED);
-            sent.drain(..too_many);
+        let Some(held) = held.filter(|held| !held.is_sending()) else { return false };
+        Arc::make_mut(held).sent.get_or_insert_default().begin(digest);
+        true
+    }
+
+    /// The status that was on its way for this uid has ended, and what the server holds now is taken in: nothing that
+    /// was sent is on its way any more.
+    pub fn end_status(&mut self, key: &ResourceKey, uid: &str) {
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
+        if let Some(held) = held.filter(|held| held.sent.is_some()) {
+            Arc::make_mut(held).sent = None;
         }
+    }
+
+    /// The status that was on its way for this uid has failed. Returns how often in a row one had failed before.
+    pub fn fail_status(&mut self, key: &ResourceKey, uid: &str) -> u32 {
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
+        held.map_or(0, |held| Arc::make_mut(held).sent.get_or_insert_default().fail())
     }
 
     /// The resources that name a deployment, oldest first.
@@ -248,9 +258,6 @@ impl Index {
 /// The key before all others.
 static FIRST_KEY: LazyLock<ResourceKey> =
     LazyLock::new(|| ResourceKey { namespace: "".into(), name: "".into() });
-
-/// How many statuses of one resource are remembered, at most, that nothing has confirmed.
-const MOST_UNCONFIRMED: usize = 8;
 
 /// Who owns a deployment: the oldest of those that compete for it. `bound` is sorted, oldest first.
 #[must_use]

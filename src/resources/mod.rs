@@ -8,6 +8,7 @@ pub mod published;
 pub mod resource;
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod resources;
+pub mod sent;
 mod text;
 pub mod told;
 
@@ -16,3 +17,4 @@ pub use memory::{Memory, Progress, ReachedChange};
 pub use published::{Published, Transition};
 pub use resource::{Resource, ResourceKey, version};
 pub use resources::Resources;
+pub use sent::Sent;

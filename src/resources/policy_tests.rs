@@ -102,11 +102,10 @@ fn the_answer_of_our_own_apply_replaces_the_memory_only_if_it_has_fields_of_anot
     index.remember(&key(), "u", |_| ahead.clone());
     let status = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "behind" });
     let answer = |version| resource("ns", "a", "u", version, json!({ "status": status }));
-    index.sent(&key(), "u", answer(2).published.digest);
+    index.begin_status(&key(), "u", answer(2).published.digest);
     assert_eq!(index.apply(answer(2), Source::Apply), Change::None);
     assert_eq!(held(&index).memory, ahead);
     assert_eq!(held(&index).published, answer(2).published, "but that is what stands now");
-    assert_eq!(held(&index).unconfirmed, None, "and nothing older may come any more");
 
     let other = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "another's" });
     let foreign = |version| resource("ns", "a", "u", version, json!({ "status": other }));
@@ -114,7 +113,7 @@ fn the_answer_of_our_own_apply_replaces_the_memory_only_if_it_has_fields_of_anot
         let mut index = Index::default();
         index.apply(copy(1, 1), Source::Watch);
         index.remember(&key(), "u", |_| ahead.clone());
-        index.sent(&key(), "u", answer(2).published.digest);
+        index.begin_status(&key(), "u", answer(2).published.digest);
         assert_eq!(index.apply(foreign(3), source), Change::Work, "{source:?}");
         assert_eq!(held(&index).memory.resume_handled.as_deref(), Some("another's"));
     }
@@ -138,28 +137,34 @@ fn the_answer_of_our_own_apply_is_work_exactly_if_it_asks_for_something_else() {
         index.apply(copy(1, 1), Source::Watch);
         let answer = resource("ns", "a", "u", 2, more.clone());
         index.remember(&key(), "u", |_| answer.memory.clone());
-        index.sent(&key(), "u", answer.published.digest);
+        index.begin_status(&key(), "u", answer.published.digest);
         assert_eq!(index.apply(answer, Source::Apply), change, "{more}");
     }
 }
 
 #[test]
-fn what_was_sent_and_not_confirmed_is_remembered_up_to_a_bound() {
+fn one_status_of_a_resource_is_sent_at_a_time() {
     let mut index = Index::default();
     index.apply(copy(1, 1), Source::Watch);
-    let unconfirmed = |index: &Index| held(index).unconfirmed.clone().map_or(vec![], |sent| *sent);
-    for digest in 0..20 {
-        index.sent(&key(), "u", digest);
-    }
-    assert_eq!(unconfirmed(&index), (12..20).collect::<Vec<_>>(), "the last eight");
-    index.sent(&key(), "u", 13);
-    assert_eq!(unconfirmed(&index), [12, 14, 15, 16, 17, 18, 19, 13], "each once, the last last");
-    index.sent(&key(), "another uid", 99);
-    assert!(!unconfirmed(&index).contains(&99));
+    assert!(!held(&index).is_sending());
+    assert!(index.begin_status(&key(), "u", 1));
+    assert!(held(&index).is_sending());
+    assert!(!index.begin_status(&key(), "u", 2), "one is on its way");
+    assert!(!index.begin_status(&key(), "another uid", 2));
+    index.end_status(&key(), "another uid");
+    assert_eq!(index.fail_status(&key(), "another uid"), 0);
     index.apply(copy(2, 1), Source::Watch);
-    assert_eq!(unconfirmed(&index).len(), 8, "a watch confirms none of them");
-    index.apply(copy(3, 1), Source::Apply);
-    assert!(unconfirmed(&index).is_empty());
+    assert!(held(&index).is_sending(), "a watch ends none");
+
+    assert_eq!(index.fail_status(&key(), "u"), 0);
+    assert!(!held(&index).is_sending());
+    assert!(index.begin_status(&key(), "u", 3));
+    assert_eq!(index.fail_status(&key(), "u"), 1);
+    assert!(index.begin_status(&key(), "u", 4));
+    index.end_status(&key(), "u");
+    assert_eq!(held(&index).sent, None, "nothing that was sent may come any more");
+    assert!(index.begin_status(&key(), "u", 5));
+    assert_eq!(index.fail_status(&key(), "u"), 0, "the row is over");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::{
     index::Mark,
     memory::{Asked, Memory},
     published::Published,
+    sent::Sent,
     text::cut,
     told::Told,
 };
@@ -81,8 +82,8 @@ pub struct Resource {
     pub memory: Memory,
     /// Which reasons of Ready were told.
     pub told: Told,
-    /// Digests of statuses that we have sent and that nothing has confirmed yet: their echo may come late.
-    pub unconfirmed: Option<Box<Vec<u64>>>,
+    /// What was sent, and is not known to stand. Nearly always nothing.
+    pub sent: Option<Box<Sent>>,
 }
 
 /// A request annotation.
@@ -127,7 +128,7 @@ impl Resource {
             told: Told::of(published.ready.map(|(_, reason)| reason)),
             published,
             memory: Memory::of(&status),
-            unconfirmed: None,
+            sent: None,
         })
     }
 
@@ -156,14 +157,20 @@ impl Resource {
             self.memory = older.memory.clone();
             self.told = older.told;
         }
-        self.unconfirmed.clone_from(&older.unconfirmed);
+        self.sent.clone_from(&older.sent);
         self
     }
 
     /// Whether a status of this digest is our own: the one that stands, or one that was sent since.
     fn has_written(&self, digest: u64) -> bool {
-        let is_sent = |sent: &Vec<u64>| sent.contains(&digest);
-        self.published.digest == digest || self.unconfirmed.as_deref().is_some_and(is_sent)
+        let is_sent = |sent: &Sent| sent.has(digest);
+        self.published.digest == digest || self.sent.as_deref().is_some_and(is_sent)
+    }
+
+    /// Whether a status of it is on its way.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.is_under_way())
     }
 
     /// What it asks for, as far as it can be remembered.

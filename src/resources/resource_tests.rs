@@ -186,16 +186,16 @@ fn a_late_echo_of_our_own_status_does_not_replace_the_memory_and_anothers_does()
     let ours = status(Some("sent by us, and answered by nobody"));
     let mut held = with_status(status(None));
     held.memory.resume_handled = Some("ahead".into());
-    held.unconfirmed = Some(Box::new(vec![ours.digest()]));
+    held.sent.get_or_insert_default().begin(ours.digest());
 
     let echo = with_status(ours.clone()).after(&held);
     assert_eq!(echo.memory, held.memory, "it is older than what is remembered");
     assert_eq!(echo.published, Published::new(&ours), "but it is what stands");
-    assert_eq!(echo.unconfirmed, held.unconfirmed, "and others may still come");
+    assert_eq!(echo.sent, held.sent, "and others may still come");
 
     let foreign = with_status(status(Some("of another writer"))).after(&held);
     assert_eq!(foreign.memory.resume_handled.as_deref(), Some("of another writer"));
-    held.unconfirmed = None;
+    held.sent = None;
     let unknown = with_status(ours).after(&held);
     assert_ne!(unknown.memory, held.memory, "nobody here has sent it");
 }

@@ -116,9 +116,21 @@ impl Resources {
         self.index().tell(&resource.key, &resource.uid, reason)
     }
 
-    /// A status of this digest is on its way.
-    pub fn sent(&self, resource: &Resource, digest: u64) {
-        self.index().sent(&resource.key, &resource.uid, digest);
+    /// A status of this digest is to be sent. Returns whether it may: one at a time.
+    #[must_use]
+    pub fn begin_status(&self, resource: &Resource, digest: u64) -> bool {
+        self.index().begin_status(&resource.key, &resource.uid, digest)
+    }
+
+    /// The status that was on its way has ended, and what the server holds now is taken in.
+    pub fn end_status(&self, resource: &Resource) {
+        self.index().end_status(&resource.key, &resource.uid);
+    }
+
+    /// The status that was on its way has failed: it may stand or not. Returns how often in a row one had failed before.
+    #[must_use]
+    pub fn fail_status(&self, resource: &Resource) -> u32 {
+        self.index().fail_status(&resource.key, &resource.uid)
     }
 }
 

@@ -229,11 +229,13 @@ async fn progress_is_of_one_object_only() {
     bed.takes_in(&object("a", "v", 2, "dep_1"), Source::Watch);
     assert!(!bed.resources.remember(&first, told));
     assert!(!bed.resources.tell(&first, crate::api::Reason::Contested));
-    bed.resources.sent(&first, 7);
+    assert!(!bed.resources.begin_status(&first, 7));
+    assert_eq!(bed.resources.fail_status(&first), 0);
+    bed.resources.end_status(&first);
     assert_eq!(
         held().memory,
         super::super::Memory::default(),
         "the name has come back as another object"
     );
-    assert_eq!(held().unconfirmed, None);
+    assert_eq!(held().sent, None);
 }

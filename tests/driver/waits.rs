@@ -252,8 +252,11 @@ fn what_waits_for_a_worker_is_counted() {
         for i in 0..40 {
             bed.simulator.set_paused(&bed.ids[i], true);
         }
-        bed.server.on(Match::status_patches()).always().hold();
         bed.pass(POLL + SECOND).await;
+        for i in 0..40 {
+            bed.annotate(&format!("r{i}"), "reconcile-requested-at", "1");
+        }
+        bed.pass(SECOND / 100).await;
         assert_eq!(bed.counted().queue_depth, 40 - 16, "sixteen are under way at once");
         reads.release();
     });
