@@ -153,11 +153,13 @@ impl Workers {
         }
         let has_failed = pass.failed.is_some() || has_panicked;
         let looks_now = pass.look_at.is_some_and(|at| at <= Instant::now());
-        if follows && !pass.has_begun && !has_failed && !looks_now && !pass.is_publishing {
+        if follows && !pass.has_begun && !has_failed && !looks_now && pass.is_said {
             self.untold.send_if_modified(|untold| untold.remove(id));
         }
         let result = if has_failed {
-            self.try_again(id, self.queue.failed(id));
+            let Context { env, times, .. } = &self.context;
+            let wait = times.backoff(self.queue.failed(id), env.jitter());
+            self.queue.add_at(id, Instant::now() + wait);
             "error"
         } else {
             self.queue.succeeded(id);
@@ -172,14 +174,15 @@ impl Workers {
         (result, pass.statuses)
     }
 
-    /// Sends a status. Whatever comes of it, another pass follows. Returns whether it succeeded.
+    /// Sends a status. Another pass follows. Returns whether it succeeded.
     async fn publish(&self, id: &DeploymentId, publishing: &Publishing) -> bool {
         let sent = AssertUnwindSafe(self.reconciler.send_status(publishing)).catch_unwind().await;
+        let has_failed = !matches!(sent, Ok(Ok(())));
+        if has_failed {
+            self.reconciler.fail_status(publishing);
+        }
         match sent {
-            Ok(Ok(())) => {
-                self.queue.add(id, Lane::Report);
-                return true;
-            }
+            Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(deployment_id = %id, error, "failed to publish a status, and will try again");
@@ -188,15 +191,8 @@ impl Workers {
                 tracing::error!(deployment_id = %id, "publishing a status panicked, and is tried again");
             }
         }
-        self.try_again(id, self.reconciler.fail_status(publishing));
-        false
-    }
-
-    /// After the `n`th failure in a row (from 0). At the end of the process there is no time to wait for long.
-    fn try_again(&self, id: &DeploymentId, n: u32) {
-        let Context { env, times, .. } = &self.context;
-        let n = if self.reconciler.are_writes_closed() { 0 } else { n };
-        self.queue.add_at(id, Instant::now() + times.backoff(n, env.jitter()));
+        self.queue.add(id, Lane::Report);
+        !has_failed
     }
 
     /// Lets a write run beside the pass that has begun it. Another pass follows its end.

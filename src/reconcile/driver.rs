@@ -79,12 +79,6 @@ impl Reconciler {
         self.remote.close_writes();
     }
 
-    /// Whether the process ends.
-    #[must_use]
-    pub fn are_writes_closed(&self) -> bool {
-        self.remote.are_writes_closed()
-    }
-
     /// Whether a write to this deployment has begun, and not ended.
     #[must_use]
     pub fn is_write_under_way(&self, id: &DeploymentId) -> bool {

@@ -28,8 +28,8 @@ pub struct Pass {
     pub failed: Option<KubernetesError>,
     /// The statuses to send.
     pub statuses: Vec<Publishing>,
-    /// A status is on its way, of these or of an earlier pass.
-    pub is_publishing: bool,
+    /// Each status that is to stand does, so that these are none.
+    pub is_said: bool,
 }
 
 impl Pass {

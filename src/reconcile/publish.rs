@@ -1,7 +1,9 @@
 //! Step 5: what follows from a settlement is remembered, counted, and published if it differs from what stands.
 //! The statuses are sent beside the pass, so that one that Kubernetes is slow to take delays nothing else.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     api_server::{KubernetesError, Publication},
@@ -14,6 +16,7 @@ use super::{
 };
 use crate::{
     api::{QoderDeploymentStatus, Reason, Wish},
+    context::Context,
     resources::{Progress, ReachedChange, Resource, Source, version},
 };
 
@@ -28,11 +31,13 @@ impl Reconciler {
         pass: &mut Pass,
     ) {
         self.count_conflict(seen);
+        pass.is_said = true;
         for (one, settled) in settled {
             let resource = &one.resource;
             self.remember(one, *settled);
             let ready = settled.ready;
             let stands = ready.is_none_or(|ready| self.say(seen, resource, *settled, ready, pass));
+            pass.is_said &= stands;
             if stands && untold.is_some_and(|untold| untold.uid == resource.uid) {
                 // It has told: what was read is older.
                 pass.look_again(Some(seen.now));
@@ -57,8 +62,8 @@ impl Reconciler {
         }
     }
 
-    /// Sees to it that this status stands. Returns whether it does: else it is on its way, or follows the one that
-    /// is, whose end wakes the deployment.
+    /// Sees to it that this status stands. Returns whether it does: else it is on its way, follows the one that is, or
+    /// waits to be tried again.
     fn say(
         &self,
         seen: &Snapshot,
@@ -73,12 +78,19 @@ impl Reconciler {
             self.told(resource, ready.reason);
             return true;
         }
-        pass.is_publishing = true;
-        if self.resources.begin_status(resource, digest) {
+        if let Some(at) = Self::tried_again_at(seen, resource, digest).filter(|at| *at > seen.now) {
+            pass.look_again(Some(at));
+        } else if self.resources.begin_status(resource, digest) {
             let (resource, reason) = (Arc::clone(resource), ready.reason);
             pass.statuses.push(Publishing { resource, status, reason });
         }
         false
+    }
+
+    /// When a status that has failed is tried again. At the end of the process there is no time to wait for long.
+    fn tried_again_at(seen: &Snapshot, resource: &Resource, digest: u64) -> Option<Instant> {
+        let longest = if seen.is_ending { seen.times.backoff(0, 0.0) } else { Duration::MAX };
+        resource.sent.as_ref()?.tried_again_at(digest, longest)
     }
 
     /// The status that is to stand. No client required.
@@ -102,11 +114,11 @@ impl Reconciler {
         render(resource, &memory, contents)
     }
 
-    /// Sends a status, and takes in what the server holds then. Client required. Whoever calls lets the deployment be
-    /// looked at again: something else may be to be said by now.
+    /// Sends a status, and takes in what the server holds then. Client required. Whatever comes of it, another pass is to
+    /// follow: it tries again what has failed, and says what is to be said by then.
     ///
     /// # Errors
-    /// It may stand or not, and is to be tried again.
+    /// It may stand or not.
     pub async fn send_status(&self, publishing: &Publishing) -> Result<(), KubernetesError> {
         let Publishing { resource, status, reason } = publishing;
         self.context.metrics.status_writes.inc();
@@ -128,10 +140,12 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Notes that a status has failed. Returns how often in a row one of this resource had failed before.
-    #[must_use]
-    pub fn fail_status(&self, publishing: &Publishing) -> u32 {
-        self.resources.fail_status(&publishing.resource)
+    /// Notes that a status has failed.
+    pub fn fail_status(&self, publishing: &Publishing) {
+        let Publishing { resource, .. } = publishing;
+        let Context { env, times, .. } = &self.context;
+        let before = resource.sent.as_ref().map_or(0, |sent| sent.failures());
+        self.resources.fail_status(resource, times.backoff(before, env.jitter()));
     }
 
     /// A status with this reason stands: counts what is new in it, and publishes its event.

@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, LazyLock},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{
     memory::Memory,
@@ -198,10 +201,12 @@ impl Index {
         }
     }
 
-    /// The status that was on its way for this uid has failed. Returns how often in a row one had failed before.
-    pub fn fail_status(&mut self, key: &ResourceKey, uid: &str) -> u32 {
+    /// The status that was on its way for this uid has failed, and waits for so long to be tried again.
+    pub fn fail_status(&mut self, key: &ResourceKey, uid: &str, now: Instant, wait: Duration) {
         let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        held.map_or(0, |held| Arc::make_mut(held).sent.get_or_insert_default().fail())
+        if let Some(held) = held {
+            Arc::make_mut(held).sent.get_or_insert_default().fail(now, wait);
+        }
     }
 
     /// The resources that name a deployment, oldest first.

@@ -152,19 +152,17 @@ fn one_status_of_a_resource_is_sent_at_a_time() {
     assert!(!index.begin_status(&key(), "u", 2), "one is on its way");
     assert!(!index.begin_status(&key(), "another uid", 2));
     index.end_status(&key(), "another uid");
-    assert_eq!(index.fail_status(&key(), "another uid"), 0);
+    let (now, wait) = (Instant::now(), Duration::from_secs(1));
+    index.fail_status(&key(), "another uid", now, wait);
     index.apply(copy(2, 1), Source::Watch);
     assert!(held(&index).is_sending(), "a watch ends none");
 
-    assert_eq!(index.fail_status(&key(), "u"), 0);
+    index.fail_status(&key(), "u", now, wait);
     assert!(!held(&index).is_sending());
+    assert_eq!(held(&index).sent.as_ref().unwrap().failures(), 1);
     assert!(index.begin_status(&key(), "u", 3));
-    assert_eq!(index.fail_status(&key(), "u"), 1);
-    assert!(index.begin_status(&key(), "u", 4));
     index.end_status(&key(), "u");
     assert_eq!(held(&index).sent, None, "nothing that was sent may come any more");
-    assert!(index.begin_status(&key(), "u", 5));
-    assert_eq!(index.fail_status(&key(), "u"), 0, "the row is over");
 }
 
 #[test]

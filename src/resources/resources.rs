@@ -1,7 +1,10 @@
 //! The resources as the operator knows them: copies come in, from lists, watches and reads, and go. The
 //! deployments that they name are bound, and woken where there is something to do.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -127,10 +130,9 @@ impl Resources {
         self.index().end_status(&resource.key, &resource.uid);
     }
 
-    /// The status that was on its way has failed: it may stand or not. Returns how often in a row one had failed before.
-    #[must_use]
-    pub fn fail_status(&self, resource: &Resource) -> u32 {
-        self.index().fail_status(&resource.key, &resource.uid)
+    /// The status that was on its way has failed: it may stand or not, and waits for so long to be tried again.
+    pub fn fail_status(&self, resource: &Resource, wait: Duration) {
+        self.index().fail_status(&resource.key, &resource.uid, Instant::now(), wait);
     }
 }
 

@@ -1,17 +1,23 @@
 //! What was sent of a resource's status, and is not known to stand. Pure.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 /// How many statuses of one resource are remembered, at most, that nothing has confirmed.
 const MOST_UNCONFIRMED: usize = 8;
 
 /// The statuses that were sent since one stood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Their digests: their echo may come late.
+    /// Their digests, the last one last: their echo may come late.
     unconfirmed: Vec<u64>,
-    /// One is on its way.
+    /// The last one is on its way.
     is_under_way: bool,
     /// How many have failed in a row.
     failures: u32,
+    /// When the last one failed, and how long it waits to be tried again.
+    failed: Option<(Instant, Duration)>,
 }
 
 impl Sent {
@@ -24,12 +30,24 @@ impl Sent {
         self.unconfirmed.drain(..too_many);
     }
 
-    /// It failed: it may stand or not. Returns how often in a row one had failed before.
-    pub fn fail(&mut self) -> u32 {
+    /// It failed: it may stand or not, and waits for so long to be tried again.
+    pub fn fail(&mut self, now: Instant, wait: Duration) {
         self.is_under_way = false;
-        let before = self.failures;
-        self.failures = before.saturating_add(1);
-        before
+        self.failures = self.failures.saturating_add(1);
+        self.failed = Some((now, wait));
+    }
+
+    /// How many have failed in a row.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// If the last one failed and was of this digest: when it is tried again, after `longest` at the latest.
+    #[must_use]
+    pub fn tried_again_at(&self, digest: u64, longest: Duration) -> Option<Instant> {
+        let (failed, wait) = self.failed.filter(|_| self.unconfirmed.last() == Some(&digest))?;
+        Some(failed + wait.min(longest))
     }
 
     /// Whether one of this digest was sent.
@@ -49,6 +67,8 @@ impl Sent {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn what_nothing_has_confirmed_is_remembered_up_to_a_bound() {
         let mut sent = Sent::default();
@@ -57,7 +77,24 @@ mod tests {
         sent.begin(13);
         assert_eq!(sent.unconfirmed, [12, 14, 15, 16, 17, 18, 19, 13], "each once, the last last");
         assert!(sent.has(12) && !sent.has(11));
-        sent.fail();
+        sent.fail(Instant::now(), SECOND);
         assert!(sent.has(13), "its echo may still come");
+    }
+
+    #[test]
+    fn failures_in_a_row_are_counted_and_only_the_same_status_waits_for_them() {
+        let mut sent = Sent::default();
+        let now = Instant::now();
+        sent.begin(1);
+        assert_eq!((sent.failures(), sent.tried_again_at(1, 9 * SECOND)), (0, None));
+        sent.fail(now, 2 * SECOND);
+        assert_eq!(sent.tried_again_at(1, 9 * SECOND), Some(now + 2 * SECOND));
+        assert_eq!(sent.tried_again_at(1, SECOND), Some(now + SECOND));
+        assert_eq!(sent.tried_again_at(2, 9 * SECOND), None, "another one was not tried");
+        sent.begin(2);
+        sent.fail(now, 4 * SECOND);
+        assert_eq!(sent.failures(), 2);
+        assert_eq!(sent.tried_again_at(2, 9 * SECOND), Some(now + 4 * SECOND));
+        assert_eq!(sent.tried_again_at(1, 9 * SECOND), None, "something else was tried since");
     }
 }

@@ -21,6 +21,7 @@ mod lists;
 mod memory;
 mod messages;
 mod others;
+mod publishing;
 mod random;
 mod reads;
 mod restored;

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use apiserver::{Match, Verb};
 use qoder_simulator::{Dialect, Fault, Operation};
-use serde_json::json;
 
 use crate::{
     bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
     waits::fleet,
-    wire::{Kind, Moment},
+    wire::Kind,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -122,55 +121,5 @@ fn a_cursor_that_is_refused_once_does_not_make_pages_small_for_good() {
         bed.pass(POLL * 20).await;
         let after = bed.calls().len();
         assert!(after <= before + 5, "{before} calls in twenty polls, and {after} after it");
-    });
-}
-
-#[test]
-fn the_status_of_another_resource_that_is_slow_to_be_taken_delays_no_later_write() {
-    in_virtual_time(async {
-        let bed = fleet(2).await;
-        let _slow =
-            bed.server.on(Match::status_patches().name("younger")).always().silence_request();
-        bed.apply("younger", 0, Some(true));
-        bed.pass(SECOND).await;
-        bed.flip("r0", true);
-        bed.pass(5 * SECOND).await;
-        assert_eq!(bed.writes(), ["pause 0 200"], "{}", bed.ready("r0"));
-    });
-}
-
-#[test]
-fn a_namespace_whose_statuses_hang_does_not_delay_a_flip_in_another() {
-    in_virtual_time(async {
-        let bed = fleet(100).await;
-        let bad = Match::status_patches().namespace("bad");
-        let _slow = bed.server.on(bad).always().silence_request();
-        for i in 0..48 {
-            let metadata = json!({ "namespace": "bad", "name": format!("b{i}") });
-            let spec = json!({ "deploymentID": bed.ids[50 + i] });
-            let object = json!({ "metadata": metadata, "spec": spec });
-            bed.server.deployments().apply(object).unwrap();
-        }
-        bed.pass(SECOND).await;
-        bed.flip("r0", true);
-        bed.pass(5 * SECOND).await;
-        assert_eq!(bed.writes(), ["pause 0 200"], "{}", bed.ready("r0"));
-    });
-}
-
-#[test]
-fn a_write_that_ended_is_told_although_another_resources_status_hangs() {
-    in_virtual_time(async {
-        let bed = fleet(2).await;
-        let post = bed.wire.hold(Kind::Write, Moment::After);
-        let _slow =
-            bed.server.on(Match::status_patches().name("younger")).always().silence_request();
-        bed.flip("r0", true);
-        bed.pass(SECOND).await;
-        bed.apply("younger", 0, Some(true));
-        bed.pass(SECOND).await;
-        post.release();
-        bed.pass(4 * SECOND).await;
-        assert_eq!(bed.ready("r0"), "True InSync");
     });
 }

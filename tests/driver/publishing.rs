@@ -1,0 +1,239 @@
+//! Statuses that Kubernetes is slow to take, or refuses: they are sent beside the passes, one at a time for each
+//! resource.
+
+use std::time::Duration;
+
+use apiserver::{Failure, Match, Verb};
+use serde_json::json;
+
+use crate::{
+    bed::{Bed, NAMESPACE, POLL, in_virtual_time, later},
+    waits::fleet,
+    wire::{Kind, Moment},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn of(name: &str) -> Match {
+    Match::status_patches().name(name)
+}
+
+/// Two deployments; drift of `r0` is tolerated.
+async fn tolerant() -> Bed {
+    let bed = fleet(2).await;
+    bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+    bed.until("r0", "True InSync", SECOND).await;
+    bed
+}
+
+#[test]
+fn the_status_of_another_resource_that_is_slow_to_be_taken_delays_no_later_write() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let _slow = bed.server.on(of("younger")).always().silence_request();
+        bed.apply("younger", 0, Some(true));
+        bed.pass(SECOND).await;
+        bed.flip("r0", true);
+        bed.pass(5 * SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 200"], "{}", bed.ready("r0"));
+    });
+}
+
+#[test]
+fn a_write_that_ended_is_told_although_another_resources_status_hangs() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        let _slow = bed.server.on(of("younger")).always().silence_request();
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        bed.apply("younger", 0, Some(true));
+        bed.pass(SECOND).await;
+        post.release();
+        bed.pass(4 * SECOND).await;
+        assert_eq!(bed.ready("r0"), "True InSync");
+    });
+}
+
+#[test]
+fn a_namespace_whose_statuses_hang_does_not_delay_a_flip_in_another() {
+    in_virtual_time(async {
+        let bed = fleet(100).await;
+        let bad = Match::status_patches().namespace("bad");
+        let _slow = bed.server.on(bad).always().silence_request();
+        for i in 0..48 {
+            let metadata = json!({ "namespace": "bad", "name": format!("b{i}") });
+            let spec = json!({ "deploymentID": bed.ids[50 + i] });
+            let object = json!({ "metadata": metadata, "spec": spec });
+            bed.server.deployments().apply(object).unwrap();
+        }
+        bed.pass(SECOND).await;
+        bed.flip("r0", true);
+        bed.pass(5 * SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 200"], "{}", bed.ready("r0"));
+    });
+}
+
+#[test]
+fn what_is_to_be_said_while_a_status_is_on_its_way_is_said_after_it() {
+    in_virtual_time(async {
+        let bed = tolerant().await;
+        let slow = bed.server.on(of("r0")).hold();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        slow.arrived().await;
+        let before = bed.status_writes("r0").len();
+        bed.simulator.set_paused(&bed.ids[0], false);
+        bed.annotate("r0", "reconcile-requested-at", "1");
+        bed.pass(SECOND).await;
+        assert_eq!(bed.status_writes("r0").len(), before, "one at a time");
+        slow.release();
+        bed.pass(SECOND).await;
+        assert_eq!(bed.ready("r0"), "True InSync");
+        assert_eq!(bed.object("r0")["status"]["lastHandledReconcileRequest"], "1");
+        assert_eq!(bed.status_writes("r0").len(), before + 2, "the conflict, and what is so now");
+    });
+}
+
+/// The status that stands is what is to be said, and the one on its way is not.
+#[test]
+fn what_stands_is_said_again_after_a_status_on_its_way_that_is_wrong_by_now() {
+    in_virtual_time(async {
+        let bed = tolerant().await;
+        let slow = bed.server.on(of("r0")).hold();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        slow.arrived().await;
+        bed.pass(SECOND).await;
+        bed.simulator.set_paused(&bed.ids[0], false);
+        // Another resource makes the operator look.
+        bed.apply("watcher", 0, None);
+        bed.until("watcher", "True Observed", SECOND).await;
+        slow.release();
+        bed.pass(SECOND).await;
+        assert_eq!(bed.ready("r0"), "True InSync");
+        assert_eq!(bed.events("r0"), ["DriftDetected"]);
+    });
+}
+
+#[test]
+fn a_status_that_is_refused_is_tried_more_and_more_rarely_although_others_are_taken() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let refused = bed.server.on(of("younger")).always().fail(Failure::internal());
+        bed.apply("younger", 0, Some(true));
+        for i in 0..6 {
+            bed.pass(10 * SECOND).await;
+            bed.annotate("r0", "reconcile-requested-at", &i.to_string());
+        }
+        bed.pass(SECOND).await;
+        assert_eq!(bed.object("r0")["status"]["lastHandledReconcileRequest"], "5");
+        let tries = refused.arrivals();
+        // After 1, 2, 4, 8, 16 and 32 s, each up to a quarter less.
+        assert!((6..=7).contains(&tries), "{tries} tries in a minute");
+    });
+}
+
+#[test]
+fn a_status_that_has_to_come_first_and_hangs_costs_no_reads_meanwhile() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let broken = bed.server.on(of("r0")).always().fail(Failure::internal());
+        bed.flip("r0", true);
+        bed.pass(2 * SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 200"]);
+        bed.simulator.set_paused(&bed.ids[0], false);
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.pass(POLL + SECOND).await;
+        broken.lift();
+        let hanging = bed.server.on(of("r0")).always().silence_request();
+        bed.pass(POLL).await;
+        let reads = bed.server.on(Match::verb(Verb::Get).name("r0")).always().notice();
+        bed.flip("r0", false);
+        bed.pass(60 * SECOND).await;
+        assert!(reads.arrivals() <= 12, "{} reads in a minute", reads.arrivals());
+        assert_eq!(bed.writes(), ["pause 0 200"], "no status says that it was asked for");
+        hanging.lift();
+        bed.until("r0", "True InSync", 75 * SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 200", "unpause 0 200"]);
+    });
+}
+
+#[test]
+fn a_name_that_comes_back_while_its_status_hangs_gets_a_status_of_its_own_at_once() {
+    in_virtual_time(async {
+        let bed = tolerant().await;
+        let slow = bed.server.on(of("r0")).hold();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        slow.arrived().await;
+        bed.delete("r0");
+        bed.apply("r0", 0, None);
+        bed.pass(SECOND).await;
+        assert_eq!(bed.ready("r0"), "True Observed");
+        slow.release();
+        bed.pass(SECOND).await;
+        assert_eq!(bed.ready("r0"), "True Observed");
+        assert_eq!(bed.events("r0"), [""; 0], "it never stood");
+    });
+}
+
+#[test]
+fn statuses_that_hang_do_not_pile_up() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        let hanging = bed.server.on(of("r0")).always().silence_request();
+        bed.flip("r0", true);
+        for i in 0..90 {
+            bed.annotate("r0", "resume-requested-at", &i.to_string());
+            bed.pass(SECOND / 10).await;
+        }
+        assert_eq!(hanging.arrivals(), 1, "one at a time, whatever happens meanwhile");
+        let key = bed.server.deployments().get(NAMESPACE, "r0").unwrap();
+        assert_eq!(key["status"]["lastReached"]["generation"], 1);
+    });
+}
+
+#[test]
+fn a_status_that_is_on_its_way_at_a_sigterm_is_waited_for_with_its_event() {
+    in_virtual_time(async {
+        let mut bed = tolerant().await;
+        let slow = bed.server.on(of("r0")).hold();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        slow.arrived().await;
+        later(3 * SECOND, move || slow.release());
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True DriftTolerated");
+        assert_eq!(bed.events("r0"), ["DriftDetected"]);
+    });
+}
+
+#[test]
+fn a_status_that_is_refused_at_the_end_is_tried_again_beside_one_that_hangs() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        let _hanging = bed.server.on(of("younger")).always().silence_request();
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        bed.apply("younger", 0, Some(true));
+        bed.pass(SECOND).await;
+        let _refused = bed.server.on(of("r0")).times(3).fail(Failure::internal());
+        later(SECOND, move || post.release());
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+    });
+}
+
+#[test]
+fn the_end_does_not_wait_for_the_status_of_a_resource_that_is_gone() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let _refused = bed.server.on(of("r0")).always().fail(Failure::internal());
+        bed.flip("r0", true);
+        bed.pass(SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 200"]);
+        bed.delete("r0");
+        bed.pass(SECOND).await;
+        let before = tokio::time::Instant::now();
+        bed.stop().await.unwrap();
+        assert!(before.elapsed() < SECOND, "{:?}", before.elapsed());
+    });
+}
