@@ -1,7 +1,7 @@
 //! One credential and what it may send when: the gate of the token, the budget, the permits to write.
 //! Every request has a ticket, and every ticket ends. Pure, except for reading the token.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -243,7 +243,36 @@ impl Account {
 
     /// A request has ended. `jitter` is in 0..1.
     pub fn ended(&mut self, ticket: &Ticket, error: Option<&ApiError>, now: Instant, jitter: f64) {
-        let ending = ending(error);
+        self.book(ticket, error, ending(error), now, jitter);
+    }
+
+    /// A list has ended, while lists fail and GETs are answered: the wait that it asks for holds nothing else, and is
+    /// returned.
+    #[must_use]
+    pub fn useless_list_ended(
+        &mut self,
+        ticket: &Ticket,
+        error: Option<&ApiError>,
+        now: Instant,
+        jitter: f64,
+    ) -> Option<Duration> {
+        let (ending, asked) = match ending(error) {
+            Ending::Failed(asked) => (Ending::Failed(None), asked),
+            Ending::Throttled(asked) => (Ending::Throttled(None), asked),
+            Ending::Answered => (Ending::Answered, None),
+        };
+        self.book(ticket, error, ending, now, jitter);
+        asked.map(|asked| self.budget.bounded(asked))
+    }
+
+    fn book(
+        &mut self,
+        ticket: &Ticket,
+        error: Option<&ApiError>,
+        ending: Ending,
+        now: Instant,
+        jitter: f64,
+    ) {
         let verdict = verdict(error, ending);
         self.budget.ended(ticket.sent, ending, now, jitter);
         self.credential.ended(ticket.epoch, ticket.probe, verdict, now);

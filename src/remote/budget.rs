@@ -227,8 +227,14 @@ impl Budget {
         }
     }
 
+    /// How long a wait that the server asks for is heeded.
+    #[must_use]
+    pub fn bounded(&self, asked: Duration) -> Duration {
+        asked.min(self.times.longest_wait())
+    }
+
     fn wait(&mut self, asked: Duration, now: Instant) -> Duration {
-        let wait = asked.min(self.times.longest_wait());
+        let wait = self.bounded(asked);
         self.throttled_until = self.throttled_until.max(Some(now + wait));
         wait
     }

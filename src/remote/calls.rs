@@ -102,7 +102,7 @@ impl Remote {
         let result = call.await;
         let error = result.as_ref().err();
         if let Some(ticket) = under_way.ticket.take() {
-            self.state().account.ended(&ticket, error, Instant::now(), self.env().jitter());
+            self.state().end_read(operation, &ticket, error, self.env().jitter());
         }
         self.count(operation, error, started);
         self.after_call(is_unauthorized(error));

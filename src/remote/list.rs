@@ -55,7 +55,10 @@ impl Observer {
                     }
                     // It says nothing of this page: the next try is admitted when it is time. If reads are
                     // throttled again, maybe only lists are.
-                    None if is_of_account(&error) && !was_throttled => {
+                    None if is_of_account(&error)
+                        && !was_throttled
+                        && !self.remote.state().do_lists_wait(Instant::now()) =>
+                    {
                         was_throttled = is_throttled(&error);
                         continue;
                     }

@@ -16,7 +16,7 @@ use super::{
     calls::{Called, Read, until},
     gets::{GETS_AT_ONCE, Gets},
     observation::{Answer, Observed, ReadFailure, answer_of_error, is_of_account},
-    plan::{Lists, Need, Plan, Wanted, plan},
+    plan::{Lists, Need, Plan, Wanted},
     remote::Remote,
 };
 use crate::{
@@ -104,12 +104,13 @@ impl Observer {
     }
 
     fn plan(&self, need: Need) -> Plan {
+        let now = Instant::now();
         let state = self.remote.state();
         let wanted: Wanted = match need {
-            Need::Demanded => state.cache.demanded_places(Instant::now()).collect(),
+            Need::Demanded => state.cache.demanded_places(now).collect(),
             Need::Changes | Need::Everything => state.cache.places().collect(),
         };
-        plan(need, wanted, state.size)
+        state.plan(need, wanted, now)
     }
 
     /// A GET for each that was not seen since, or what the plan for them makes of it.
@@ -160,13 +161,13 @@ impl Observer {
     /// How to serve what is demanded: the plan, how many GETs may be under way, and for which deployments. A list that
     /// it takes is asked for.
     fn plan_demands(&self, gets: &Gets, now: Instant) -> (Plan, usize, Vec<DeploymentId>) {
-        let (mut demands, size) = {
+        let (plan, mut demands) = {
             let state = self.remote.state();
-            (state.cache.demands(now), state.size)
+            let mut demands = state.cache.demands(now);
+            demands.retain(|(id, _)| !gets.has(id));
+            let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
+            (state.plan(Need::Demanded, wanted, now), demands)
         };
-        demands.retain(|(id, _)| !gets.has(id));
-        let wanted: Wanted = demands.iter().map(|(_, place)| *place).collect();
-        let plan = plan(Need::Demanded, wanted, size);
         let most = match plan {
             Plan::Nothing | Plan::Gets => GETS_AT_ONCE,
             Plan::List(scope) => {

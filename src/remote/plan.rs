@@ -106,6 +106,12 @@ pub enum Lists {
 }
 
 impl Lists {
+    /// A GET was answered since the last list failed.
+    #[must_use]
+    pub fn are_to_blame(self) -> bool {
+        matches!(self, Self::Doubtful | Self::Useless)
+    }
+
     /// A list came to its end.
     pub fn ended(&mut self) {
         *self = Self::Work;

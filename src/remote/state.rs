@@ -13,7 +13,7 @@ use super::{
     entry::Entry,
     ledger::Ledger,
     observation::{Answer, Observed},
-    plan::{Lists, Size},
+    plan::{Lists, Need, Plan, Size, Wanted, plan},
     write::{Outcome, Write},
     writes::{End, Writes},
 };
@@ -21,7 +21,7 @@ use crate::{
     api::DeploymentId,
     context::Context,
     fair_queue::Lane,
-    qoder::{ApiError, Deployment},
+    qoder::{ApiError, Deployment, Operation},
     times::Times,
 };
 
@@ -35,6 +35,8 @@ pub struct State {
     pub ledger: Ledger,
     /// What the next plan depends on.
     pub size: Size,
+    /// No list is asked for before this: a useless one has asked to wait.
+    pub lists_wait_until: Option<Instant>,
 }
 
 /// What is known of one deployment and of the way to it, at one moment.
@@ -74,7 +76,13 @@ impl State {
             largest_page: LARGEST_PAGE,
             lists: Lists::Work,
         };
-        Self { account, cache: Cache::default(), ledger: Ledger::default(), size }
+        Self {
+            account,
+            cache: Cache::default(),
+            ledger: Ledger::default(),
+            size,
+            lists_wait_until: None,
+        }
     }
 
     /// One deployment as it is known now.
@@ -95,6 +103,33 @@ impl State {
         self.account.forget_permit(id);
         let Self { ledger, cache, .. } = self;
         ledger.forget(|id| cache.is_bound(id), now, times);
+    }
+
+    /// How to read what is wanted.
+    pub fn plan(&self, need: Need, wanted: Wanted, now: Instant) -> Plan {
+        if self.do_lists_wait(now) { Plan::Gets } else { plan(need, wanted, self.size) }
+    }
+
+    /// Whether lists have asked to wait, and other requests need not.
+    pub fn do_lists_wait(&self, now: Instant) -> bool {
+        self.size.lists.are_to_blame() && self.lists_wait_until.is_some_and(|at| now < at)
+    }
+
+    /// A read has ended.
+    pub fn end_read(
+        &mut self,
+        operation: Operation,
+        ticket: &Ticket,
+        error: Option<&ApiError>,
+        jitter: f64,
+    ) {
+        let now = Instant::now();
+        if operation == Operation::List && self.size.lists.are_to_blame() {
+            let asked = self.account.useless_list_ended(ticket, error, now, jitter);
+            self.lists_wait_until = asked.map(|wait| now + wait);
+        } else {
+            self.account.ended(ticket, error, now, jitter);
+        }
     }
 
     /// A write is about to be sent: no other is sent to the deployment until it has ended.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apiserver::{Match, Verb};
-use qoder_simulator::{Dialect, Fault, Operation};
+use qoder_simulator::{Dialect, Fault, Operation, Settings};
 
 use crate::{
     bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
@@ -63,6 +63,38 @@ fn while_lists_are_throttled_and_gets_are_answered_nobody_is_blind() {
         let (lists, gets) = (bed.wire.sent(Kind::List).len(), bed.wire.sent(Kind::Get).len());
         assert_eq!(blind, 0, "{lists} lists, {gets} gets in twenty minutes");
     });
+}
+
+#[test]
+fn lists_that_ask_to_wait_leave_gets_to_be_answered() {
+    for (status, wait) in [(503, 60), (429, 60), (503, 600), (429, 600)] {
+        in_virtual_time(async {
+            let bed = fleet(10).await;
+            let slow = Settings { latency: SECOND / 20, ..bed.simulator.settings() };
+            bed.simulator.set_settings(slow).unwrap();
+            let header = wait.to_string();
+            let sorry = Fault::respond(status).header("retry-after", &header).on(Operation::List);
+            bed.simulator.inject(sorry.always());
+            // At first everything waits, as asked; and the next poll is a list.
+            bed.pass(3 * wait * SECOND + 2 * POLL).await;
+            let mut blind = 0;
+            let started = bed.wire.sent(Kind::List).len();
+            for _ in 0..120 {
+                bed.pass(10 * SECOND).await;
+                let is_blind = |i: &usize| bed.ready(&format!("r{i}")) != "True InSync";
+                blind = blind.max((0..10).filter(is_blind).count());
+            }
+            let lists = bed.wire.sent(Kind::List).len() - started;
+            assert_eq!(blind, 0, "{status}, {wait} s");
+            assert!(lists <= 1200 / wait as usize + 2, "{status}, {wait} s: {lists} lists");
+
+            bed.simulator.clear_faults();
+            bed.pass(wait * SECOND + POLL).await;
+            bed.forget();
+            bed.pass(POLL).await;
+            assert_eq!(bed.calls(), ["list 200"], "{status}, {wait} s");
+        });
+    }
 }
 
 #[test]
