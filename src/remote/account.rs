@@ -7,15 +7,16 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
-    budget::{Budget, Ending, Kind, Obstacle, Rates, Sent},
+    budget::{Budget, Kind, Obstacle, Rates, Sent},
     credential::{Credential, CredentialState, Gate, Verdict},
+    ending::Ending,
     permits::Permits,
     probe::ProbeId,
 };
 use crate::{
     api::DeploymentId,
     fair_queue::Lane,
-    qoder::{ApiError, SendError, Token, TokenError, TokenSource},
+    qoder::{ApiError, Token, TokenError, TokenSource},
     times::Times,
 };
 
@@ -243,7 +244,7 @@ impl Account {
 
     /// A request has ended. `jitter` is in 0..1.
     pub fn ended(&mut self, ticket: &Ticket, error: Option<&ApiError>, now: Instant, jitter: f64) {
-        self.book(ticket, error, ending(error), now, jitter);
+        self.book(ticket, error, Ending::of(error), now, jitter);
     }
 
     /// A list has ended, while lists fail and GETs are answered: the wait that it asks for holds nothing else, and is
@@ -256,11 +257,7 @@ impl Account {
         now: Instant,
         jitter: f64,
     ) -> Option<Duration> {
-        let (ending, asked) = match ending(error) {
-            Ending::Failed(asked) => (Ending::Failed(None), asked),
-            Ending::Throttled(asked) => (Ending::Throttled(None), asked),
-            Ending::Answered => (Ending::Answered, None),
-        };
+        let (ending, asked) = Ending::of(error).apart();
         self.book(ticket, error, ending, now, jitter);
         asked.map(|asked| self.budget.bounded(asked))
     }
@@ -290,19 +287,6 @@ fn verdict(error: Option<&ApiError>, ending: Ending) -> Verdict {
     // What answers in the API's place has not looked at the token.
     let is_from_api = error.is_none_or(ApiError::is_from_api);
     if is_from_api && ending == Ending::Answered { Verdict::Accepted } else { Verdict::Unclear }
-}
-
-fn ending(error: Option<&ApiError>) -> Ending {
-    // To wait for no time is no wait.
-    let asked = error.and_then(ApiError::retry_after).filter(|asked| !asked.is_zero());
-    match (error, error.and_then(ApiError::status)) {
-        (_, Some(StatusCode::TOO_MANY_REQUESTS)) => Ending::Throttled(asked),
-        (_, Some(status)) if status.is_server_error() => Ending::Failed(asked),
-        // An answer that is too large is an answer.
-        (Some(ApiError::Send(SendError::TooLarge(_))), None) => Ending::Answered,
-        (Some(ApiError::Send(_)), None) => Ending::Failed(None),
-        _ => Ending::Answered,
-    }
 }
 
 #[cfg(test)]

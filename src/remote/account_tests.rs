@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::{super::fixtures::*, *};
-use crate::{qoder::ErrorType, remote::Worth};
+use crate::{
+    qoder::{ErrorType, SendError},
+    remote::Worth,
+};
 
 fn is_admitted(account: &mut Account, now: Instant) -> bool {
     match account.admit_read(now) {

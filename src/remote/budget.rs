@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    ending::Ending,
     probe::{Probe, ProbeId},
     rate::Rate,
 };
@@ -30,17 +31,6 @@ pub enum Kind {
     Read,
     /// Pause and unpause.
     Write,
-}
-
-/// How one request ended, as far as the budget cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The API answered: it is there.
-    Answered,
-    /// It did not answer, or answered 5xx, with the wait that it asks for.
-    Failed(Option<Duration>),
-    /// 429, with the wait that it asks for.
-    Throttled(Option<Duration>),
 }
 
 /// Why nothing may be sent for now.

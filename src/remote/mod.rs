@@ -8,6 +8,7 @@ mod cache;
 mod calls;
 mod credential;
 mod credential_watch;
+mod ending;
 mod entry;
 #[cfg(test)]
 mod fixtures;
