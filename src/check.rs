@@ -48,7 +48,6 @@ impl Report {
         self.failures == 0
     }
 
-    /// The lines.
     #[must_use]
     pub fn text(&self) -> String {
         self.lines.join("\n")

@@ -89,7 +89,6 @@ pub struct Snapshot {
     pub queue_depth: usize,
     /// Deployments that wait for a permit to write.
     pub writes_waiting: usize,
-    /// Whether the breaker is open.
     pub breaker_open: bool,
     /// Deployments that resources name.
     pub observed_deployments: usize,
@@ -219,7 +218,6 @@ impl Metrics {
             .observe(duration.as_secs_f64());
     }
 
-    /// One reconcile starts.
     pub fn reconcile_started(&self) {
         self.active_workers.get_or_create(&CONTROLLER).inc();
     }

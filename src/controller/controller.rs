@@ -30,7 +30,6 @@ use crate::{
 /// The one task that ends when it is told to.
 const PUBLISHER: &str = "publisher of events";
 
-/// The controller.
 pub struct Controller {
     parts: Parts,
     workers: Arc<Workers>,

@@ -23,7 +23,6 @@ pub enum Died {
 }
 
 impl Tasks {
-    /// Starts a task.
     pub fn spawn(
         &mut self,
         name: impl Into<String>,

@@ -65,7 +65,6 @@ impl WorkQueue {
         self.order.insert((at, id.clone()));
     }
 
-    /// Hands the next key out.
     pub fn next(&mut self, now: Instant) -> Next {
         while let Some((at, id)) = self.order.first().cloned() {
             if at > now {

@@ -32,7 +32,6 @@ use crate::{
 /// Passes under way at once, with the statuses that they publish while these do not hang.
 const WORKERS: usize = 16;
 
-/// The workers.
 pub struct Workers {
     reconciler: Reconciler,
     queue: Arc<Queue>,

@@ -32,7 +32,6 @@ pub enum Operation {
     Get,
     /// `GET /deployments`.
     List,
-    /// A write.
     Write(Verb),
 }
 

@@ -18,7 +18,6 @@ pub enum ApiError {
     /// The API answered with a status that is not 2xx.
     #[error("the Qoder API answered {status}{kind}", kind = envelope_text(*.from_api))]
     Status {
-        /// The HTTP status.
         status: StatusCode,
         /// The body was the API's own error envelope, and said this.
         from_api: Option<ErrorType>,
@@ -33,11 +32,8 @@ pub enum ApiError {
 /// `error.type` of the API's envelope, as far as a decision depends on it (API page, section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
-    /// `invalid_request_error`.
     InvalidRequest,
-    /// `not_found_error`.
     NotFound,
-    /// Any other.
     Other,
 }
 

@@ -31,7 +31,6 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The one value.
     pub(super) fn value(self) -> Option<&'a str> {
         match self {
             Self::Value(json) => Some(json),

@@ -24,7 +24,6 @@ const MAX_CURSOR: usize = 8 * 1024;
 /// One entry of a page.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item {
-    /// A deployment.
     Deployment(DeploymentId, Deployment),
     /// It makes no sense, but says which deployment it is about.
     Invalid(DeploymentId),

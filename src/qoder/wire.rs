@@ -14,13 +14,11 @@ use crate::api::DeploymentId;
 /// [`MAX_TEXT`](super::MAX_TEXT), and none has spare room: ten thousand of these are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deployment {
-    /// The status.
     pub status: RemoteStatus,
     /// Why it is paused. Kept whatever the status says.
     pub paused_reason: Option<PausedReason>,
     /// When it was archived. An archived deployment keeps its old status.
     pub archived_at: Option<Timestamp>,
-    /// The name.
     pub name: Option<Box<str>>,
     /// The schedule; `None`: it has none, or one that is not an object.
     pub schedule: Option<Schedule>,
@@ -48,9 +46,7 @@ pub struct Schedule {
 /// The remote `status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteStatus {
-    /// `active`.
     Active,
-    /// `paused`.
     Paused,
     /// What a later API says.
     Other(Box<str>),

@@ -19,9 +19,7 @@ pub struct Decision {
 /// The one thing to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing.
     Nothing,
-    /// Read the deployment.
     Observe,
     /// Pause or unpause it.
     Write(Verb),

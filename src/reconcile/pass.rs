@@ -26,7 +26,6 @@ pub struct Pass {
     pub look_at: Option<Instant>,
     /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
     pub failed: Option<KubernetesError>,
-    /// The statuses to send.
     pub statuses: Vec<Publishing>,
     /// Each status that is to stand does, so that these are none.
     pub is_said: bool,
@@ -43,7 +42,6 @@ impl Pass {
 pub struct Sending {
     /// The resource, as it was read right before.
     pub(super) resource: Arc<Resource>,
-    /// The write.
     pub(super) write: remote::Sending,
 }
 
@@ -51,7 +49,6 @@ pub struct Sending {
 pub struct Publishing {
     /// The resource that it was computed from.
     pub(super) resource: Arc<Resource>,
-    /// The status.
     pub(super) status: QoderDeploymentStatus,
     /// Its reason of Ready.
     pub(super) reason: Reason,
@@ -59,11 +56,8 @@ pub struct Publishing {
 
 /// One resource of a pass, and what is decided about it.
 pub struct Decided {
-    /// The resource.
     pub resource: Arc<Resource>,
-    /// Its situation.
     pub situation: Situation,
-    /// The decision.
     pub decision: Decision,
 }
 

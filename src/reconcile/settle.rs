@@ -42,9 +42,7 @@ pub struct Settled {
 /// The condition Ready, and the one that goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
-    /// Its status.
     pub status: ConditionStatus,
-    /// Its reason.
     pub reason: Reason,
     /// Which other condition is True beside it.
     pub kind: Kind,

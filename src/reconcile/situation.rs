@@ -76,7 +76,6 @@ pub enum Age {
 /// What holds the next write back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BeforeWrite {
-    /// Nothing.
     Nothing,
     /// The backoff of the last one, which failed.
     Backoff,
@@ -112,7 +111,6 @@ pub enum Knowledge {
 /// The last wish that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// The wish.
     pub wish: Wish,
     /// It was made by the generation at hand.
     pub this_generation: bool,

@@ -19,13 +19,11 @@ const TICK: Duration = Duration::from_nanos(1);
 
 /// One deployment and the resources that name it, at one moment.
 pub struct Snapshot {
-    /// The deployment.
     pub id: DeploymentId,
     /// The moment.
     pub now: Instant,
     /// The resources, oldest first.
     pub bound: Vec<Arc<Resource>>,
-    /// The remote.
     pub view: View,
     /// The flags' times.
     pub times: Times,

@@ -35,7 +35,6 @@ const PAUSING_ERRORS: [&str; 14] = [
 /// What a status is made of, besides the resource and its memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Contents<'a> {
-    /// The condition Ready.
     pub ready: Ready,
     /// What is known of the deployment.
     pub last_known: Option<&'a Deployment>,

@@ -41,7 +41,6 @@ pub struct Ticket {
 
 /// Whether a request may be sent.
 pub enum Admission {
-    /// Now.
     Now(Ticket),
     /// Not before this time; ask again.
     At(Instant),
@@ -86,7 +85,6 @@ impl Account {
         self.credential.gate(now) == Gate::Probe
     }
 
-    /// Whether the breaker is open.
     #[must_use]
     pub fn is_breaker_open(&self) -> bool {
         self.budget.is_open()

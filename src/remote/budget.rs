@@ -58,7 +58,6 @@ pub struct Budget {
     writes: Pace,
     /// Nothing is sent before this: the server has asked for it.
     throttled_until: Option<Instant>,
-    /// Failures in a row.
     failures: Row,
     /// The breaker is open, and lets one request through at this time.
     probe_at: Option<Instant>,
@@ -229,7 +228,6 @@ impl Budget {
         wait
     }
 
-    /// Whether the breaker is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.probe_at.is_some()

@@ -35,11 +35,8 @@ pub struct Cache {
 /// A read that failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FailedRead {
-    /// Why.
     pub cause: ReadFailure,
-    /// When it started.
     pub started: Instant,
-    /// When it ended.
     pub ended: Instant,
     /// In 0..1: spreads the next try.
     pub jitter: f64,
@@ -54,7 +51,6 @@ impl Cache {
         }
     }
 
-    /// Forgets a deployment.
     pub fn unbind(&mut self, id: &DeploymentId) {
         self.entries.remove(id);
         for few in [&mut self.demands, &mut self.missed, &mut self.echoes] {

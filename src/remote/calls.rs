@@ -16,9 +16,7 @@ use crate::{
 
 /// One read that was made: what came of it, and when it was on its way.
 pub struct Called<T> {
-    /// The answer.
     pub result: Result<T, ApiError>,
-    /// The read.
     pub read: Read,
 }
 

@@ -39,7 +39,6 @@ pub enum Worth {
     Missing,
     /// The API has answered 401 since then.
     Rejected {
-        /// Since when.
         since: Instant,
     },
 }
@@ -55,9 +54,7 @@ struct Rejection {
 /// Whether a request may go, as far as the credential is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
-    /// Now.
     Open,
-    /// As a probe.
     Probe,
     /// Not before this time.
     At(Instant),

@@ -31,11 +31,8 @@ impl Place {
 /// How many deployments are wanted, by place, without those that are in no list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// [`Place::Active`].
     pub active: usize,
-    /// [`Place::Paused`].
     pub paused: usize,
-    /// [`Place::Full`].
     pub full: usize,
 }
 
@@ -117,7 +114,6 @@ impl Lists {
         *self = Self::Work;
     }
 
-    /// A list failed.
     pub fn failed(&mut self, is_answer: bool) {
         *self = match *self {
             Self::Work | Self::Failed { .. } => Self::Failed { is_answer, is_explored: false },
@@ -139,7 +135,6 @@ impl Lists {
         }
     }
 
-    /// A GET was answered.
     pub fn get_answered(&mut self) {
         if let Self::Failed { is_answer, .. } = *self {
             *self = if is_answer { Self::Useless } else { Self::Doubtful };

@@ -18,7 +18,6 @@ impl Probe {
         self.under_way.is_some()
     }
 
-    /// A try begins.
     pub fn begin(&mut self) -> ProbeId {
         self.last += 1;
         self.under_way = Some(ProbeId(self.last));

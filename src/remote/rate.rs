@@ -101,7 +101,6 @@ impl Rate {
         self.sent.get(first).map(|first| *first + WINDOW)
     }
 
-    /// A request is sent now.
     pub fn sent(&mut self, now: Instant) {
         self.sent.push_back(now);
         if self.sent.len() > self.per_second {

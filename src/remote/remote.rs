@@ -39,7 +39,6 @@ pub struct Remote {
     pub(super) admission: tokio::sync::Mutex<()>,
     /// The same for the grant of permits, or a deployment has begun to wait for one.
     pub(super) permit_wanted: Notify,
-    /// A read is demanded.
     demanded: Notify,
     pub(super) credential: watch::Sender<CredentialState>,
 }
@@ -53,7 +52,6 @@ pub struct Totals {
     pub oldest_observation: Duration,
     /// Those that wait for a permit.
     pub writes_waiting: usize,
-    /// Whether the breaker is open.
     pub is_breaker_open: bool,
 }
 

@@ -48,7 +48,6 @@ pub struct View {
     pub looked_at: Option<Instant>,
     /// What is remembered of our writes to it.
     pub writes: Writes,
-    /// The credential.
     pub credential: CredentialState,
     /// Why nothing may be sent for now, if so.
     pub obstacle: Option<Obstacle>,
@@ -115,7 +114,6 @@ impl State {
         self.size.lists.are_to_blame() && self.lists_wait_until.is_some_and(|at| now < at)
     }
 
-    /// A read has ended.
     pub fn end_read(
         &mut self,
         operation: Operation,

@@ -12,7 +12,6 @@ use crate::{
 /// A write to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// The deployment.
     pub id: DeploymentId,
     /// What is done to it.
     pub verb: Verb,
@@ -27,7 +26,6 @@ pub struct Write {
 pub struct Requester {
     /// The uid of the resource.
     pub uid: Arc<str>,
-    /// Its generation.
     pub generation: i64,
 }
 

@@ -55,7 +55,6 @@ pub struct Index {
     bound: BTreeSet<(DeploymentId, ResourceKey)>,
     /// The names of namespaces, each kept once: thousands of resources share them.
     namespaces: BTreeSet<Arc<str>>,
-    /// The last mark.
     mark: Mark,
 }
 
@@ -243,7 +242,6 @@ impl Index {
         ids
     }
 
-    /// All resources.
     pub fn iter(&self) -> impl Iterator<Item = &Resource> {
         self.resources.values().map(Arc::as_ref)
     }

@@ -37,9 +37,7 @@ pub struct Progress {
 pub struct Asked {
     /// The wish, and the generation that makes it.
     pub wish: LastReached,
-    /// The value of `resume-requested-at`.
     pub resume: Option<Arc<str>>,
-    /// The value of `reconcile-requested-at`.
     pub reconcile: Option<Arc<str>>,
 }
 

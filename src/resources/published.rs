@@ -11,7 +11,6 @@ pub struct Published {
     pub digest: u64,
     /// The generation that it answers.
     pub observed_generation: i64,
-    /// The condition Ready.
     pub ready: Option<(ConditionStatus, Reason)>,
     /// The status of each condition and since when, in the order of [`ConditionType::ALL`].
     pub transitions: [Option<Transition>; 4],
@@ -20,7 +19,6 @@ pub struct Published {
 /// Since when a condition has its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
-    /// The status.
     pub status: ConditionStatus,
     /// Seconds since 1970: Kubernetes keeps no more of a time.
     seconds: i64,

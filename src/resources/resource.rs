@@ -26,9 +26,7 @@ use crate::{
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceKey {
-    /// The namespace.
     pub namespace: Arc<str>,
-    /// The name.
     pub name: Arc<str>,
 }
 
@@ -56,7 +54,6 @@ pub struct Resource {
     pub generation: i64,
     /// Its version, comparable with others of the same kind (KEP-5504).
     pub version: u64,
-    /// When it was created.
     pub created: Timestamp,
     /// It has a deletionTimestamp.
     pub deleting: bool,
@@ -68,7 +65,6 @@ pub struct Resource {
     pub disabled: bool,
     /// The annotation `resume-requested-at`. Few have one.
     pub resume_request: Option<Box<Request>>,
-    /// The annotation `reconcile-requested-at`.
     pub reconcile_request: Option<Box<Request>>,
     /// The last mark before this copy was taken in.
     pub taken_in: Mark,
