@@ -213,7 +213,8 @@ impl Workers {
     /// Adds each deployment with a write that no status tells of.
     fn add_untold(&self) {
         self.untold.send_modify(|untold| untold.retain(|id| self.queue.is_named(id)));
-        for id in &self.untold.borrow().clone() {
+        let untold = self.untold.borrow().clone();
+        for id in &untold {
             self.queue.add(id, Lane::Spec);
         }
     }

@@ -75,6 +75,7 @@ impl Reconciler {
         let status = self.status(seen, resource, settled, ready);
         let digest = status.digest();
         if digest == resource.published.digest && !resource.is_sending() {
+            self.resources.stand_status(resource);
             self.told(resource, ready.reason);
             return true;
         }

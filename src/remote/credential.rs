@@ -38,9 +38,7 @@ pub enum Worth {
     /// There is none.
     Missing,
     /// The API has answered 401 since then.
-    Rejected {
-        since: Instant,
-    },
+    Rejected { since: Instant },
 }
 
 /// The API answered 401.

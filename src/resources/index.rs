@@ -208,6 +208,14 @@ impl Index {
         }
     }
 
+    /// What is to be said of this uid stands: failures of its status are over.
+    pub fn stand_status(&mut self, key: &ResourceKey, uid: &str) {
+        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
+        if let Some(sent) = held.and_then(|held| Arc::make_mut(held).sent.as_mut()) {
+            sent.stand();
+        }
+    }
+
     /// The resources that name a deployment, oldest first.
     #[must_use]
     pub fn bound(&self, id: &DeploymentId) -> Vec<Arc<Resource>> {

@@ -125,6 +125,13 @@ impl Resources {
         self.index().begin_status(&resource.key, &resource.uid, digest)
     }
 
+    /// What is to be said stands.
+    pub fn stand_status(&self, resource: &Resource) {
+        if resource.sent.as_ref().is_some_and(|sent| sent.failures() > 0) {
+            self.index().stand_status(&resource.key, &resource.uid);
+        }
+    }
+
     /// The status that was on its way has ended, and what the server holds now is taken in.
     pub fn end_status(&self, resource: &Resource) {
         self.index().end_status(&resource.key, &resource.uid);

@@ -37,6 +37,12 @@ impl Sent {
         self.failed = Some((now, wait));
     }
 
+    /// What is to be said stands, whatever became of the last one: the row of failures is over.
+    pub fn stand(&mut self) {
+        self.failures = 0;
+        self.failed = None;
+    }
+
     /// How many have failed in a row.
     #[must_use]
     pub fn failures(&self) -> u32 {
@@ -96,5 +102,8 @@ mod tests {
         assert_eq!(sent.failures(), 2);
         assert_eq!(sent.tried_again_at(2, 9 * SECOND), Some(now + 4 * SECOND));
         assert_eq!(sent.tried_again_at(1, 9 * SECOND), None, "something else was tried since");
+        sent.stand();
+        assert_eq!((sent.failures(), sent.tried_again_at(2, 9 * SECOND)), (0, None));
+        assert!(sent.has(1) && sent.has(2), "their echo may still come");
     }
 }

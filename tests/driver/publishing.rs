@@ -133,6 +133,23 @@ fn a_status_that_is_refused_is_tried_more_and_more_rarely_although_others_are_ta
 }
 
 #[test]
+fn a_status_that_stands_although_its_answer_was_lost_is_no_failure_any_more() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        for round in 0..4 {
+            let lost = bed.server.on(of("r0")).drop_answer();
+            bed.annotate("r0", "reconcile-requested-at", &round.to_string());
+            lost.arrived().await;
+            bed.pass(POLL).await;
+        }
+        let refused = bed.server.on(of("r0")).always().fail(Failure::internal());
+        bed.annotate("r0", "reconcile-requested-at", "now");
+        bed.pass(2 * SECOND).await;
+        assert_eq!(refused.arrivals(), 2, "the second one after a second");
+    });
+}
+
+#[test]
 fn a_status_that_has_to_come_first_and_hangs_costs_no_reads_meanwhile() {
     in_virtual_time(async {
         let bed = fleet(2).await;
