@@ -222,6 +222,24 @@ fn a_status_that_is_on_its_way_at_a_sigterm_is_waited_for_with_its_event() {
     });
 }
 
+/// Drift whose correction hangs is told; when it is done, what stood before is true again.
+#[test]
+fn a_status_on_its_way_that_is_wrong_by_the_sigterm_is_put_right() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        let slow = bed.server.on(of("r0")).hold();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        slow.arrived().await;
+        post.release();
+        bed.pass(SECOND).await;
+        assert_eq!(bed.writes(), ["unpause 0 200"]);
+        later(SECOND, move || slow.release());
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+    });
+}
+
 #[test]
 fn a_status_that_is_refused_at_the_end_is_tried_again_beside_one_that_hangs() {
     in_virtual_time(async {
