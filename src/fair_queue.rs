@@ -21,15 +21,24 @@ pub enum Lane {
 #[derive(Debug)]
 pub struct FairQueue<K> {
     lanes: [Namespaces<K>; 3],
-    /// In which lane each key waits. An entry of a lane that this contradicts is stale.
-    waiting: BTreeMap<K, Lane>,
+    waiting: BTreeMap<K, Place>,
+    /// The number of the last key: within a namespace, the lowest goes first.
+    last: u64,
+}
+
+/// Where a key waits.
+#[derive(Debug, Clone)]
+struct Place {
+    lane: Lane,
+    namespace: Arc<str>,
+    number: u64,
 }
 
 #[derive(Debug)]
 struct Namespaces<K> {
     /// The namespaces that have keys, the next one first.
     order: VecDeque<Arc<str>>,
-    keys: BTreeMap<Arc<str>, VecDeque<K>>,
+    keys: BTreeMap<Arc<str>, BTreeMap<u64, K>>,
 }
 
 impl<K> Default for FairQueue<K> {
@@ -40,39 +49,42 @@ impl<K> Default for FairQueue<K> {
                 keys: BTreeMap::new(),
             }),
             waiting: BTreeMap::new(),
+            last: 0,
         }
     }
 }
 
 impl<K: Clone + Ord> FairQueue<K> {
-    /// Lets the key wait. One that waits already keeps its place, or moves to a better lane.
+    /// Lets the key wait. One that waits already keeps its place, or moves to the end of a better lane.
     pub fn push(&mut self, key: K, lane: Lane, namespace: &Arc<str>) {
-        if self.waiting.get(&key).is_some_and(|present| *present <= lane) {
+        if self.waiting.get(&key).is_some_and(|present| present.lane <= lane) {
             return;
         }
-        self.waiting.insert(key.clone(), lane);
+        self.remove(&key);
+        self.last += 1;
+        let place = Place { lane, namespace: namespace.clone(), number: self.last };
+        self.waiting.insert(key.clone(), place);
         if let Some(namespaces) = self.lanes.get_mut(lane as usize) {
-            namespaces.push(key, namespace);
+            namespaces.push(self.last, key, namespace);
         }
     }
 
     /// The key whose turn it is.
     pub fn pop(&mut self) -> Option<K> {
-        for lane in [Lane::Spec, Lane::Drift, Lane::Report] {
-            let namespaces = self.lanes.get_mut(lane as usize)?;
-            while let Some(key) = namespaces.pop() {
-                if self.waiting.get(&key) == Some(&lane) {
-                    self.waiting.remove(&key);
-                    return Some(key);
-                }
-            }
-        }
-        None
+        let key = self.lanes.iter_mut().find_map(Namespaces::pop)?;
+        self.waiting.remove(&key);
+        Some(key)
     }
 
     /// The key waits no more. Returns whether it did.
     pub fn remove(&mut self, key: &K) -> bool {
-        self.waiting.remove(key).is_some()
+        let Some(Place { lane, namespace, number }) = self.waiting.remove(key) else {
+            return false;
+        };
+        if let Some(namespaces) = self.lanes.get_mut(lane as usize) {
+            namespaces.remove(&namespace, number);
+        }
+        true
     }
 
     /// The keys that wait, in their own order.
@@ -94,24 +106,33 @@ impl<K: Clone + Ord> FairQueue<K> {
 }
 
 impl<K> Namespaces<K> {
-    fn push(&mut self, key: K, namespace: &Arc<str>) {
+    fn push(&mut self, number: u64, key: K, namespace: &Arc<str>) {
         let keys = self.keys.entry(namespace.clone()).or_insert_with(|| {
             self.order.push_back(namespace.clone());
-            VecDeque::new()
+            BTreeMap::new()
         });
-        keys.push_back(key);
+        keys.insert(number, key);
     }
 
     fn pop(&mut self) -> Option<K> {
         let namespace = self.order.pop_front()?;
         let keys = self.keys.get_mut(&namespace)?;
-        let key = keys.pop_front();
+        let (_, key) = keys.pop_first()?;
         if keys.is_empty() {
             self.keys.remove(&namespace);
         } else {
             self.order.push_back(namespace);
         }
-        key
+        Some(key)
+    }
+
+    fn remove(&mut self, namespace: &Arc<str>, number: u64) {
+        let Some(keys) = self.keys.get_mut(namespace) else { return };
+        keys.remove(&number);
+        if keys.is_empty() {
+            self.keys.remove(namespace);
+            self.order.retain(|other| other != namespace);
+        }
     }
 }
 
@@ -159,5 +180,28 @@ mod tests {
         queue.remove(&"a");
         assert!(queue.is_empty());
         assert_eq!(drain(&mut queue), [""; 0]);
+    }
+
+    #[test]
+    fn a_key_that_was_removed_leaves_nothing_behind() {
+        let (ns, calm) = (Arc::from("ns"), Arc::from("calm"));
+        let mut queue = FairQueue::default();
+        for _ in 0..100 {
+            queue.push("a", Lane::Report, &ns);
+            queue.push("a", Lane::Spec, &ns);
+            assert!(queue.remove(&"a"));
+            assert!(!queue.remove(&"a"));
+        }
+        let is_empty = |lane: &Namespaces<_>| lane.order.is_empty() && lane.keys.is_empty();
+        assert!(queue.lanes.iter().all(is_empty));
+
+        // One that comes back goes to the end, and costs its namespace no turn.
+        for key in ["a", "b", "c"] {
+            queue.push(key, Lane::Spec, &ns);
+        }
+        queue.remove(&"a");
+        queue.push("a", Lane::Spec, &ns);
+        queue.push("d", Lane::Spec, &calm);
+        assert_eq!(drain(&mut queue), ["b", "d", "c", "a"]);
     }
 }

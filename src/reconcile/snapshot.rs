@@ -102,7 +102,12 @@ impl Snapshot {
             Reason::ReconcileDisabled => !resource.disabled,
             _ => false,
         };
-        is_refuted.then_some(credential.since.unwrap_or(resource.generation_seen))
+        let since = match reason {
+            Reason::CredentialMissing | Reason::CredentialRejected => credential.since,
+            // Of another change of the resource only a request tells when it came.
+            _ => resource.reconcile_requested(),
+        };
+        is_refuted.then_some(since.unwrap_or(resource.generation_seen))
     }
 
     /// When a resource that no status answers has waited for one long enough.

@@ -129,6 +129,7 @@ impl Remote {
 
     /// No resource names the deployment any more.
     pub fn unbind(&self, id: &DeploymentId) {
+        self.forget_permit(id);
         self.state().unbind(id, Instant::now(), self.times());
     }
 

@@ -63,15 +63,15 @@ impl Sending {
         let result = self.remote.send(ticket, write.verb, &write.id).await;
         let ended = Instant::now();
 
-        // It has ended by itself: there is nothing to abandon.
-        self.write = None;
-        let ticket = self.ticket.take()?;
         let (remote, error) = (&self.remote, result.as_ref().err());
         remote.count(Operation::Write(write.verb), error, started);
         let is_unauthorized = is_unauthorized(error);
-        let exchange = Exchange { write: &write, ticket: &ticket, started, ended };
+        let exchange = Exchange { write: &write, ticket, started, ended };
         let outcome = remote.state().end_write(exchange, result, &remote.context);
-        remote.after_call(is_unauthorized);
+        // It is booked: there is nothing to abandon.
+        self.write = None;
+        self.ticket = None;
+        self.remote.after_call(is_unauthorized);
         Some((write, outcome))
     }
 

@@ -99,7 +99,6 @@ impl State {
     /// No resource names the deployment any more.
     pub fn unbind(&mut self, id: &DeploymentId, now: Instant, times: &Times) {
         self.cache.unbind(id);
-        self.account.forget_permit(id);
         let Self { ledger, cache, .. } = self;
         ledger.forget(|id| cache.is_bound(id), now, times);
     }

@@ -7,10 +7,11 @@ use qoder_operator::{
     reconcile::{events::Event, recorder::recorder},
     resources::Resource,
 };
-use serde_json::json;
+use qoder_simulator::{Fault, Operation};
+use serde_json::{Value, json};
 
 use crate::{
-    bed::{Bed, POLL, Setup, in_virtual_time, later},
+    bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time, later},
     waits::fleet,
     wire::{Kind, Moment},
 };
@@ -256,6 +257,31 @@ fn a_write_that_takes_long_is_waited_for_and_told_at_once() {
         bed.stop().await.unwrap();
         assert_eq!(bed.ready("r0"), "True InSync");
         assert!(before.elapsed() <= 13 * SECOND, "{:?}", before.elapsed());
+    });
+}
+
+#[test]
+fn each_write_is_told_when_it_ends_and_nothing_is_begun_for_who_asks_for_something_then() {
+    in_virtual_time(async {
+        let mut bed = fleet(3).await;
+        for (n, seconds) in [(0, 2), (1, 12)] {
+            let slow = Fault::delay(seconds * SECOND).on(Operation::Pause).id(&bed.ids[n]);
+            bed.simulator.inject(slow);
+            bed.flip(&format!("r{n}"), true);
+        }
+        bed.pass(SECOND).await;
+        let before = bed.status_writes("r2").len();
+        let server = bed.server.clone();
+        later(SECOND, move || {
+            let pause = |object: &mut Value| object["spec"]["paused"] = json!(true);
+            server.deployments().edit(NAMESPACE, "r2", pause).unwrap();
+        });
+        bed.stop().await.unwrap();
+        assert_eq!(bed.writes(), ["pause 0 200", "pause 1 200"]);
+        assert_eq!([bed.ready("r0"), bed.ready("r1")], ["True InSync", "True InSync"]);
+        let at = |name| bed.status_writes(name).last().unwrap().at;
+        assert!(at("r1") - at("r0") > 8 * SECOND, "nobody waits for another");
+        assert_eq!(bed.status_writes("r2").len(), before);
     });
 }
 

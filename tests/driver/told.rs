@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use qoder_simulator::{Fault, Operation};
+use serde_json::json;
 
 use crate::{
     bed::in_virtual_time,
@@ -41,5 +42,23 @@ fn a_pause_that_is_answered_401_each_time_is_told_once_and_why() {
             "{}",
             bed.message("r0")
         );
+    });
+}
+
+/// The request needs a look, and what the annotation said is not true until then.
+#[test]
+fn reconciliation_that_goes_on_with_a_request_says_nothing_in_between() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        bed.annotate("r0", "reconcile", "disabled");
+        bed.until("r0", "True ReconcileDisabled", SECOND).await;
+        bed.pass(60 * SECOND).await;
+        let before = bed.status_writes("r0").len();
+        bed.edit("r0", |object| {
+            object["metadata"]["annotations"] =
+                json!({ "cloud.qoder.com/reconcile-requested-at": "1" });
+        });
+        bed.until("r0", "True InSync", SECOND).await;
+        assert_eq!(bed.status_writes("r0").len() - before, 1);
     });
 }

@@ -64,12 +64,18 @@ fn every_other_status_stands_until_a_look() {
 }
 
 #[test]
-fn a_refuted_status_is_overdue_three_seconds_after_the_credential_changed() {
+fn a_refuted_status_is_overdue_three_seconds_after_what_has_refuted_it() {
     let start = Instant::now();
     let changed = start + TIMES.poll_interval;
     for (reason, confirm, refute) in REFUTABLE {
         let mut world = World::new(start).reached().says(ConditionStatus::False, reason);
-        world.credential.since = Some(changed);
+        match reason {
+            Reason::CredentialMissing | Reason::CredentialRejected => {
+                world.credential.since = Some(changed);
+            }
+            // The credential has nothing to do with it: a request came along with the change.
+            _ => world.resource.reconcile_request = requested(changed),
+        }
         let refuted = world.clone().with(refute);
         let overdue = changed + Times::PROGRESS;
         assert_eq!(around(overdue, |now| refuted.at(now).overdue), [false, true], "{reason:?}");
