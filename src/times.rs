@@ -19,6 +19,8 @@ impl Times {
     pub const TOKEN_REREAD: Duration = Duration::from_secs(10);
     /// How long a new generation may go unanswered before its status says `Progressing`.
     pub const PROGRESS: Duration = Duration::from_secs(3);
+    /// How long a write may wait for its place after the read before it.
+    pub const WRITE_SPACING: Duration = Duration::from_millis(100);
     /// How long a granted permit to write is kept for its deployment.
     pub const PERMIT: Duration = Duration::from_secs(1);
     /// How long after our own write a read that contradicts it is taken for one that lags.
@@ -38,6 +40,8 @@ impl Times {
     pub const LAST_EVENTS: Duration = Duration::from_secs(5);
     /// How long one call to the Kubernetes API may take.
     pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
+    /// The same at the end of the process: so that one that is lost can be tried again.
+    pub const LAST_CALL: Duration = Duration::from_secs(4);
     /// How long an answer of the Kubernetes API may say nothing, a watch included.
     pub const KUBERNETES_SILENCE: Duration = Duration::from_secs(60);
     /// How long a status that is being published may keep a worker.

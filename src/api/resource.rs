@@ -207,6 +207,7 @@ impl QoderDeploymentStatus {
     pub fn digest(&self) -> u64 {
         let mut timeless = self.clone();
         timeless.conditions.retain(|condition| super::ConditionType::is_ours(&condition.kind));
+        timeless.conditions.sort_by(|a, b| a.kind.cmp(&b.kind));
         for condition in &mut timeless.conditions {
             condition.last_transition_time = Time(Timestamp::UNIX_EPOCH);
         }

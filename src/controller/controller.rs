@@ -62,7 +62,7 @@ impl Controller {
         let reconciler = Reconciler::new(
             Arc::clone(&resources),
             Arc::clone(&remote),
-            ApiServer::new(client.clone()),
+            ApiServer::new(client.clone(), &context.metrics),
             recorder,
             wake,
             context.clone(),

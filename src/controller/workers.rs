@@ -7,6 +7,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::pin,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures::{FutureExt as _, future::join_all};
@@ -23,6 +24,7 @@ use crate::{
     fair_queue::Lane,
     lock::lock,
     reconcile::{
+        api_server::KubernetesError,
         driver::Reconciler,
         pass::{Pass, Publishing, Sending},
     },
@@ -31,6 +33,9 @@ use crate::{
 
 /// Passes under way at once, with the statuses that they publish while these do not hang.
 const WORKERS: usize = 16;
+
+/// How often the end of the process looks whether what is to be told of is still there.
+const LOOK_FOR_DELETIONS: Duration = Duration::from_millis(500);
 
 pub struct Workers {
     reconciler: Reconciler,
@@ -123,7 +128,7 @@ impl Workers {
         self.context.metrics.reconcile_started();
         let (result, statuses) = self.pass(id).await;
         self.queue.done(id);
-        let statuses = statuses.iter().map(|publishing| self.publish(id, publishing));
+        let statuses = statuses.into_iter().map(|publishing| self.publish(id, publishing));
         let mut statuses = pin!(join_all(statuses));
         let quickly = timeout(Times::SLOW_STATUS, &mut statuses).await;
         drop(worker);
@@ -174,14 +179,13 @@ impl Workers {
     }
 
     /// Sends a status. Another pass follows. Returns whether it succeeded.
-    async fn publish(&self, id: &DeploymentId, publishing: &Publishing) -> bool {
+    async fn publish(&self, id: &DeploymentId, publishing: Publishing) -> bool {
         let sent = AssertUnwindSafe(self.reconciler.send_status(publishing)).catch_unwind().await;
-        let has_failed = !matches!(sent, Ok(Ok(())));
-        if has_failed {
-            self.reconciler.fail_status(publishing);
-        }
+        self.queue.add(id, Lane::Report);
         match sent {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
+            // What is gone is not tried again.
+            Ok(Err(KubernetesError::NotFound)) if !self.queue.is_named(id) => return true,
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(deployment_id = %id, error, "failed to publish a status, and will try again");
@@ -190,16 +194,15 @@ impl Workers {
                 tracing::error!(deployment_id = %id, "publishing a status panicked, and is tried again");
             }
         }
-        self.queue.add(id, Lane::Report);
-        !has_failed
+        false
     }
 
     /// Lets a write run beside the pass that has begun it. Another pass follows its end.
     fn begin(self: &Arc<Self>, id: &DeploymentId, sending: Sending) {
-        self.untold.send_modify(|untold| {
+        self.untold.send_if_modified(|untold| {
             // Of what is gone there is nothing to tell.
             untold.retain(|id| self.queue.is_named(id));
-            untold.insert(id.clone());
+            untold.insert(id.clone())
         });
         let (all, id) = (Arc::clone(self), id.clone());
         spawn(&self.writes, async move {
@@ -212,11 +215,18 @@ impl Workers {
 
     /// Adds each deployment with a write that no status tells of.
     fn add_untold(&self) {
-        self.untold.send_modify(|untold| untold.retain(|id| self.queue.is_named(id)));
-        let untold = self.untold.borrow().clone();
-        for id in &untold {
+        for id in &self.untold() {
             self.queue.add(id, Lane::Spec);
         }
+    }
+
+    /// The deployments with a write that no status tells of. Of what is gone there is nothing to tell.
+    fn untold(&self) -> BTreeSet<DeploymentId> {
+        self.untold.send_if_modified(|untold| {
+            untold.retain(|id| self.queue.is_named(id));
+            false
+        });
+        self.untold.borrow().clone()
     }
 
     /// Lets the passes that are under way end, and then the writes that they have begun.
@@ -228,8 +238,11 @@ impl Workers {
 
     /// Lets every write be told, and then the statuses end that are under way.
     async fn end_statuses(&self) {
-        // The sender lives as long as this does.
-        drop(self.untold.subscribe().wait_for(BTreeSet::is_empty).await);
+        let mut told = self.untold.subscribe();
+        while !self.untold().is_empty() {
+            // Nobody tells here of a resource that goes meanwhile.
+            let _ = timeout(LOOK_FOR_DELETIONS, told.changed()).await;
+        }
         end(&self.reconciles).await;
     }
 }

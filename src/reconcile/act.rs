@@ -62,7 +62,7 @@ impl Reconciler {
             Write::None => {}
             Write::Waits => acted.is_waiting = true,
             Write::Begun(sending) => {
-                // Right after the fresh read: nothing comes between.
+                // Right after the fresh read: a status may take long.
                 begin(sending);
                 pass.has_begun = true;
                 acted = self.decide_anew(&acted);
@@ -132,7 +132,7 @@ impl Reconciler {
         let failures = self.remote.write_failures(&resource.deployment);
         let limit = Times::fresh_read(failures);
         let mark = self.resources.index().mark();
-        let object = match self.api_server.read_within(limit, &resource.key).await {
+        let object = match self.api_server.read(&resource.key, limit).await {
             Ok(object) => object,
             Err(error) => return put_off(permit, error),
         };

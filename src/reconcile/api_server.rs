@@ -1,5 +1,5 @@
-//! The two calls of a reconcile to the Kubernetes API, each bounded in time: the fresh read (rule Q), and
-//! the server-side apply on `/status`. Client required.
+//! The calls of a reconcile to the Kubernetes API, each bounded in time: the fresh read (rule Q), and the patches of
+//! `/status`.
 
 use std::time::Duration;
 
@@ -7,17 +7,22 @@ use kube::{
     Api, Client, Resource as _,
     api::{Patch, PatchParams, ValidationDirective},
 };
-use serde_json::json;
+use prometheus_client::metrics::counter::Counter;
+use serde_json::{Value, json};
 
+use super::leftovers::leftovers;
 use crate::{
     api::{FIELD_MANAGER, QoderDeployment, QoderDeploymentStatus},
+    metrics::Metrics,
     resources::{Resource, ResourceKey},
-    times::Times,
 };
 
 /// The Kubernetes API, as a reconcile needs it.
-#[derive(Clone)]
-pub struct ApiServer(Client);
+pub struct ApiServer {
+    client: Client,
+    /// Status patches sent.
+    status_writes: Counter,
+}
 
 /// A call to the Kubernetes API failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,9 @@ pub enum KubernetesError {
     /// What it answers is older than what it has told before.
     #[error("the Kubernetes API serves an older version of the resource than is known")]
     Outdated,
+    /// It took a status, and holds another one.
+    #[error("something else writes or changes what the operator writes into the status")]
+    Altered,
     /// Each apply met with another version.
     #[error("someone else keeps changing the resource")]
     Contended,
@@ -52,34 +60,26 @@ pub enum Publication {
 }
 
 impl ApiServer {
-    /// The API behind this client.
+    /// The API behind this client. Counts the status patches that it sends.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self(client)
+    pub fn new(client: Client, metrics: &Metrics) -> Self {
+        Self { client, status_writes: metrics.status_writes.clone() }
     }
 
-    /// Reads one resource, from the API server and not from a cache of it.
+    /// Reads one resource, from the API server and not from a cache of it, in at most this time.
     ///
     /// # Errors
     /// [`KubernetesError`].
-    pub async fn read(&self, key: &ResourceKey) -> Result<QoderDeployment, KubernetesError> {
-        self.read_within(Times::KUBERNETES_CALL, key).await
-    }
-
-    /// The same, for so long.
-    ///
-    /// # Errors
-    /// [`KubernetesError`].
-    pub async fn read_within(
+    pub async fn read(
         &self,
-        limit: Duration,
         key: &ResourceKey,
+        limit: Duration,
     ) -> Result<QoderDeployment, KubernetesError> {
         bounded(limit, self.api(key).get(&key.name)).await
     }
 
-    /// Publishes the status. It carries the resourceVersion of the copy that it was computed
-    /// from: a uid in an apply to a status subresource is ignored, but the resourceVersion
+    /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
+    /// computed from: a uid in an apply to a status subresource is ignored, but the resourceVersion
     /// refuses a re-created object with 409. After a 409 the same resource is tried once more.
     ///
     /// # Errors
@@ -88,19 +88,25 @@ impl ApiServer {
         &self,
         resource: &Resource,
         status: &QoderDeploymentStatus,
+        limit: Duration,
     ) -> Result<Publication, KubernetesError> {
-        match self.apply(&resource.key, resource.version.to_string(), status).await {
+        let key = &resource.key;
+        match self.apply(key, resource.version.to_string(), status, limit).await {
             Err(error) if is_conflict(&error) => {}
-            applied => return applied.map(Box::new).map(Publication::Stands),
+            applied => {
+                // Nothing has changed since that copy: what is left out is left out knowingly.
+                let object = self.tidy(key, applied?, status, limit).await?;
+                return Ok(Publication::Stands(Box::new(object)));
+            }
         }
-        let now = self.read(&resource.key).await?;
+        let now = self.read(key, limit).await?;
         let is_same = now.metadata.uid.as_deref() == Some(&*resource.uid)
             && now.metadata.generation == Some(resource.generation);
         if !is_same {
             return Ok(Publication::Moved(Box::new(now)));
         }
         let version = now.metadata.resource_version.clone().unwrap_or_default();
-        match self.apply(&resource.key, version, status).await {
+        match self.apply(key, version, status, limit).await {
             Err(error) if is_conflict(&error) => Ok(Publication::Contended(Box::new(now))),
             applied => applied.map(Box::new).map(Publication::Stands),
         }
@@ -111,6 +117,7 @@ impl ApiServer {
         key: &ResourceKey,
         version: String,
         status: &QoderDeploymentStatus,
+        limit: Duration,
     ) -> Result<QoderDeployment, KubernetesError> {
         let mut params = PatchParams::apply(FIELD_MANAGER).force();
         params.field_validation = Some(ValidationDirective::Strict);
@@ -120,13 +127,40 @@ impl ApiServer {
             "metadata": { "name": &*key.name, "resourceVersion": version },
             "status": status,
         });
-        let api = self.api(key);
-        bounded(Times::KUBERNETES_CALL, api.patch_status(&key.name, &params, &Patch::Apply(&patch)))
-            .await
+        self.patch(key, &params, &Patch::Apply(&patch), limit).await
+    }
+
+    /// Takes away what an apply leaves, because another field manager owns it: a backup tool may have put an old status
+    /// back. What is not ours to say stays.
+    async fn tidy(
+        &self,
+        key: &ResourceKey,
+        object: QoderDeployment,
+        status: &QoderDeploymentStatus,
+        limit: Duration,
+    ) -> Result<QoderDeployment, KubernetesError> {
+        let stands = object.status.clone().unwrap_or_default();
+        let Some(left) = leftovers(&stands, status) else { return Ok(object) };
+        let version = object.metadata.resource_version.as_deref();
+        let patch = json!({ "metadata": { "resourceVersion": version }, "status": left });
+        let params =
+            PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        self.patch(key, &params, &Patch::Merge(&patch), limit).await
+    }
+
+    async fn patch(
+        &self,
+        key: &ResourceKey,
+        params: &PatchParams,
+        patch: &Patch<&Value>,
+        limit: Duration,
+    ) -> Result<QoderDeployment, KubernetesError> {
+        self.status_writes.inc();
+        bounded(limit, self.api(key).patch_status(&key.name, params, patch)).await
     }
 
     fn api(&self, key: &ResourceKey) -> Api<QoderDeployment> {
-        Api::namespaced(self.0.clone(), &key.namespace)
+        Api::namespaced(self.client.clone(), &key.namespace)
     }
 }
 

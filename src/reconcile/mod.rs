@@ -7,6 +7,7 @@ pub mod api_server;
 pub mod decide;
 pub mod driver;
 pub mod events;
+pub mod leftovers;
 pub mod pass;
 mod publish;
 pub mod recorder;

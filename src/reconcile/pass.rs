@@ -1,6 +1,6 @@
 //! What one pass hands from step to step, and what it leaves to be done.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::{QoderDeploymentStatus, Reason},
     remote,
-    resources::Resource,
+    resources::{Resource, StatusWrite},
 };
 
 /// What a pass leaves to be done.
@@ -47,11 +47,12 @@ pub struct Sending {
 
 /// A status on its way.
 pub struct Publishing {
-    /// The resource that it was computed from.
-    pub(super) resource: Arc<Resource>,
+    pub(super) write: StatusWrite,
     pub(super) status: QoderDeploymentStatus,
     /// Its reason of Ready.
     pub(super) reason: Reason,
+    /// How long one call for it may take.
+    pub(super) limit: Duration,
 }
 
 /// One resource of a pass, and what is decided about it.

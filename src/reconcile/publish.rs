@@ -17,7 +17,8 @@ use super::{
 use crate::{
     api::{QoderDeploymentStatus, Reason, Wish},
     context::Context,
-    resources::{Progress, ReachedChange, Resource, Source, version},
+    resources::{NotNow, Progress, ReachedChange, Resource, Source, StatusWrite},
+    times::Times,
 };
 
 impl Reconciler {
@@ -37,7 +38,8 @@ impl Reconciler {
             self.remember(one, *settled);
             let ready = settled.ready;
             let stands = ready.is_none_or(|ready| self.say(seen, resource, *settled, ready, pass));
-            pass.is_said &= stands;
+            // What says nothing for now will say something later. Nothing is said of what is being deleted.
+            pass.is_said &= stands && (ready.is_some() || resource.deleting);
             if stands && untold.is_some_and(|untold| untold.uid == resource.uid) {
                 // It has told: what was read is older.
                 pass.look_again(Some(seen.now));
@@ -75,15 +77,22 @@ impl Reconciler {
         let status = self.status(seen, resource, settled, ready);
         let digest = status.digest();
         if digest == resource.published.digest && !resource.is_sending() {
-            self.resources.stand_status(resource);
+            self.resources.stands(resource);
             self.told(resource, ready.reason);
             return true;
         }
         if let Some(at) = Self::tried_again_at(seen, resource, digest).filter(|at| *at > seen.now) {
             pass.look_again(Some(at));
-        } else if self.resources.begin_status(resource, digest) {
-            let (resource, reason) = (Arc::clone(resource), ready.reason);
-            pass.statuses.push(Publishing { resource, status, reason });
+            return false;
+        }
+        match StatusWrite::begin(&self.resources, resource, digest) {
+            Ok(write) => {
+                let limit = if seen.is_ending { Times::LAST_CALL } else { Times::KUBERNETES_CALL };
+                pass.statuses.push(Publishing { write, status, reason: ready.reason, limit });
+            }
+            // A pass follows its end.
+            Err(NotNow::OneIsOnItsWay | NotNow::Gone) => {}
+            Err(NotNow::Crowded) => pass.look_again(Some(seen.now + Times::STANDSTILL)),
         }
         false
     }
@@ -115,21 +124,39 @@ impl Reconciler {
         render(resource, &memory, contents)
     }
 
-    /// Sends a status, and takes in what the server holds then. Client required. Whatever comes of it, another pass is to
-    /// follow: it tries again what has failed, and says what is to be said by then.
+    /// Sends a status, and takes in what the server holds then. Whatever comes of it, another pass is to follow: it tries
+    /// again what has failed, and says what is to be said by then.
     ///
     /// # Errors
     /// It may stand or not.
-    pub async fn send_status(&self, publishing: &Publishing) -> Result<(), KubernetesError> {
-        let Publishing { resource, status, reason } = publishing;
-        self.context.metrics.status_writes.inc();
-        match self.api_server.publish(resource, status).await? {
+    pub async fn send_status(&self, publishing: Publishing) -> Result<(), KubernetesError> {
+        let Publishing { write, status, reason, limit } = publishing;
+        let ended = self.apply_status(write.resource(), &status, reason, limit).await;
+        if ended.is_ok() {
+            write.ended();
+        } else {
+            let before = write.resource().sent.as_ref().map_or(0, |sent| sent.failures());
+            let Context { env, times, .. } = &self.context;
+            write.failed(times.backoff(before, env.jitter()));
+        }
+        ended
+    }
+
+    async fn apply_status(
+        &self,
+        resource: &Resource,
+        status: &QoderDeploymentStatus,
+        reason: Reason,
+        limit: Duration,
+    ) -> Result<(), KubernetesError> {
+        match self.api_server.publish(resource, status, limit).await? {
             Publication::Stands(object) => {
                 self.resources.take_in(&object, Source::Apply);
-                self.told(resource, *reason);
-            }
-            Publication::Moved(object) if version(&object) < resource.version => {
-                return Err(KubernetesError::Outdated);
+                let stands = object.status.as_ref().map(QoderDeploymentStatus::digest);
+                if stands != Some(status.digest()) {
+                    return Err(KubernetesError::Altered);
+                }
+                self.told(resource, reason);
             }
             Publication::Moved(object) => self.resources.take_in(&object, Source::Read),
             Publication::Contended(object) => {
@@ -137,16 +164,11 @@ impl Reconciler {
                 return Err(KubernetesError::Contended);
             }
         }
-        self.resources.end_status(resource);
+        // The next pass would do the same again.
+        if self.resources.held_version(resource) == Some(resource.version) {
+            return Err(KubernetesError::Outdated);
+        }
         Ok(())
-    }
-
-    /// Notes that a status has failed.
-    pub fn fail_status(&self, publishing: &Publishing) {
-        let Publishing { resource, .. } = publishing;
-        let Context { env, times, .. } = &self.context;
-        let before = resource.sent.as_ref().map_or(0, |sent| sent.failures());
-        self.resources.fail_status(resource, times.backoff(before, env.jitter()));
     }
 
     /// A status with this reason stands: counts what is new in it, and publishes its event.

@@ -242,32 +242,7 @@ impl Account {
 
     /// A request has ended. `jitter` is in 0..1.
     pub fn ended(&mut self, ticket: &Ticket, error: Option<&ApiError>, now: Instant, jitter: f64) {
-        self.book(ticket, error, Ending::of(error), now, jitter);
-    }
-
-    /// A list has ended, while lists fail and GETs are answered: the wait that it asks for holds nothing else, and is
-    /// returned.
-    #[must_use]
-    pub fn useless_list_ended(
-        &mut self,
-        ticket: &Ticket,
-        error: Option<&ApiError>,
-        now: Instant,
-        jitter: f64,
-    ) -> Option<Duration> {
-        let (ending, asked) = Ending::of(error).apart();
-        self.book(ticket, error, ending, now, jitter);
-        asked.map(|asked| self.budget.bounded(asked))
-    }
-
-    fn book(
-        &mut self,
-        ticket: &Ticket,
-        error: Option<&ApiError>,
-        ending: Ending,
-        now: Instant,
-        jitter: f64,
-    ) {
+        let ending = Ending::of(error);
         let verdict = verdict(error, ending);
         self.budget.ended(ticket.sent, ending, now, jitter);
         self.credential.ended(ticket.epoch, ticket.probe, verdict, now);
@@ -275,6 +250,27 @@ impl Account {
             self.permits.served(now);
         }
         self.leave(ticket);
+    }
+
+    /// A list has ended, while lists fail and GETs are answered: how it failed says nothing of other requests. Returns
+    /// for how long it asks to wait.
+    pub fn useless_list_ended(
+        &mut self,
+        ticket: &Ticket,
+        error: Option<&ApiError>,
+        now: Instant,
+        jitter: f64,
+    ) -> Option<Duration> {
+        match Ending::of(error) {
+            Ending::Answered => {
+                self.ended(ticket, error, now, jitter);
+                None
+            }
+            Ending::Failed(asked) | Ending::Throttled(asked) => {
+                self.let_go(ticket);
+                asked.map(|asked| self.budget.bounded(asked))
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Of a request that failed so, if it did.
+    /// How a request with this error ended; `None`: it succeeded.
     #[must_use]
     pub fn of(error: Option<&ApiError>) -> Self {
         // To wait for no time is no wait.
@@ -30,16 +30,6 @@ impl Ending {
             (Some(ApiError::Send(SendError::TooLarge(_))), None) => Self::Answered,
             (Some(ApiError::Send(_)), None) => Self::Failed(None),
             _ => Self::Answered,
-        }
-    }
-
-    /// The same without the wait that is asked for; and this wait.
-    #[must_use]
-    pub fn apart(self) -> (Self, Option<Duration>) {
-        match self {
-            Self::Answered => (self, None),
-            Self::Failed(asked) => (Self::Failed(None), asked),
-            Self::Throttled(asked) => (Self::Throttled(None), asked),
         }
     }
 }

@@ -75,9 +75,10 @@ impl Sending {
         Some((write, outcome))
     }
 
-    /// The permit is some milliseconds old: what has closed meanwhile counts.
+    /// The permit is some milliseconds old: what has closed meanwhile counts. The fresh read must not become old:
+    /// whatever makes it wait for longer than a moment asks for another one.
     async fn admitted(&self) -> Option<Ticket> {
-        let latest = Instant::now() + Times::PERMIT;
+        let latest = Instant::now() + Times::WRITE_SPACING;
         loop {
             let admission = self.remote.state().account.admit_write(Instant::now());
             match admission {

@@ -110,7 +110,7 @@ impl State {
 
     /// Whether lists have asked to wait, and other requests need not.
     pub fn do_lists_wait(&self, now: Instant) -> bool {
-        self.size.lists.are_to_blame() && self.lists_wait_until.is_some_and(|at| now < at)
+        self.lists_wait_until.is_some_and(|at| now < at)
     }
 
     pub fn end_read(

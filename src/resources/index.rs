@@ -2,21 +2,12 @@
 //! for each place that a copy can come from. No I/O.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::{Arc, LazyLock},
-    time::Duration,
 };
 
-use tokio::time::Instant;
-
-use super::{
-    memory::Memory,
-    resource::{Resource, ResourceKey},
-};
-use crate::{
-    api::{DeploymentId, Reason},
-    fair_queue::Lane,
-};
+use super::resource::{Resource, ResourceKey};
+use crate::{api::DeploymentId, fair_queue::Lane};
 
 /// Where a copy of a resource came from. Copies come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +47,8 @@ pub struct Index {
     /// The names of namespaces, each kept once: thousands of resources share them.
     namespaces: BTreeSet<Arc<str>>,
     mark: Mark,
+    /// How many statuses are on their way in each namespace that has any.
+    statuses: BTreeMap<Arc<str>, usize>,
 }
 
 impl Index {
@@ -156,63 +149,26 @@ impl Index {
         gone.iter().filter_map(|key| self.remove(key)).collect()
     }
 
-    /// Changes what is remembered for this uid. Returns what was before.
-    pub fn remember(
-        &mut self,
-        key: &ResourceKey,
-        uid: &str,
-        change: impl FnOnce(&Memory) -> Memory,
-    ) -> Option<Memory> {
-        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid)?;
-        let memory = change(&held.memory);
-        if held.memory == memory {
-            return Some(memory);
-        }
-        Some(std::mem::replace(&mut Arc::make_mut(held).memory, memory))
+    /// What is held of this uid, to note something. (Not its key, nor the deployment that it names.)
+    pub fn held_mut(&mut self, key: &ResourceKey, uid: &str) -> Option<&mut Arc<Resource>> {
+        self.resources.get_mut(key).filter(|held| &*held.uid == uid)
     }
 
-    /// A status with this reason stands for this uid. Returns whether it is news.
-    pub fn tell(&mut self, key: &ResourceKey, uid: &str, reason: Reason) -> bool {
-        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        let Some(held) = held else { return false };
-        let mut told = held.told;
-        let is_news = told.tell(reason);
-        if held.told != told {
-            Arc::make_mut(held).told = told;
-        }
-        is_news
+    /// One more status is on its way in this namespace, if fewer than `most` are. Returns whether.
+    pub fn enter(&mut self, namespace: &Arc<str>, most: usize) -> bool {
+        let count = self.statuses.entry(namespace.clone()).or_default();
+        let is_room = *count < most;
+        *count += usize::from(is_room);
+        is_room
     }
 
-    /// A status of this digest is to be sent for this uid. Returns whether it may: one at a time.
-    pub fn begin_status(&mut self, key: &ResourceKey, uid: &str, digest: u64) -> bool {
-        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        let Some(held) = held.filter(|held| !held.is_sending()) else { return false };
-        Arc::make_mut(held).sent.get_or_insert_default().begin(digest);
-        true
-    }
-
-    /// The status that was on its way for this uid has ended, and what the server holds now is taken in: nothing that
-    /// was sent is on its way any more.
-    pub fn end_status(&mut self, key: &ResourceKey, uid: &str) {
-        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        if let Some(held) = held.filter(|held| held.sent.is_some()) {
-            Arc::make_mut(held).sent = None;
-        }
-    }
-
-    /// The status that was on its way for this uid has failed, and waits for so long to be tried again.
-    pub fn fail_status(&mut self, key: &ResourceKey, uid: &str, now: Instant, wait: Duration) {
-        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        if let Some(held) = held {
-            Arc::make_mut(held).sent.get_or_insert_default().fail(now, wait);
-        }
-    }
-
-    /// What is to be said of this uid stands: failures of its status are over.
-    pub fn stand_status(&mut self, key: &ResourceKey, uid: &str) {
-        let held = self.resources.get_mut(key).filter(|held| &*held.uid == uid);
-        if let Some(sent) = held.and_then(|held| Arc::make_mut(held).sent.as_mut()) {
-            sent.stand();
+    /// A status that was on its way in this namespace has ended, however.
+    pub fn leave(&mut self, namespace: &Arc<str>) {
+        if let Entry::Occupied(mut count) = self.statuses.entry(namespace.clone()) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
         }
     }
 

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
+use crate::resources::Memory;
 
 pub(super) fn resource(
     namespace: &str,
@@ -78,7 +79,7 @@ fn what_is_remembered_beyond_the_status_survives_until_another_status_comes() {
     let mut index = Index::default();
     index.apply(resource("ns", "a", "u", 1, json!({})), Source::Watch);
     let ahead = Memory { has_status: true, ..Memory::default() };
-    index.remember(&resource("ns", "a", "u", 1, json!({})).key, "u", |_| ahead.clone());
+    remember(&mut index, "a", &ahead);
     index.apply(resource("ns", "a", "u", 2, json!({ "spec": { "paused": false } })), Source::Watch);
     assert_eq!(index.bound(&id())[0].memory, ahead, "the status is the old one");
 
@@ -129,4 +130,10 @@ fn a_sweep_forgets_what_one_watchs_re_list_did_not_bring() {
     let mut names: Vec<_> = index.iter().map(|r| r.key.name.to_string()).collect();
     names.sort();
     assert_eq!(names, ["stays", "x"], "another namespace is another watch's");
+}
+
+/// As if this were remembered of the uid `u`.
+pub fn remember(index: &mut Index, name: &str, memory: &Memory) {
+    let key = resource("ns", name, "u", 1, json!({})).key;
+    Arc::make_mut(index.held_mut(&key, "u").unwrap()).memory = memory.clone();
 }

@@ -9,6 +9,7 @@ pub mod resource;
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod resources;
 pub mod sent;
+pub mod status_write;
 mod text;
 pub mod told;
 
@@ -18,3 +19,4 @@ pub use published::{Published, Transition};
 pub use resource::{Resource, ResourceKey, version};
 pub use resources::Resources;
 pub use sent::Sent;
+pub use status_write::{NotNow, StatusWrite};

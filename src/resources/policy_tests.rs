@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::resources::index::tests::{id, resource};
+use crate::resources::{
+    Memory,
+    index::tests::{id, remember, resource},
+};
 
 const LATE: [Source; 2] = [Source::Read, Source::Apply];
 
@@ -18,6 +21,27 @@ fn copy(version: u64, generation: i64) -> Resource {
 
 fn held(index: &Index) -> &Resource {
     index.iter().next().unwrap()
+}
+
+/// A status of this digest is on its way.
+fn sends(index: &mut Index, digest: u64) {
+    let held = index.held_mut(&key(), "u").unwrap();
+    Arc::make_mut(held).sent.get_or_insert_default().begin(digest);
+}
+
+#[test]
+fn few_statuses_of_a_namespace_are_on_their_way_at_once() {
+    let mut index = Index::default();
+    let (busy, calm): (Arc<str>, Arc<str>) = ("busy".into(), "calm".into());
+    assert!(index.enter(&busy, 2) && index.enter(&busy, 2));
+    assert!(!index.enter(&busy, 2) && !index.enter(&busy, 2));
+    assert!(index.enter(&calm, 2));
+    index.leave(&busy);
+    assert!(index.enter(&busy, 2));
+    assert!(!index.enter(&busy, 2));
+    index.leave(&calm);
+    index.leave(&calm);
+    assert_eq!(index.statuses.len(), 1, "nothing is kept of a namespace where all is calm");
 }
 
 #[test]
@@ -99,10 +123,10 @@ fn the_answer_of_our_own_apply_replaces_the_memory_only_if_it_has_fields_of_anot
     let mut index = Index::default();
     index.apply(copy(1, 1), Source::Watch);
     let ahead = Memory { resume_handled: Some("ahead".into()), ..Memory::default() };
-    index.remember(&key(), "u", |_| ahead.clone());
+    remember(&mut index, "a", &ahead);
     let status = json!({ "observedGeneration": 1, "lastHandledResumeRequest": "behind" });
     let answer = |version| resource("ns", "a", "u", version, json!({ "status": status }));
-    index.begin_status(&key(), "u", answer(2).published.digest);
+    sends(&mut index, answer(2).published.digest);
     assert_eq!(index.apply(answer(2), Source::Apply), Change::None);
     assert_eq!(held(&index).memory, ahead);
     assert_eq!(held(&index).published, answer(2).published, "but that is what stands now");
@@ -112,8 +136,8 @@ fn the_answer_of_our_own_apply_replaces_the_memory_only_if_it_has_fields_of_anot
     for source in [Source::Watch, Source::Apply] {
         let mut index = Index::default();
         index.apply(copy(1, 1), Source::Watch);
-        index.remember(&key(), "u", |_| ahead.clone());
-        index.begin_status(&key(), "u", answer(2).published.digest);
+        remember(&mut index, "a", &ahead);
+        sends(&mut index, answer(2).published.digest);
         assert_eq!(index.apply(foreign(3), source), Change::Work, "{source:?}");
         assert_eq!(held(&index).memory.resume_handled.as_deref(), Some("another's"));
     }
@@ -136,33 +160,10 @@ fn the_answer_of_our_own_apply_is_work_exactly_if_it_asks_for_something_else() {
         let mut index = Index::default();
         index.apply(copy(1, 1), Source::Watch);
         let answer = resource("ns", "a", "u", 2, more.clone());
-        index.remember(&key(), "u", |_| answer.memory.clone());
-        index.begin_status(&key(), "u", answer.published.digest);
+        remember(&mut index, "a", &answer.memory);
+        sends(&mut index, answer.published.digest);
         assert_eq!(index.apply(answer, Source::Apply), change, "{more}");
     }
-}
-
-#[test]
-fn one_status_of_a_resource_is_sent_at_a_time() {
-    let mut index = Index::default();
-    index.apply(copy(1, 1), Source::Watch);
-    assert!(!held(&index).is_sending());
-    assert!(index.begin_status(&key(), "u", 1));
-    assert!(held(&index).is_sending());
-    assert!(!index.begin_status(&key(), "u", 2), "one is on its way");
-    assert!(!index.begin_status(&key(), "another uid", 2));
-    index.end_status(&key(), "another uid");
-    let (now, wait) = (Instant::now(), Duration::from_secs(1));
-    index.fail_status(&key(), "another uid", now, wait);
-    index.apply(copy(2, 1), Source::Watch);
-    assert!(held(&index).is_sending(), "a watch ends none");
-
-    index.fail_status(&key(), "u", now, wait);
-    assert!(!held(&index).is_sending());
-    assert_eq!(held(&index).sent.as_ref().unwrap().failures(), 1);
-    assert!(index.begin_status(&key(), "u", 3));
-    index.end_status(&key(), "u");
-    assert_eq!(held(&index).sent, None, "nothing that was sent may come any more");
 }
 
 #[test]

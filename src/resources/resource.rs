@@ -166,7 +166,7 @@ impl Resource {
     /// Whether a status of it is on its way.
     #[must_use]
     pub fn is_sending(&self) -> bool {
-        self.sent.as_ref().is_some_and(|sent| sent.is_under_way())
+        self.sent.as_ref().is_some_and(|sent| sent.is_under_way(self.published.digest))
     }
 
     /// What it asks for, as far as it can be remembered.

@@ -1,16 +1,13 @@
 //! The resources as the operator knows them: copies come in, from lists, watches and reads, and go. The
 //! deployments that they name are bound, and woken where there is something to do.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::time::Instant;
 
 use super::{
     index::{Change, Index, Mark, Source},
-    memory::{Memory, Progress},
+    memory::Progress,
     mirror,
     resource::{Resource, ResourceKey},
 };
@@ -107,42 +104,48 @@ impl Resources {
     /// it has reached the wish of another generation than before.
     #[must_use]
     pub fn remember(&self, resource: &Resource, progress: Progress) -> bool {
-        let asked = resource.asked();
-        let change = |memory: &Memory| memory.after(progress, &asked);
-        let before = self.index().remember(&resource.key, &resource.uid, change);
-        before.is_some_and(|before| change(&before).has_advanced(&before))
+        let mut index = self.index();
+        let Some(held) = index.held_mut(&resource.key, &resource.uid) else { return false };
+        let now = held.memory.after(progress, &resource.asked());
+        let has_advanced = now.has_advanced(&held.memory);
+        if held.memory != now {
+            Arc::make_mut(held).memory = now;
+        }
+        has_advanced
     }
 
     /// A status with this reason stands. Returns whether it is news.
     #[must_use]
     pub fn tell(&self, resource: &Resource, reason: Reason) -> bool {
-        self.index().tell(&resource.key, &resource.uid, reason)
+        let mut index = self.index();
+        let Some(held) = index.held_mut(&resource.key, &resource.uid) else { return false };
+        let mut told = held.told;
+        let is_news = told.tell(reason);
+        if held.told != told {
+            Arc::make_mut(held).told = told;
+        }
+        is_news
     }
 
-    /// A status of this digest is to be sent. Returns whether it may: one at a time.
-    #[must_use]
-    pub fn begin_status(&self, resource: &Resource, digest: u64) -> bool {
-        self.index().begin_status(&resource.key, &resource.uid, digest)
-    }
-
-    /// What is to be said stands.
-    pub fn stand_status(&self, resource: &Resource) {
-        if resource.sent.as_ref().is_some_and(|sent| sent.failures() > 0) {
-            self.index().stand_status(&resource.key, &resource.uid);
+    /// What is to be said stands: failures of its status are over.
+    pub fn stands(&self, resource: &Resource) {
+        if resource.sent.as_ref().is_none_or(|sent| sent.failures() == 0) {
+            return;
+        }
+        let mut index = self.index();
+        let held = index.held_mut(&resource.key, &resource.uid);
+        if let Some(sent) = held.and_then(|held| Arc::make_mut(held).sent.as_mut()) {
+            sent.stand();
         }
     }
 
-    /// The status that was on its way has ended, and what the server holds now is taken in.
-    pub fn end_status(&self, resource: &Resource) {
-        self.index().end_status(&resource.key, &resource.uid);
-    }
-
-    /// The status that was on its way has failed: it may stand or not, and waits for so long to be tried again.
-    pub fn fail_status(&self, resource: &Resource, wait: Duration) {
-        self.index().fail_status(&resource.key, &resource.uid, Instant::now(), wait);
+    /// The version that is held of this resource, if it is the same object.
+    #[must_use]
+    pub fn held_version(&self, resource: &Resource) -> Option<u64> {
+        self.index().held_mut(&resource.key, &resource.uid).map(|held| held.version)
     }
 }
 
 #[cfg(test)]
 #[path = "resources_tests.rs"]
-mod tests;
+pub(super) mod tests;

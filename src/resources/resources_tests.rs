@@ -26,14 +26,14 @@ impl Transport for Unreachable {
     }
 }
 
-struct Bed {
-    resources: Resources,
+pub struct Bed {
+    pub resources: Arc<Resources>,
     remote: Arc<Remote>,
     woken: Arc<Mutex<Vec<(String, Lane)>>>,
 }
 
 impl Bed {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let times = Times {
             poll_interval: Duration::from_secs(30),
             request_timeout: Duration::from_secs(15),
@@ -51,7 +51,7 @@ impl Bed {
         let account = Account::new(token, rates, times);
         let context = Context { metrics: Arc::default(), env, times };
         let remote = Arc::new(Remote::new(client, account, Arc::clone(&wake), context));
-        let resources = Resources::new(Arc::default(), Arc::clone(&remote), wake);
+        let resources = Arc::new(Resources::new(Arc::default(), Arc::clone(&remote), wake));
         Self { resources, remote, woken }
     }
 
@@ -80,7 +80,7 @@ impl Bed {
 }
 
 /// An object of that name, uid and version, that names a deployment.
-fn object(name: &str, uid: &str, version: u64, deployment: &str) -> QoderDeployment {
+pub fn object(name: &str, uid: &str, version: u64, deployment: &str) -> QoderDeployment {
     object_with(name, uid, version, &json!({ "deploymentID": deployment, "paused": true }))
 }
 
@@ -229,9 +229,8 @@ async fn progress_is_of_one_object_only() {
     bed.takes_in(&object("a", "v", 2, "dep_1"), Source::Watch);
     assert!(!bed.resources.remember(&first, told));
     assert!(!bed.resources.tell(&first, crate::api::Reason::Contested));
-    assert!(!bed.resources.begin_status(&first, 7));
-    bed.resources.fail_status(&first, std::time::Duration::ZERO);
-    bed.resources.end_status(&first);
+    bed.resources.stands(&first);
+    assert_eq!(bed.resources.held_version(&first), None);
     assert_eq!(
         held().memory,
         super::super::Memory::default(),

@@ -52,7 +52,7 @@ impl Sent {
     /// If the last one failed and was of this digest: when it is tried again, after `longest` at the latest.
     #[must_use]
     pub fn tried_again_at(&self, digest: u64, longest: Duration) -> Option<Instant> {
-        let (failed, wait) = self.failed.filter(|_| self.unconfirmed.last() == Some(&digest))?;
+        let (failed, wait) = self.failed.filter(|_| self.is_last(digest))?;
         Some(failed + wait.min(longest))
     }
 
@@ -62,10 +62,17 @@ impl Sent {
         self.unconfirmed.contains(&digest)
     }
 
-    /// Whether one is on its way.
+    /// Whether one is on its way, beside the one of this digest that stands. Of one whose echo has come nothing more is
+    /// to be expected, although its answer may be lost.
     #[must_use]
-    pub fn is_under_way(&self) -> bool {
-        self.is_under_way
+    pub fn is_under_way(&self, stands: u64) -> bool {
+        self.is_under_way && !self.is_last(stands)
+    }
+
+    /// Whether the last one was of this digest.
+    #[must_use]
+    pub fn is_last(&self, digest: u64) -> bool {
+        self.unconfirmed.last() == Some(&digest)
     }
 }
 
@@ -102,6 +109,11 @@ mod tests {
         assert_eq!(sent.failures(), 2);
         assert_eq!(sent.tried_again_at(2, 9 * SECOND), Some(now + 4 * SECOND));
         assert_eq!(sent.tried_again_at(1, 9 * SECOND), None, "something else was tried since");
+        assert!(!sent.is_under_way(0));
+        sent.begin(3);
+        assert!(sent.is_under_way(0));
+        assert!(!sent.is_under_way(3), "its echo has come");
+        sent.begin(2);
         sent.stand();
         assert_eq!((sent.failures(), sent.tried_again_at(2, 9 * SECOND)), (0, None));
         assert!(sent.has(1) && sent.has(2), "their echo may still come");

@@ -14,7 +14,7 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn reads() -> Match {
+pub fn reads() -> Match {
     Match::verb(Verb::Get).of("qoderdeployments")
 }
 

@@ -14,7 +14,8 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn of(name: &str) -> Match {
+/// The status applies of this resource.
+pub fn of(name: &str) -> Match {
     Match::status_patches().name(name)
 }
 
@@ -270,5 +271,55 @@ fn the_end_does_not_wait_for_the_status_of_a_resource_that_is_gone() {
         let before = tokio::time::Instant::now();
         bed.stop().await.unwrap();
         assert!(before.elapsed() < SECOND, "{:?}", before.elapsed());
+    });
+}
+
+/// What the watch brings of a resource names no deployment that is one; what is held of it stands.
+#[test]
+fn a_status_for_a_resource_that_became_unreadable_is_tried_with_growing_waits() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.server.set_latency(SECOND / 100);
+        let mut broken = bed.object("r0");
+        broken["spec"]["deploymentID"] = json!("no id");
+        bed.server.deployments().smuggle(broken);
+        let before = bed.status_writes("r0").len();
+        bed.simulator.patch(&bed.ids[0], json!({ "name": "another" }));
+        bed.pass(POLL + 60 * SECOND).await;
+        let applies = bed.status_writes("r0").len() - before;
+        assert!(applies <= 20, "{applies} status applies in a minute");
+    });
+}
+
+/// `qoder_status_writes_total`: status patches sent to Kubernetes.
+#[test]
+fn each_status_patch_that_is_sent_is_counted() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let count = bed.metrics.status_writes.get();
+        let before = bed.status_writes("r0").len();
+        let apply = bed.server.on(of("r0")).hold();
+        bed.flip("r0", true);
+        apply.arrived().await;
+        bed.server.deployments().annotate(NAMESPACE, "r0", "audit.example.com/by", "ci").unwrap();
+        apply.release();
+        bed.until("r0", "True InSync", SECOND).await;
+        let sent = bed.status_writes("r0").len() - before;
+        assert_eq!(bed.metrics.status_writes.get() - count, sent as u64);
+    });
+}
+
+/// The answer to a status is lost and its echo has come: the next one need not wait for the call to time out.
+#[test]
+fn a_status_whose_echo_has_come_holds_up_no_other() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let _lost = bed.server.on(of("r0")).times(1).silence_answer();
+        bed.flip("r0", true);
+        bed.until("r0", "True InSync", SECOND).await;
+        bed.flip("r0", false);
+        bed.pass(3 * SECOND + SECOND / 2).await;
+        assert_eq!(bed.writes(), ["pause 0 200", "unpause 0 200"]);
+        assert_eq!(bed.ready("r0"), "True InSync");
     });
 }

@@ -40,6 +40,12 @@ enum Step {
     SilenceWatches,
     FailKubernetes(Verb, usize),
     StopKubernetes(u64),
+    /// The statuses of one resource, for so long.
+    HoldStatus(usize, bool, u64),
+    SilenceStatus(usize, usize),
+    RefuseStatus(usize, usize),
+    Latency(u64, u64),
+    Touch(usize),
     Crash,
     Restart,
 }
@@ -78,6 +84,11 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => Just(Step::SilenceWatches),
         3 => (verb, 0..6_usize).prop_map(|(v, how)| Step::FailKubernetes(v, how)),
         1 => (100..20_000_u64).prop_map(Step::StopKubernetes),
+        4 => (0..RESOURCES.len(), any::<bool>(), 10..12_000_u64).prop_map(|(r, b, ms)| Step::HoldStatus(r, b, ms)),
+        2 => (0..RESOURCES.len(), 1..4_usize).prop_map(|(r, n)| Step::SilenceStatus(r, n)),
+        2 => (0..RESOURCES.len(), 1..4_usize).prop_map(|(r, n)| Step::RefuseStatus(r, n)),
+        2 => (0..400_u64, 0..400_u64).prop_map(|(a, b)| Step::Latency(a, b)),
+        2 => (0..RESOURCES.len()).prop_map(Step::Touch),
         1 => Just(Step::Crash),
         1 => Just(Step::Restart),
     ];
@@ -135,6 +146,7 @@ struct Trouble {
     watches: Option<Instant>,
     server: Option<Instant>,
     rules: Vec<Rule>,
+    timed: Vec<(Instant, Rule)>,
 }
 
 async fn converges(mut steps: Vec<(u64, Step)>, seed: u64) -> Result<(), TestCaseError> {
@@ -167,7 +179,10 @@ async fn converges(mut steps: Vec<(u64, Step)>, seed: u64) -> Result<(), TestCas
 impl Trouble {
     fn last(&self) -> Instant {
         let ends = self.remote.iter().map(|(end, _)| *end);
-        let ends = ends.chain(self.watches).chain(self.server);
+        let ends = ends
+            .chain(self.watches)
+            .chain(self.server)
+            .chain(self.timed.iter().map(|(end, _)| *end));
         ends.max().unwrap_or_else(Instant::now)
     }
 
@@ -175,7 +190,11 @@ impl Trouble {
     async fn pass_until(&mut self, bed: &Bed, until: Instant) {
         loop {
             let ends = self.remote.iter().map(|(end, _)| *end);
-            let next = ends.chain(self.watches).chain(self.server).min();
+            let next = ends
+                .chain(self.watches)
+                .chain(self.server)
+                .chain(self.timed.iter().map(|(end, _)| *end))
+                .min();
             let Some(next) = next.filter(|next| *next <= until) else {
                 sleep_until(until).await;
                 return;
@@ -183,6 +202,9 @@ impl Trouble {
             sleep_until(next).await;
             for (_, held) in self.remote.extract_if(.., |(end, _)| *end <= next) {
                 held.release();
+            }
+            for (_, rule) in self.timed.extract_if(.., |(end, _)| *end <= next) {
+                rule.lift();
             }
             if self.watches.is_some_and(|end| end <= next) {
                 self.watches = None;
@@ -214,7 +236,9 @@ impl Trouble {
             Step::AskForResume(r) if is_there(r) => {
                 bed.annotate(RESOURCES[r].0, "resume-requested-at", &token);
             }
-            Step::Delete(_) | Step::AskForReconcile(_) | Step::AskForResume(_) => {}
+            Step::Touch(r) if is_there(r) => bed.annotate(RESOURCES[r].0, "touched", &token),
+            Step::Delete(_) | Step::AskForReconcile(_) | Step::AskForResume(_) | Step::Touch(_) => {
+            }
             // Nothing happens to an archived one, and it is looked at slowly.
             Step::Toggle(d, _) | Step::FailRun(d) | Step::Rename(d) if is_archived(d) => {}
             Step::Toggle(d, paused) => bed.simulator.set_paused(&bed.ids[d], paused),
@@ -253,6 +277,27 @@ impl Trouble {
             Step::StopKubernetes(millis) => {
                 bed.server.stop();
                 self.server = self.server.max(Some(after(millis)));
+            }
+            Step::HoldStatus(r, is_before, millis) => {
+                let on = bed.server.on(Match::status_patches().name(RESOURCES[r].0)).always();
+                let rule = if is_before { on.hold() } else { on.hold_answer() };
+                self.timed.push((after(millis), rule));
+            }
+            Step::SilenceStatus(r, n) => {
+                let on = bed.server.on(Match::status_patches().name(RESOURCES[r].0)).times(n);
+                self.rules.push(on.silence_request());
+            }
+            Step::RefuseStatus(r, n) => {
+                let on = bed.server.on(Match::status_patches().name(RESOURCES[r].0)).times(n);
+                self.rules.push(on.fail(Failure::internal()));
+            }
+            Step::Latency(a, b) => {
+                bed.server.set_latency(Duration::from_millis(a));
+                let slow = qoder_simulator::Settings {
+                    latency: Duration::from_millis(b),
+                    ..bed.simulator.settings()
+                };
+                bed.simulator.set_settings(slow).unwrap();
             }
             Step::Crash => {
                 bed.kill().await;

@@ -29,10 +29,10 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The API server, until another one has taken its place.
 #[derive(Clone)]
-struct Restored {
-    before: Service,
-    after: Service,
-    is_done: Arc<AtomicBool>,
+pub struct Restored {
+    pub before: Service,
+    pub after: Service,
+    pub is_done: Arc<AtomicBool>,
 }
 
 impl tower::Service<Request<Body>> for Restored {
@@ -53,9 +53,16 @@ impl tower::Service<Request<Body>> for Restored {
     }
 }
 
-#[test]
-fn no_resume_is_sent_while_the_resource_as_just_read_says_paused_although_its_version_went_back() {
-    in_virtual_time(async {
+/// An operator whose API server is restored from a backup when `is_done` says so.
+struct Restoring {
+    bed: Bed,
+    backup: ApiServer,
+    is_done: Arc<AtomicBool>,
+    _stop: watch::Sender<bool>,
+}
+
+impl Restoring {
+    async fn begin() -> Self {
         let setup = Setup::with(2);
         let (token, times) = (setup.token.clone(), setup.times);
         let bed = Bed::prepare(setup).await;
@@ -74,9 +81,16 @@ fn no_resume_is_sent_while_the_resource_as_just_read_says_paused_although_its_ve
         let context = Context { metrics: Arc::default(), env, times };
         let client = kubernetes::bounded(service, "default");
         let controller = Controller::new(client, qoder, account, Vec::new(), context);
-        let (_stop, stopped) = watch::channel(false);
-        let _operator = tokio::spawn(controller.run(stopped));
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(controller.run(stopped));
+        Self { bed, backup, is_done, _stop: stop }
+    }
+}
 
+#[test]
+fn no_resume_is_sent_while_the_resource_as_just_read_says_paused_although_its_version_went_back() {
+    in_virtual_time(async {
+        let Restoring { bed, backup, is_done, _stop } = Restoring::begin().await;
         bed.apply("r0", 0, Some(true));
         bed.until("r0", "True InSync", 2 * SECOND).await;
         backup.deployments().smuggle(bed.object("r0"));
@@ -101,5 +115,28 @@ fn no_resume_is_sent_while_the_resource_as_just_read_says_paused_although_its_ve
         let restored = backup.deployments().get(NAMESPACE, "r0").unwrap();
         assert_eq!(restored["spec"]["paused"], json!(true));
         assert_eq!(bed.writes(), [""; 0], "the resource says paused");
+    });
+}
+
+/// etcd was restored, and the watch has not told of it yet: a status is due.
+#[test]
+fn a_status_for_a_resource_whose_version_went_back_is_tried_with_growing_waits() {
+    in_virtual_time(async {
+        let Restoring { bed, backup, is_done, _stop } = Restoring::begin().await;
+        backup.set_latency(SECOND / 100);
+        bed.apply("r0", 0, Some(true));
+        bed.until("r0", "True InSync", 2 * SECOND).await;
+        backup.deployments().smuggle(bed.object("r0"));
+        for i in 0..50 {
+            bed.annotate("r0", "x", &i.to_string());
+        }
+        bed.pass(SECOND).await;
+        bed.server.hold_watches();
+        is_done.store(true, Ordering::Relaxed);
+        bed.simulator.patch(&bed.ids[0], json!({ "name": "another" }));
+        bed.pass(POLL + 10 * SECOND).await;
+        let is_status = |entry: &&apiserver::Entry| entry.subresource == "status";
+        let applies = backup.journal().iter().filter(is_status).count();
+        assert!(applies <= 20, "{applies} status applies while the watch was silent");
     });
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use apiserver::Match;
+use qoder_simulator::{Fault, Operation};
 
 use crate::{
     bed::{POLL, in_virtual_time},
+    copies::reads,
     messages::add_condition_of_another,
     waits::fleet,
     wire::{Kind, Moment},
@@ -63,5 +65,28 @@ fn a_condition_of_another_controller_beside_ours_lifts_no_pause_of_the_platform_
         bed.server.release_watches();
         bed.pass(2 * POLL).await;
         assert_eq!(bed.writes(), ["unpause 0 200"], "it was asked for once");
+    });
+}
+
+/// A write that meets a short wait (a 429 of another one, no Retry-After) after its fresh read.
+#[test]
+fn a_write_that_has_to_wait_after_its_fresh_read_reads_again() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        bed.simulator.inject(Fault::respond(429).on(Operation::Pause).times(1));
+        let read = bed.server.on(reads().name("r1")).hold();
+        bed.flip("r1", true);
+        read.arrived().await;
+        bed.flip("r0", true);
+        bed.pass(SECOND / 10).await;
+        assert_eq!(bed.writes(), ["pause 0 429"]);
+        read.release();
+        bed.pass(SECOND / 4).await;
+        // Nothing was sent for it yet, and nobody wants it any more.
+        assert_eq!(bed.writes(), ["pause 0 429"]);
+        bed.flip("r1", false);
+        bed.pass(10 * SECOND).await;
+        let of_r1: Vec<_> = bed.writes().into_iter().filter(|call| call.contains(" 1 ")).collect();
+        assert_eq!(of_r1, [""; 0], "the pause left long after the resource said otherwise");
     });
 }

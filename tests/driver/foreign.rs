@@ -1,0 +1,121 @@
+//! Fields in the status that another field manager has put there.
+
+use std::time::Duration;
+
+use apiserver::Failure;
+use serde_json::json;
+
+use crate::{
+    bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
+    publishing::of,
+    waits::fleet,
+    wire::{Kind, Moment},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A field of the status that we do not set, and that another one owns, stands beside ours for ever.
+#[test]
+fn a_status_field_of_another_manager_costs_no_endless_row_of_applies() {
+    let mut found = Vec::new();
+    for field in ["archivedTime", "stalled", "pausedReason"] {
+        in_virtual_time(async {
+            let bed = fleet(2).await;
+            bed.server.set_latency(SECOND / 100);
+            let before = bed.status_writes("r0").len();
+            bed.server
+                .deployments()
+                .edit_status(NAMESPACE, "r0", |status| match field {
+                    "archivedTime" => status[field] = json!("2026-01-01T00:00:00Z"),
+                    "pausedReason" => status[field] = json!({ "type": "manual" }),
+                    _ => status["conditions"].as_array_mut().unwrap().push(json!({
+                        "type": "Stalled", "status": "False", "reason": "Fine", "message": "",
+                        "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    })),
+                })
+                .unwrap();
+            bed.pass(60 * SECOND).await;
+            let applies = bed.status_writes("r0").len() - before;
+            if applies > 10 {
+                found.push(format!("{field}: {applies} status applies in a calm minute"));
+            }
+        });
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// A backup tool has put the status back, as its own (Velero, `restoreStatus`): it was stalled then.
+#[test]
+fn what_a_restore_has_put_into_the_status_goes_when_it_does_not_hold() {
+    in_virtual_time(async {
+        let mut bed = Bed::prepare(Setup::with(1)).await;
+        bed.server.set_latency(SECOND / 100);
+        bed.apply("r0", 0, Some(false));
+        bed.server
+            .deployments()
+            .edit_status(NAMESPACE, "r0", |status| {
+                let condition = |kind: &str, status: &str| {
+                    json!({
+                        "type": kind, "status": status, "reason": "PausedByPlatform", "message": "",
+                        "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    })
+                };
+                *status = json!({
+                    "observedGeneration": 1, "desired": "Active", "status": "paused",
+                    "pausedReason": { "type": "error" },
+                    "conditions": [condition("Ready", "False"), condition("Stalled", "True")],
+                });
+            })
+            .unwrap();
+        bed.run();
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        bed.pass(60 * SECOND).await;
+        let status = bed.object("r0")["status"].clone();
+        let conditions = status["conditions"].as_array().unwrap().clone();
+        let is_stalled = conditions.iter().any(|one| one["type"] == "Stalled");
+        let applies = bed.status_writes("r0").len();
+        assert!(
+            !is_stalled && status.get("pausedReason").is_none() && applies <= 5,
+            "stalled: {is_stalled}, {:?}, {applies} applies in a minute",
+            status["pausedReason"]
+        );
+    });
+}
+
+/// As `a_late_echo_of_our_own_status_does_not_undo_what_was_remembered_since`, beside a field of another manager.
+#[test]
+fn a_late_echo_of_our_own_status_undoes_nothing_also_beside_a_field_of_another_manager() {
+    for field in [false, true] {
+        in_virtual_time(async {
+            let bed = fleet(2).await;
+            bed.server.set_latency(SECOND / 100);
+            bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+            bed.until("r0", "False PausedByPlatform", POLL + SECOND).await;
+            if field {
+                bed.server
+                    .deployments()
+                    .edit_status(NAMESPACE, "r0", |status| {
+                        status["archivedTime"] = json!("2026-01-01T00:00:00Z");
+                    })
+                    .unwrap();
+            }
+            let post = bed.wire.hold(Kind::Write, Moment::After);
+            bed.annotate("r0", "resume-requested-at", "1");
+            bed.pass(5 * SECOND / 2).await;
+            bed.server.hold_watches();
+            let lost = bed.server.on(of("r0")).always().drop_answer();
+            bed.until("r0", "False ResumePending", 4 * SECOND).await;
+            lost.lift();
+            let refused = bed.server.on(of("r0")).always().fail(Failure::internal());
+            post.release();
+            bed.pass(SECOND).await;
+            bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+            bed.pass(POLL).await;
+            bed.server.release_watches();
+            bed.pass(SECOND).await;
+            refused.lift();
+            bed.pass(2 * POLL).await;
+            assert_eq!(bed.writes(), ["unpause 0 200"], "asked for once; field: {field}");
+        });
+    }
+}

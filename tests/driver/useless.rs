@@ -1,0 +1,119 @@
+//! Lists fail and GETs are answered: what a list is told says nothing of GETs.
+
+use std::time::Duration;
+
+use qoder_simulator::{Fault, Operation};
+
+use crate::{
+    bed::{Bed, POLL, Setup, in_virtual_time},
+    waits::{fleet, fleet_of},
+    wire::Kind,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Lists ask for a wait and GETs are answered; one GET of all is answered by a proxy.
+#[test]
+fn lists_that_ask_to_wait_hold_lists_only_also_where_one_get_goes_astray() {
+    let mut found = Vec::new();
+    for status in [503, 429] {
+        in_virtual_time(async {
+            let bed = fleet(20).await;
+            let sorry = Fault::respond(status).header("retry-after", "600").on(Operation::List);
+            bed.simulator.inject(sorry.always());
+            bed.pass(3 * 600 * SECOND + 2 * POLL).await;
+            let blind = |bed: &Bed| {
+                (0..19).filter(|i| bed.ready(&format!("r{i}")) != "True InSync").count()
+            };
+            assert_eq!(blind(&bed), 0, "lists only");
+            let astray = Fault::respond(404).html().on(Operation::Get).id(&bed.ids[19]);
+            bed.simulator.inject(astray.always());
+            let lists = bed.wire.sent(Kind::List).len();
+            let mut worst = 0;
+            for _ in 0..60 {
+                bed.pass(10 * SECOND).await;
+                worst = worst.max(blind(&bed));
+            }
+            let lists = bed.wire.sent(Kind::List).len() - lists;
+            if worst > 0 || lists > 2 {
+                found.push(format!("{status}: {worst} of 19 blind, {lists} lists"));
+            }
+        });
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// Lists are throttled at each poll, and every GET is answered.
+#[test]
+fn useless_lists_that_are_throttled_do_not_slow_the_gets_that_are_answered() {
+    for after in ["10", ""] {
+        in_virtual_time(async {
+            let mut setup = Setup::with(200);
+            setup.seed = 11;
+            let mut bed = Bed::prepare(setup).await;
+            bed.run();
+            for i in 0..200 {
+                bed.apply(&format!("r{i}"), i, Some(false));
+            }
+            bed.until("r199", "True InSync", 60 * SECOND).await;
+            let mut sorry = Fault::respond(429).on(Operation::List);
+            if !after.is_empty() {
+                sorry = sorry.header("retry-after", after);
+            }
+            bed.simulator.inject(sorry.always());
+            bed.pass(20 * POLL).await;
+            bed.forget();
+            let gets = bed.wire.sent(Kind::Get).len();
+            let mut worst = 0;
+            for _ in 0..60 {
+                bed.pass(10 * SECOND).await;
+                let blind = (0..200).filter(|i| bed.ready(&format!("r{i}")) != "True InSync");
+                worst = worst.max(blind.count());
+            }
+            let gets = bed.wire.sent(Kind::Get).len() - gets;
+            let is_refused = |call: &String| call.starts_with("get") && !call.ends_with("200");
+            assert_eq!(bed.calls().iter().filter(|call| is_refused(call)).count(), 0);
+            assert_eq!(worst, 0, "Retry-After {after:?}: {gets} GETs in ten minutes, all answered");
+        });
+    }
+}
+
+/// Small fleets, short polls: as `useless_lists_that_are_throttled_...`.
+#[test]
+fn useless_lists_that_are_throttled_blind_no_small_fleet_that_is_polled_often() {
+    let mut found = Vec::new();
+    for (poll, n, after) in
+        [(1, 10, ""), (5, 30, "5"), (10, 60, "10"), (20, 100, "20"), (30, 200, "")]
+    {
+        in_virtual_time(async {
+            let mut setup = Setup::with(n);
+            setup.times.poll_interval = poll * SECOND;
+            let bed = fleet_of(n, setup).await;
+            let mut sorry = Fault::respond(429).on(Operation::List);
+            if !after.is_empty() {
+                sorry = sorry.header("retry-after", after);
+            }
+            bed.simulator.inject(sorry.always());
+            bed.pass(200 * SECOND).await;
+            let mut worst = 0;
+            let mut writes = 0;
+            for i in 0..n {
+                writes += bed.status_writes(&format!("r{i}")).len();
+            }
+            for _ in 0..100 {
+                bed.pass(2 * SECOND).await;
+                let blind = (0..n).filter(|i| bed.ready(&format!("r{i}")) != "True InSync");
+                worst = worst.max(blind.count());
+            }
+            let mut after_it = 0;
+            for i in 0..n {
+                after_it += bed.status_writes(&format!("r{i}")).len();
+            }
+            let writes = after_it - writes;
+            if worst > 0 {
+                found.push(format!("P {poll} s: {worst} of {n} blind, {writes} status writes"));
+            }
+        });
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
