@@ -149,15 +149,30 @@ impl Reason {
     /// Whether it says something of the deployment, and not only of the way to it.
     #[must_use]
     pub const fn is_of_deployment(self) -> bool {
-        !matches!(
-            self,
+        match self {
             Self::Progressing
-                | Self::RemoteUnavailable
-                | Self::RemoteAnswerInvalid
-                | Self::CredentialMissing
-                | Self::CredentialRejected
-                | Self::NotObserved
-        )
+            | Self::RemoteUnavailable
+            | Self::RemoteAnswerInvalid
+            | Self::CredentialMissing
+            | Self::CredentialRejected
+            | Self::NotObserved => false,
+            Self::InSync
+            | Self::Observed
+            | Self::ReconcileDisabled
+            | Self::DriftTolerated
+            | Self::PausePending
+            | Self::ResumePending
+            | Self::Forbidden
+            | Self::RemoteNotFound
+            | Self::RemoteArchived
+            | Self::DuplicateOwner
+            | Self::UnknownRemoteStatus
+            | Self::PausedByPlatform
+            | Self::Contested
+            | Self::WriteRefused
+            | Self::PausedManually
+            | Self::Running => true,
+        }
     }
 }
 

@@ -57,14 +57,13 @@ impl Controller {
             Arc::new(move |id, lane| queue.add(id, lane))
         };
         let remote = Arc::new(Remote::new(qoder, account, Arc::clone(&wake), context.clone()));
-        let resources = Arc::new(Resources::new(index, Arc::clone(&remote), Arc::clone(&wake)));
+        let resources = Arc::new(Resources::new(index, Arc::clone(&remote), wake));
         let (recorder, publisher) = recorder(client.clone());
         let reconciler = Reconciler::new(
             Arc::clone(&resources),
             Arc::clone(&remote),
             ApiServer::new(client.clone(), &context.metrics),
             recorder,
-            wake,
             context.clone(),
         );
         let env = context.env.clone();

@@ -1,4 +1,4 @@
-//! Background tasks by name: none of them ends, so the end or the panic of one is the end of the process.
+//! Background tasks by name: none may end unasked, so the end or the panic of one is the end of the process.
 
 use std::collections::BTreeMap;
 

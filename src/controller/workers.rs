@@ -31,7 +31,7 @@ use crate::{
     times::Times,
 };
 
-/// Passes under way at once, with the statuses that they publish while these do not hang.
+/// Reconciles at once; one whose statuses hang no longer counts.
 const WORKERS: usize = 16;
 
 /// How often the end of the process looks whether what is to be told of is still there.
@@ -156,8 +156,8 @@ impl Workers {
             tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
         }
         let has_failed = pass.failed.is_some() || has_panicked;
-        let looks_now = pass.look_at.is_some_and(|at| at <= Instant::now());
-        if follows && !pass.has_begun && !has_failed && !looks_now && pass.is_said {
+        let requeues_now = pass.requeue_at.is_some_and(|at| at <= Instant::now());
+        if follows && !pass.has_begun && !has_failed && !requeues_now && pass.is_said {
             self.untold.send_if_modified(|untold| untold.remove(id));
         }
         let result = if has_failed {
@@ -167,12 +167,12 @@ impl Workers {
             "error"
         } else {
             self.queue.succeeded(id);
-            if looks_now {
+            if requeues_now {
                 self.queue.add(id, Lane::Report);
             }
-            if pass.look_at.is_some() { "requeue_after" } else { "success" }
+            if pass.requeue_at.is_some() { "requeue_after" } else { "success" }
         };
-        if let Some(at) = pass.look_at.filter(|_| !looks_now) {
+        if let Some(at) = pass.requeue_at.filter(|_| !requeues_now) {
             self.queue.add_at(id, at);
         }
         (result, pass.statuses)
@@ -210,6 +210,7 @@ impl Workers {
             if ended.is_err() {
                 tracing::error!(deployment_id = %id, "a write panicked: it may have been done or not");
             }
+            all.queue.add(&id, Lane::Spec);
         });
     }
 

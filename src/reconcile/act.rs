@@ -48,8 +48,7 @@ pub(super) struct Acted {
 }
 
 impl Reconciler {
-    /// Begins at most one remote write, for the owner, and asks for the looks that are due. Client required, if
-    /// there is a write. `None`: what was read on the way is to be decided anew.
+    /// Begins at most one remote write, for the owner, and asks for the looks that are due. `None`: what was read on the way is to be decided anew.
     pub(super) async fn act(
         &self,
         seen: Snapshot,
@@ -75,7 +74,7 @@ impl Reconciler {
                 acted = self.decide_anew(&acted);
             }
             Write::Dropped => {
-                pass.look_again(Some(Instant::now()));
+                pass.requeue(Some(Instant::now()));
                 return None;
             }
         }
@@ -102,7 +101,7 @@ impl Reconciler {
             self.remote.forget_permit(&seen.id);
             return Write::None;
         };
-        if self.remote.are_writes_closed() {
+        if seen.is_ending() {
             // What is to be said is said, and nothing new begins.
             return Write::None;
         }
@@ -112,13 +111,20 @@ impl Reconciler {
         else {
             return Write::Waits;
         };
-        self.fresh_read(resource, verb, permit).await
+        self.fresh_read(resource, verb, permit, seen.view.writes.failures()).await
     }
 
     /// Rule Q: reads the resource from the API server and decides again on it, once with the
     /// memory held and once with the memory in its status. Only if both say this verb, the write begins.
-    /// What was read is taken over; what the watch has told of since is newer still, and decides.
-    async fn fresh_read(&self, resource: &Resource, verb: Verb, permit: Permit) -> Write {
+    /// What was read is taken over; what the watch has told of since is newer still, and decides. `failures`: how many
+    /// writes in a row have failed, this read included.
+    async fn fresh_read(
+        &self,
+        resource: &Resource,
+        verb: Verb,
+        permit: Permit,
+        failures: u32,
+    ) -> Write {
         let write = |requester, is_drift| remote::Write {
             id: resource.deployment.clone(),
             verb,
@@ -129,7 +135,6 @@ impl Reconciler {
             self.remote.put_off(permit, &write(resource.requester(), false));
             Write::Unread(error)
         };
-        let failures = self.remote.write_failures(&resource.deployment);
         let limit = Times::fresh_read(failures);
         let mark = self.resources.index().mark();
         let object = match self.api_server.read(&resource.key, limit).await {
@@ -162,14 +167,12 @@ impl Reconciler {
         }
     }
 
-    /// Sends the write that has begun, and lets everyone know how it ended.
+    /// Sends the write that has begun. Another pass is to follow: it says how the write ended, or asks for another
+    /// permit if it was not sent.
     pub async fn send(&self, Sending { resource, write }: Sending) {
-        // If it was not sent, that has woken the deployment already, to ask for another permit.
-        let Some((write, outcome)) = write.send().await else { return };
-        if outcome == Outcome::Done {
+        if let Some((write, Outcome::Done)) = write.send().await {
             self.note_done(&resource, &write);
         }
-        (self.wake)(&write.id, Lane::Spec);
     }
 
     fn note_done(&self, resource: &Resource, write: &remote::Write) {
@@ -198,7 +201,7 @@ impl Reconciler {
 
 /// Whose turn comes before whose. Who is throttled again and again goes behind the others.
 fn lane(resource: &Resource, writes: &Writes) -> Lane {
-    if writes.throttled(&resource.requester()) > 1 {
+    if writes.goes_behind(&resource.requester()) {
         Lane::Report
     } else if resource.is_answered() {
         Lane::Drift

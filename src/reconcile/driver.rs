@@ -11,12 +11,7 @@ use super::{
     recorder::Recorder,
     snapshot::Snapshot,
 };
-use crate::{
-    api::DeploymentId,
-    context::Context,
-    remote::{Remote, Wake},
-    resources::Resources,
-};
+use crate::{api::DeploymentId, context::Context, remote::Remote, resources::Resources};
 
 /// Everything that a pass works with.
 pub struct Reconciler {
@@ -24,33 +19,30 @@ pub struct Reconciler {
     pub(super) remote: Arc<Remote>,
     pub(super) api_server: ApiServer,
     pub(super) recorder: Recorder,
-    pub(super) wake: Wake,
     pub(super) context: Context,
 }
 
 impl Reconciler {
-    /// A driver for these resources and the remote that they bind. Calls `wake` with each deployment that someone
-    /// should look at.
+    /// A driver for these resources and the remote that they bind.
     #[must_use]
     pub fn new(
         resources: Arc<Resources>,
         remote: Arc<Remote>,
         api_server: ApiServer,
         recorder: Recorder,
-        wake: Wake,
         context: Context,
     ) -> Self {
-        Self { resources, remote, api_server, recorder, wake, context }
+        Self { resources, remote, api_server, recorder, context }
     }
 
     /// Reconciles all resources that name this deployment, in five steps:
     ///
-    /// 1. gather: all that is known, at one moment (no client required);
+    /// 1. gather: all that is known, at one moment;
     /// 2. decide: what to do and to say about each resource (pure);
     /// 3. act: begin the one write that the owner asks for, if it still does, and hand it to `begin`; ask for the
-    ///    looks that are due (client required);
+    ///    looks that are due (this reads from Kubernetes);
     /// 4. settle: what follows for status and memory, as things are now (pure);
-    /// 5. publish: hand over the statuses that differ (no client required).
+    /// 5. publish: hand over the statuses that differ.
     pub async fn reconcile(&self, id: &DeploymentId, begin: impl FnOnce(Sending) + Send) -> Pass {
         let mut pass = Pass::default();
         let seen = self.gather(id);
@@ -70,8 +62,7 @@ impl Reconciler {
         let now = Instant::now();
         let bound = self.resources.index().bound(id);
         let view = self.remote.view(id, now);
-        let is_ending = self.remote.are_writes_closed();
-        Snapshot { id: id.clone(), now, bound, view, times: self.context.times, is_ending }
+        Snapshot { id: id.clone(), now, bound, view, times: self.context.times }
     }
 
     /// No write begins from now on: the process ends.

@@ -1,6 +1,7 @@
 //! The reconcile: one pass over a deployment and the resources that name it, in five steps that
 //! [`driver`] shows. `decide` and `settle` are pure and total; `snapshot` and `status` are pure with the clock
-//! as an argument; `act` and `publish` are the two steps that need a client.
+//! as an argument; `act` reads from Kubernetes before a write, and `publish` hands over statuses, which are sent beside
+//! the pass.
 
 mod act;
 pub mod api_server;

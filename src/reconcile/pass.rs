@@ -22,19 +22,19 @@ use crate::{
 pub struct Pass {
     /// A write has begun.
     pub has_begun: bool,
-    /// When to look again, if nothing happens before.
-    pub look_at: Option<Instant>,
+    /// When another pass is due, if nothing happens before.
+    pub requeue_at: Option<Instant>,
     /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
     pub failed: Option<KubernetesError>,
     pub statuses: Vec<Publishing>,
-    /// Each status that is to stand does, so that these are none.
+    /// Every status that is to stand does, so `statuses` is empty.
     pub is_said: bool,
 }
 
 impl Pass {
-    /// Looks again then, if not before.
-    pub(super) fn look_again(&mut self, at: Option<Instant>) {
-        self.look_at = [self.look_at, at].into_iter().flatten().min();
+    /// Another pass is due then, if not before.
+    pub(super) fn requeue(&mut self, at: Option<Instant>) {
+        self.requeue_at = [self.requeue_at, at].into_iter().flatten().min();
     }
 }
 

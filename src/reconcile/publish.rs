@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Reconciler {
-    /// Hands the statuses that differ to the pass, and says when to look again. No client required. `untold`: the
+    /// Hands the statuses that differ to the pass, and says when the next pass is due. `untold`: the
     /// resource whose write waits until a status tells of it.
     pub(super) fn publish(
         &self,
@@ -42,9 +42,9 @@ impl Reconciler {
             pass.is_said &= stands && (ready.is_some() || resource.deleting);
             if stands && untold.is_some_and(|untold| untold.uid == resource.uid) {
                 // It has told: what was read is older.
-                pass.look_again(Some(seen.now));
+                pass.requeue(Some(seen.now));
             }
-            pass.look_again(seen.next_change(resource, ready.is_some()));
+            pass.requeue(seen.next_change(resource, ready.is_some()));
         }
     }
 
@@ -82,28 +82,29 @@ impl Reconciler {
             return true;
         }
         if let Some(at) = Self::tried_again_at(seen, resource, digest).filter(|at| *at > seen.now) {
-            pass.look_again(Some(at));
+            pass.requeue(Some(at));
             return false;
         }
         match StatusWrite::begin(&self.resources, resource, digest) {
             Ok(write) => {
-                let limit = if seen.is_ending { Times::LAST_CALL } else { Times::KUBERNETES_CALL };
+                let limit =
+                    if seen.is_ending() { Times::LAST_CALL } else { Times::KUBERNETES_CALL };
                 pass.statuses.push(Publishing { write, status, reason: ready.reason, limit });
             }
             // A pass follows its end.
             Err(NotNow::OneIsOnItsWay | NotNow::Gone) => {}
-            Err(NotNow::Crowded) => pass.look_again(Some(seen.now + Times::STANDSTILL)),
+            Err(NotNow::Crowded) => pass.requeue(Some(seen.now + Times::STANDSTILL)),
         }
         false
     }
 
     /// When a status that has failed is tried again. At the end of the process there is no time to wait for long.
     fn tried_again_at(seen: &Snapshot, resource: &Resource, digest: u64) -> Option<Instant> {
-        let longest = if seen.is_ending { seen.times.backoff(0, 0.0) } else { Duration::MAX };
+        let longest = if seen.is_ending() { seen.times.backoff(0, 0.0) } else { Duration::MAX };
         resource.sent.as_ref()?.tried_again_at(digest, longest)
     }
 
-    /// The status that is to stand. No client required.
+    /// The status that is to stand.
     fn status(
         &self,
         seen: &Snapshot,

@@ -27,11 +27,15 @@ pub struct Snapshot {
     pub view: View,
     /// The flags' times.
     pub times: Times,
-    /// The process ends: what was done is told now, or never.
-    pub is_ending: bool,
 }
 
 impl Snapshot {
+    /// The process ends: what was done is told now, or never.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.view.are_writes_closed
+    }
+
     /// Who owns the deployment.
     #[must_use]
     pub fn owner(&self) -> Option<&Arc<Resource>> {
@@ -71,8 +75,8 @@ impl Snapshot {
             },
             pause_may_land: writes.may_land(Verb::Pause, self.now),
             unpause_may_land: writes.may_land(Verb::Unpause, self.now),
-            answered: !self.is_ending && self.is_answered(resource),
-            overdue: self.is_ending || is_due(self.overdue_at(resource)),
+            answered: !self.is_ending() && self.is_answered(resource),
+            overdue: self.is_ending() || is_due(self.overdue_at(resource)),
         }
     }
 
@@ -252,7 +256,7 @@ impl Snapshot {
     }
 }
 
-/// Since when a resume is asked for that a sight of the deployment as active would answer.
+/// When the resume was requested that seeing the deployment active would satisfy.
 fn resume_in_question(resource: &Resource, observed: Observed) -> Option<Instant> {
     let may_be_met = resource.wish == Wish::Active && observed.answer == Answer::Active;
     resource.resume_requested().filter(|_| may_be_met)

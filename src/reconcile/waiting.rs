@@ -12,7 +12,7 @@ use crate::{
 pub enum Hindrance {
     /// Nothing may be sent to the API for now.
     Obstacle(Obstacle),
-    /// The API does not answer the write that is under way, or did not answer the last one, or with an error of its own.
+    /// The API has not answered the write under way, or failed to answer the last one, or answered it with 5xx.
     Unanswered,
     /// The API has answered the last write with 401, and accepts the token since.
     Unauthorized,
@@ -30,10 +30,12 @@ impl Snapshot {
         if writes.under_way_since().is_some() {
             return Action::UnderWay { stuck: self.is_write_stuck() };
         }
-        let is_stuck = self.view.is_stuck;
-        // Others may be served before it, again and again.
-        let is_throttled = writes.throttled(&resource.requester()) > 1;
-        if is_waiting { Action::Waiting { stuck: is_stuck || is_throttled } } else { Action::None }
+        if is_waiting {
+            let stuck = self.view.is_stuck || writes.goes_behind(&resource.requester());
+            Action::Waiting { stuck }
+        } else {
+            Action::None
+        }
     }
 
     /// Whether the write that is under way does not end for the time being.

@@ -138,17 +138,6 @@ impl Account {
         Some(Ticket { token, epoch: self.credential.state().epoch, kind, sent, probe })
     }
 
-    /// No write begins from now on.
-    pub fn close(&mut self) {
-        self.permits.close();
-    }
-
-    /// Whether no write begins any more.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.permits.is_closed()
-    }
-
     /// Takes a permit to write: one that was granted, or a free one if nobody waits. Else the deployment
     /// waits, and [`grant`](Self::grant) names it when its turn has come.
     pub fn permit(
@@ -158,9 +147,6 @@ impl Account {
         namespace: &Arc<str>,
         now: Instant,
     ) -> bool {
-        if self.is_closed() {
-            return false;
-        }
         if self.permits.take(id, now) {
             return true;
         }

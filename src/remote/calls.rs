@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
-    qoder::{ApiError, Deployment, ListQuery, Operation, Page, Verb},
+    qoder::{ApiError, Deployment, ListQuery, Operation, Page},
 };
 
 /// One read that was made: what came of it, and when it was on its way.
@@ -100,7 +100,7 @@ impl Remote {
         let result = call.await;
         let error = result.as_ref().err();
         if let Some(ticket) = under_way.ticket.take() {
-            self.state().end_read(operation, &ticket, error, self.env().jitter());
+            self.state().end_read(operation, &ticket, error, Instant::now(), self.env().jitter());
         }
         self.count(operation, error, started);
         self.after_call(is_unauthorized(error));
@@ -120,15 +120,6 @@ impl Remote {
             self.reload_token();
         }
         self.free();
-    }
-
-    pub(super) async fn send(
-        &self,
-        ticket: &Ticket,
-        verb: Verb,
-        id: &DeploymentId,
-    ) -> Result<Deployment, ApiError> {
-        self.client.write(&ticket.token, verb, id).await
     }
 }
 

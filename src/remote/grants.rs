@@ -30,7 +30,7 @@ impl Drop for Permit {
 
 impl Remote {
     /// Asks for a permit to write to this deployment. `None`: it waits for one, and is woken when its turn has
-    /// come; or the process ends.
+    /// come.
     pub fn permit(
         self: &Arc<Self>,
         id: &DeploymentId,
@@ -54,13 +54,7 @@ impl Remote {
 
     /// No write begins from now on: the process ends. Those that have begun are sent.
     pub fn close_writes(&self) {
-        self.state().account.close();
-    }
-
-    /// Whether no write begins any more.
-    #[must_use]
-    pub fn are_writes_closed(&self) -> bool {
-        self.state().account.is_closed()
+        self.state().are_writes_closed = true;
     }
 
     /// Grants permits as the budget has them, and wakes their deployments. When those that wait stand still, it

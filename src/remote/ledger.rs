@@ -28,12 +28,6 @@ impl Ledger {
         self.writes.get(id).is_some_and(|writes| writes.under_way_since().is_some())
     }
 
-    /// How often in a row the last writes to one deployment have failed.
-    #[must_use]
-    pub fn failures(&self, id: &DeploymentId) -> u32 {
-        self.writes.get(id).map_or(0, |writes| writes.failures())
-    }
-
     /// The writes to one deployment, to note something.
     pub fn note(&mut self, id: &DeploymentId) -> &mut Writes {
         self.writes.entry(id.clone()).or_default()

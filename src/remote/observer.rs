@@ -113,7 +113,7 @@ impl Observer {
         state.plan(need, wanted, now)
     }
 
-    /// A GET for each that was not seen since, or what the plan for them makes of it.
+    /// Demands a read of everything that was not seen since; the plan may be a list.
     pub(super) fn demand_all(&self, newer_than: Instant) {
         self.remote.state().cache.demand_listed(newer_than);
         self.remote.plan_again();

@@ -18,7 +18,7 @@ const WRITES_AT_ONCE: usize = 16;
 #[derive(Default)]
 pub struct Permits {
     waiting: FairQueue<DeploymentId>,
-    /// Those that nobody has taken yet, each until when it is kept.
+    /// Granted and not yet taken, with the time at which each expires.
     granted: BTreeMap<DeploymentId, Instant>,
     /// How many a pass has taken: it reads the resource once more, and sends its write or gives the permit back.
     taken: usize,
@@ -26,20 +26,9 @@ pub struct Permits {
     under_way: usize,
     /// When a write was last served, or the first of those that wait began to.
     moved: Option<Instant>,
-    is_closed: bool,
 }
 
 impl Permits {
-    /// From now on there are none: the process ends.
-    pub fn close(&mut self) {
-        self.is_closed = true;
-    }
-
-    /// Whether there are none any more.
-    pub fn is_closed(&self) -> bool {
-        self.is_closed
-    }
-
     /// Lets it wait for one.
     pub fn wait(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, now: Instant) {
         if self.waiting.is_empty() {

@@ -132,23 +132,6 @@ fn a_permit_that_was_taken_is_kept_however_long_its_read_takes() {
     assert_eq!(account.grant(late), Some(id(17)));
 }
 
-#[test]
-fn at_the_end_nobody_gets_a_permit_and_nobody_waits_for_one() {
-    let mut account = account();
-    let start = Instant::now();
-    assert!(permit(&mut account, 1, start));
-    assert!(!permit(&mut account, 2, start));
-    let next = start + SLOT;
-    assert_eq!(account.grant(next), Some(id(2)));
-    account.close();
-    let later = start + SECOND / 2;
-    for n in [1, 2, 3] {
-        assert!(!permit(&mut account, n, later), "{n}");
-    }
-    assert_eq!(account.waiting(), 0);
-    send_write(&mut account, later);
-}
-
 /// Permits granted, and then something closes.
 fn granted_then(reads: &[ApiError]) -> (Account, Instant) {
     let mut account = account();

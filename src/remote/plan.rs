@@ -183,7 +183,7 @@ pub enum Plan {
     List(Scope),
     /// A GET for one of them, which shows whether only lists fail.
     Explore,
-    /// Nothing until the next poll: the API does not answer.
+    /// Nothing until the next poll, or for a minute: the API does not answer.
     Wait,
 }
 

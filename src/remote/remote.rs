@@ -116,12 +116,6 @@ impl Remote {
         self.state().ledger.is_under_way(id)
     }
 
-    /// How often in a row the last writes to this deployment have failed.
-    #[must_use]
-    pub fn write_failures(&self, id: &DeploymentId) -> u32 {
-        self.state().ledger.failures(id)
-    }
-
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&self, id: &DeploymentId, last_known: Option<Deployment>) {
         self.state().cache.bind(id, last_known, Instant::now());

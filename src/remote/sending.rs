@@ -13,7 +13,7 @@ use super::{
     state::Exchange,
     write::{Outcome, Write},
 };
-use crate::{fair_queue::Lane, qoder::Operation, times::Times};
+use crate::{qoder::Operation, times::Times};
 
 /// A write that is noted, and has not ended. If it is dropped (its task panics) after it was sent, it counts
 /// as lost.
@@ -31,7 +31,7 @@ impl Remote {
     pub fn begin_write(self: &Arc<Self>, permit: Permit, write: Write) -> Option<Sending> {
         {
             let state = &mut self.state();
-            if state.account.is_closed() {
+            if state.are_writes_closed {
                 return None;
             }
             state.begin_write(&write, Instant::now());
@@ -60,7 +60,7 @@ impl Sending {
             permit.spend();
         }
         let started = Instant::now();
-        let result = self.remote.send(ticket, write.verb, &write.id).await;
+        let result = self.remote.client.write(&ticket.token, write.verb, &write.id).await;
         let ended = Instant::now();
 
         let (remote, error) = (&self.remote, result.as_ref().err());
@@ -101,7 +101,6 @@ impl Sending {
         }
         self.permit = None;
         remote.free();
-        remote.wake(&write.id, Lane::Spec);
     }
 }
 

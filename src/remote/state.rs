@@ -35,6 +35,8 @@ pub struct State {
     pub ledger: Ledger,
     /// What the next plan depends on.
     pub size: Size,
+    /// No write begins any more: the process ends.
+    pub are_writes_closed: bool,
     /// No list is asked for before this: a useless one has asked to wait.
     pub lists_wait_until: Option<Instant>,
 }
@@ -53,6 +55,8 @@ pub struct View {
     pub obstacle: Option<Obstacle>,
     /// Those that wait for a permit to write stand still.
     pub is_stuck: bool,
+    /// No write begins any more: the process ends.
+    pub are_writes_closed: bool,
 }
 
 /// A write that was sent, and has ended.
@@ -80,6 +84,7 @@ impl State {
             cache: Cache::default(),
             ledger: Ledger::default(),
             size,
+            are_writes_closed: false,
             lists_wait_until: None,
         }
     }
@@ -93,6 +98,7 @@ impl State {
             credential: self.account.credential(),
             obstacle: self.account.obstacle(now),
             is_stuck: self.account.stuck_at().is_some_and(|at| now >= at),
+            are_writes_closed: self.are_writes_closed,
         }
     }
 
@@ -118,9 +124,9 @@ impl State {
         operation: Operation,
         ticket: &Ticket,
         error: Option<&ApiError>,
+        now: Instant,
         jitter: f64,
     ) {
-        let now = Instant::now();
         if operation == Operation::List && self.size.lists.are_to_blame() {
             let asked = self.account.useless_list_ended(ticket, error, now, jitter);
             self.lists_wait_until = asked.map(|wait| now + wait);

@@ -124,6 +124,12 @@ impl Writes {
         self.throttled.as_ref().and_then(|count| count.get(requester)).copied().unwrap_or_default()
     }
 
+    /// It was throttled twice in a row: others go before it, again and again.
+    #[must_use]
+    pub fn goes_behind(&self, requester: &Requester) -> bool {
+        self.throttled(requester) > 1
+    }
+
     /// How the last try ended, if it failed.
     #[must_use]
     pub fn last_failure(&self, requester: &Requester) -> Option<Outcome> {

@@ -24,7 +24,7 @@ pub enum Source {
     Apply,
 }
 
-/// A point in the row of lists and copies. 0: before all of them.
+/// A point in the sequence of lists and copies. 0: before all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(pub u64);
 

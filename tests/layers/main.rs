@@ -58,7 +58,9 @@ fn the_source_keeps_its_shape() {
 #[test]
 fn each_rule_finds_what_breaks_it() {
     let long = "//\n".repeat(LONGEST + 1);
-    let cases: [(&str, &str, &[usize]); 20] = [
+    let cases: [(&str, &str, &[usize]); 22] = [
+        ("remote/cache.rs", "\nlet now = Instant::now();", &[2]),
+        ("remote/remote.rs", "let now = Instant::now();", &[]),
         ("remote/x.rs", "\nuse crate::resources::Index;", &[2]),
         (
             "remote/x.rs",

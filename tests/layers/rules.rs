@@ -60,7 +60,7 @@ pub const LAYERS: [(&str, &[&str]); 18] = [
 ];
 
 /// What needs neither a client nor a runtime: folders, and files.
-pub const PURE: [&str; 28] = [
+pub const PURE: [&str; 34] = [
     "api/",
     "fair_queue.rs",
     "times.rs",
@@ -70,6 +70,9 @@ pub const PURE: [&str; 28] = [
     "reconcile/snapshot.rs",
     "reconcile/status.rs",
     "reconcile/events.rs",
+    "reconcile/waiting.rs",
+    "reconcile/leftovers.rs",
+    "remote/ending.rs",
     "remote/plan.rs",
     "remote/write.rs",
     "remote/writes.rs",
@@ -88,6 +91,9 @@ pub const PURE: [&str; 28] = [
     "resources/memory.rs",
     "resources/mirror.rs",
     "resources/resource.rs",
+    "resources/published.rs",
+    "resources/told.rs",
+    "resources/text.rs",
     "controller/work_queue.rs",
 ];
 
@@ -140,7 +146,9 @@ pub fn faults(file: &str, text: &str) -> Vec<String> {
             say(line, format!("`qoder` knows nothing of Kubernetes: `{path}`"));
         }
     }
-    if PURE.iter().any(|pure| file == *pure || (pure.ends_with('/') && file.starts_with(pure))) {
+    let is_pure =
+        PURE.iter().any(|pure| file == *pure || (pure.ends_with('/') && file.starts_with(pure)));
+    if is_pure {
         for (line, path) in ["kube", "tokio"].iter().flat_map(|root| paths(shipped, root)) {
             if !PURE_MAY.iter().any(|may| is_within(&path, may)) {
                 say(line, format!("this file is pure, and must not use `{path}`"));
@@ -159,6 +167,9 @@ pub fn faults(file: &str, text: &str) -> Vec<String> {
                 number,
                 format!("`{word}`: chance and the wall clock come from `Env`, order from B-trees"),
             );
+        }
+        if is_pure && code(line).contains("Instant::now") {
+            say(number, "this file is pure: time is an argument".into());
         }
         if code(line).contains("select!") {
             let is_biased = lines.get(number).is_some_and(|next| next.trim() == "biased;");

@@ -183,8 +183,9 @@ impl World {
             credential: self.credential,
             obstacle: self.obstacle,
             is_stuck: true,
+            are_writes_closed: false,
         };
-        Snapshot { id: id.clone(), now, bound, view, times: self.times, is_ending: false }
+        Snapshot { id: id.clone(), now, bound, view, times: self.times }
     }
 
     pub fn at(&self, now: Instant) -> Situation {
