@@ -140,41 +140,36 @@ impl Workers {
         self.context.metrics.reconcile_ended(result, started.elapsed());
     }
 
-    /// One pass, and when the next one is. A panic is an error like others: caught, counted and tried again. Returns
+    /// One pass, and when the next one is due. A panic is an error like others: caught, counted and tried again. Returns
     /// the result for the metrics, and the statuses to send.
     async fn pass(self: &Arc<Self>, id: &DeploymentId) -> (&'static str, Vec<Publishing>) {
         let follows = !self.reconciler.is_write_under_way(id);
         let pass = self.reconciler.reconcile(id, |sending| self.begin(id, sending));
-        let ended = AssertUnwindSafe(pass).catch_unwind().await;
-        let (pass, has_panicked) = ended.map_or((Pass::default(), true), |pass| (pass, false));
-
-        if let Some(error) = &pass.failed {
-            let error = error as &dyn std::error::Error;
-            tracing::warn!(deployment_id = %id, error, "failed to reconcile, and will try again");
-        }
-        if has_panicked {
+        let Ok(pass) = AssertUnwindSafe(pass).catch_unwind().await else {
             tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
-        }
-        let has_failed = pass.failed.is_some() || has_panicked;
-        let requeues_now = pass.requeue_at.is_some_and(|at| at <= Instant::now());
-        if follows && !pass.has_begun && !has_failed && !requeues_now && pass.is_said {
-            self.untold.send_if_modified(|untold| untold.remove(id));
-        }
-        let result = if has_failed {
             let Context { env, times, .. } = &self.context;
             let wait = times.backoff(self.queue.failed(id), env.jitter());
             self.queue.add_at(id, Instant::now() + wait);
-            "error"
-        } else {
-            self.queue.succeeded(id);
-            if requeues_now {
-                self.queue.add(id, Lane::Report);
-            }
-            if pass.requeue_at.is_some() { "requeue_after" } else { "success" }
+            return ("error", Vec::new());
         };
-        if let Some(at) = pass.requeue_at.filter(|_| !requeues_now) {
-            self.queue.add_at(id, at);
+        self.queue.succeeded(id);
+        if follows && !pass.has_begun && pass.is_said {
+            self.untold.send_if_modified(|untold| untold.remove(id));
         }
+        match pass.requeue_at {
+            Some(at) if at <= Instant::now() => self.queue.add(id, Lane::Report),
+            Some(at) => self.queue.add_at(id, at),
+            None => {}
+        }
+        let result = if let Some(error) = &pass.failed {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(deployment_id = %id, error, "failed to reconcile, and will try again");
+            "error"
+        } else if pass.requeue_at.is_some() {
+            "requeue_after"
+        } else {
+            "success"
+        };
         (result, pass.statuses)
     }
 

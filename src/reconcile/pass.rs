@@ -24,7 +24,7 @@ pub struct Pass {
     pub has_begun: bool,
     /// When another pass is due, if nothing happens before.
     pub requeue_at: Option<Instant>,
-    /// The Kubernetes API failed: what could be done is done, and the rest is to be tried again.
+    /// The Kubernetes API failed: what could be done is done, and the rest is tried again when the next pass is due.
     pub failed: Option<KubernetesError>,
     pub statuses: Vec<Publishing>,
     /// Every status that is to stand does, so `statuses` is empty.
