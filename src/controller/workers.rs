@@ -26,7 +26,7 @@ use crate::{
     reconcile::{
         api_server::KubernetesError,
         driver::Reconciler,
-        pass::{Pass, Publishing, Sending},
+        pass::{Publishing, Sending},
     },
     times::Times,
 };

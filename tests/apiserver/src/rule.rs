@@ -90,6 +90,8 @@ pub(crate) enum Fate {
     Silence,
     /// It is answered so.
     Fail(Failure),
+    /// The task that waits for it breaks.
+    Panic,
 }
 
 /// Before it takes effect, or after.
@@ -197,6 +199,11 @@ impl On {
     /// It takes effect, and is answered so nevertheless.
     pub fn fail_answer(self, failure: Failure) -> Rule {
         self.keep(Moment::After, Fate::Fail(failure))
+    }
+
+    /// It has no effect, and the task that waits for its answer panics.
+    pub fn panic(self) -> Rule {
+        self.keep(Moment::Before, Fate::Panic)
     }
 
     /// It takes effect later.

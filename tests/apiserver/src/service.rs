@@ -4,6 +4,7 @@
 use std::{
     future::pending,
     io,
+    panic::resume_unwind,
     sync::{Arc, Mutex},
     task::{Context, Poll},
 };
@@ -133,6 +134,7 @@ impl Service {
             Fate::Drop => Err(io::ErrorKind::ConnectionReset.into()),
             Fate::Silence => pending().await,
             Fate::Fail(failure) => Ok(Some(failure)),
+            Fate::Panic => resume_unwind(Box::new("as a test has asked for")),
         }
     }
 
