@@ -33,6 +33,7 @@
 )]
 
 pub mod api;
+pub mod chain;
 pub mod check;
 pub mod config;
 pub mod context;

@@ -4,6 +4,7 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 
 use qoder_operator::{
     api,
+    chain::Chain,
     check::{Report, check_kubernetes, check_remote},
     config::{Cli, Command, RunArgs},
     context::Context,
@@ -32,13 +33,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("qoder-operator: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprint!(": {error}");
-                cause = error.source();
-            }
-            eprintln!();
+            eprintln!("qoder-operator: {}", Chain(&*error));
             ExitCode::FAILURE
         }
     }

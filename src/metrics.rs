@@ -12,7 +12,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::qoder::Operation;
+use crate::qoder::{CODES, Operation};
 
 /// The metrics of the process.
 pub struct Metrics {
@@ -127,6 +127,7 @@ impl Default for Metrics {
             writes_waiting: Gauge::default(),
         };
         metrics.register();
+        metrics.create_known();
         metrics
     }
 }
@@ -207,6 +208,29 @@ impl Metrics {
             "Deployments that wait for a permit to write",
             self.writes_waiting.clone(),
         );
+    }
+
+    /// Every known set of labels exists from the start: what is born at 1 has no increase that an alert could see.
+    fn create_known(&self) {
+        for operation in Operation::ALL.map(Operation::as_str) {
+            for code in CODES {
+                drop(self.api_requests.get_or_create(&ApiRequest { operation, code }));
+            }
+            drop(self.api_duration.get_or_create(&ApiOperation { operation }));
+        }
+        let Controller { controller } = CONTROLLER;
+        for result in ["success", "requeue_after", "error"] {
+            drop(self.reconciles.get_or_create(&ReconcileResult { controller, result }));
+        }
+        drop(self.reconcile_errors.get_or_create(&CONTROLLER));
+        drop(self.reconcile_time.get_or_create(&CONTROLLER));
+        drop(self.active_workers.get_or_create(&CONTROLLER));
+        for action in ["corrected", "tolerated", "held"] {
+            drop(self.drift.get_or_create(&DriftAction { action }));
+        }
+        for meaning in ["already_reconciled", "other"] {
+            drop(self.conflicts.get_or_create(&ConflictMeaning { meaning }));
+        }
     }
 
     /// One request to the API has ended.

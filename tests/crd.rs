@@ -99,6 +99,6 @@ fn columns_fit_a_terminal_and_age_is_last() {
         .filter(|column| column.priority.unwrap_or_default() == 0)
         .map(|column| column.name.as_str())
         .collect();
-    assert_eq!(shown, ["Desired", "Remote", "Ready", "Reason", "Age"]);
+    assert_eq!(shown, ["Paused", "Remote", "Ready", "Reason", "Age"]);
     assert_eq!(columns.last().unwrap().name, "Age");
 }

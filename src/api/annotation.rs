@@ -1,12 +1,16 @@
 //! The annotations that the operator reads. It writes none. Of a request's value, the first
 //! [`MAX_TOKEN`](super::MAX_TOKEN) characters count.
 
-/// `disabled` makes the operator stand still for this resource: it reads and reports, and sends
-/// no write. (Not called "paused": that word is the remote deployment's, everywhere.)
+/// [`RECONCILE_DISABLED`] pauses reconciliation: the operator reads and reports, and sends no write. It is a safety
+/// switch, and fails safe: only [`RECONCILE_ENABLED`], or no annotation, lets the operator act. (Not called "paused":
+/// that word is the remote deployment's, everywhere.)
 pub const RECONCILE: &str = "cloud.qoder.com/reconcile";
 
-/// The one value of [`RECONCILE`] that means something.
+/// Pauses reconciliation.
 pub const RECONCILE_DISABLED: &str = "disabled";
+
+/// The same as no annotation.
+pub const RECONCILE_ENABLED: &str = "enabled";
 
 /// Any new value asks to look now, re-opens the wish and ends the hold of a contested resource.
 /// Echoed in `status.lastHandledReconcileRequest`. It never lifts a pause by the platform.

@@ -53,17 +53,23 @@ fn tidy(value: &mut Value) {
     }
 }
 
-/// `spec.deploymentID`: the pattern, and a transition rule that keeps it.
+/// `spec.deploymentID`: a rule for the pattern, which says more than the pattern itself would, and a transition rule
+/// that keeps the id.
 pub(super) fn deployment_id_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "minLength": 5,
         "maxLength": DeploymentId::MAX_LENGTH,
-        "pattern": DeploymentId::PATTERN,
-        "x-kubernetes-validations": [{
-            "rule": "self == oldSelf",
-            "message": "deploymentID is immutable: make another resource for another deployment",
-        }],
+        "x-kubernetes-validations": [
+            {
+                "rule": format!("self.matches('{}')", DeploymentId::PATTERN),
+                "message": "expected the id of a deployment, which begins with dep_ and has only letters and digits after it; a name is not an id",
+            },
+            {
+                "rule": "self == oldSelf",
+                "message": "deploymentID is immutable: make another resource for another deployment",
+                "reason": "FieldValueForbidden",
+            },
+        ],
     })
 }
 

@@ -49,6 +49,9 @@ pub enum ConditionStatus {
 }
 
 impl ConditionStatus {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::True, Self::False, Self::Unknown];
+
     /// As `status` of the condition.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -64,10 +67,7 @@ impl std::str::FromStr for ConditionStatus {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::True, Self::False, Self::Unknown]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(())
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(())
     }
 }
 
@@ -109,8 +109,8 @@ macro_rules! reasons {
 reasons! {
     InSync: "The deployment is as spec.paused says.", "";
     Observed: "spec.paused is absent: the deployment is observed and never changed.", "";
-    ReconcileDisabled: "The annotation cloud.qoder.com/reconcile: disabled is set: the deployment is observed and not changed.",
-        "Remove the annotation to let the operator act again.";
+    ReconcileDisabled: "The annotation cloud.qoder.com/reconcile pauses reconciliation: the deployment is observed and not changed.",
+        "Remove the annotation, or set it to enabled, to let the operator act again.";
     DriftTolerated: "Someone else changed the deployment, and driftPolicy Warn leaves it so.",
         "Change spec.paused, or set cloud.qoder.com/reconcile-requested-at to a new value to apply it again.";
     Progressing: "The deployment was not read for this generation yet.", "";

@@ -26,12 +26,13 @@ use super::crd::{conditions_schema, deployment_id_schema};
     derive = "PartialEq",
     doc = "QoderDeployment says whether a deployment of Qoder Cloud Agents is paused, and shows what it is.",
     selectable = ".spec.deploymentID",
+    selectable = ".spec.paused",
     selectable = ".status.status",
     printcolumn(
-        name = "Desired",
-        type_ = "string",
-        json_path = ".status.desired",
-        description = "The wish that the status answers"
+        name = "Paused",
+        type_ = "boolean",
+        json_path = ".spec.paused",
+        description = "What spec.paused asks for"
     ),
     printcolumn(
         name = "Remote",

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use tokio::{sync::watch, time::Instant};
 
 use super::{parts::Parts, watch::Sync};
-use crate::{api::ConditionType, metrics::Snapshot};
+use crate::{
+    api::{ConditionStatus, ConditionType},
+    metrics::Snapshot,
+};
 
 /// A look into the controller.
 #[derive(Clone)]
@@ -60,7 +63,11 @@ impl View {
     /// What is counted at each scrape.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let mut conditions = BTreeMap::new();
+        // Those that are nowhere, too: an alert can tell 0 from an operator that is gone.
+        let all = ConditionType::ALL.into_iter().flat_map(|kind| {
+            ConditionStatus::ALL.map(|status| ((kind.as_str(), status.as_str()), 0))
+        });
+        let mut conditions: BTreeMap<_, _> = all.collect();
         for resource in self.parts.resources.index().iter() {
             for (kind, transition) in ConditionType::ALL.iter().zip(resource.published.transitions)
             {

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::{
     api::QoderDeployment,
+    chain::Chain,
     env::Env,
     resources::{Mark, ResourceKey, Resources, Source},
 };
@@ -133,13 +134,13 @@ impl Follower {
     fn failed(&self, error: &watcher::Error) {
         tracing::warn!(
             namespace = self.namespace,
-            error = error as &dyn std::error::Error,
+            error = %Chain(error),
             "the watch of QoderDeployments failed, and is started again"
         );
         self.sync.send_if_modified(|sync| {
             let is_first = *sync == Sync::Listing;
             if *sync != Sync::Synced {
-                *sync = Sync::Failed(error.to_string());
+                *sync = Sync::Failed(Chain(error).to_string());
             }
             is_first
         });

@@ -20,6 +20,7 @@ use tokio::{
 use super::queue::Queue;
 use crate::{
     api::DeploymentId,
+    chain::Chain,
     context::Context,
     fair_queue::Lane,
     lock::lock,
@@ -162,8 +163,7 @@ impl Workers {
             None => {}
         }
         let result = if let Some(error) = &pass.failed {
-            let error = error as &dyn std::error::Error;
-            tracing::warn!(deployment_id = %id, error, "failed to reconcile, and will try again");
+            tracing::warn!(deployment_id = %id, error = %Chain(error), "failed to reconcile, and will try again");
             "error"
         } else if pass.requeue_at.is_some() {
             "requeue_after"
@@ -182,8 +182,7 @@ impl Workers {
             // What is gone is not tried again.
             Ok(Err(KubernetesError::NotFound)) if !self.queue.is_named(id) => return true,
             Ok(Err(error)) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(deployment_id = %id, error, "failed to publish a status, and will try again");
+                tracing::warn!(deployment_id = %id, error = %Chain(&error), "failed to publish a status, and will try again");
             }
             Err(_) => {
                 tracing::error!(deployment_id = %id, "publishing a status panicked, and is tried again");

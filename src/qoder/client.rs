@@ -9,7 +9,7 @@ use super::{
     ApiError, Cursor, Deployment, ErrorType, MaxBody, Page, Token, Transport, page,
     retry_after::retry_after, wire,
 };
-use crate::{api::DeploymentId, env::Env, loopback::is_loopback};
+use crate::{api::DeploymentId, chain::Chain, env::Env, loopback::is_loopback};
 
 /// Largest answer about one deployment, in bytes.
 const MAX_OBJECT: MaxBody = MaxBody(1 << 20);
@@ -36,6 +36,10 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Get, Self::List, Self::Write(Verb::Pause), Self::Write(Verb::Unpause)];
+
     /// As the metric's `operation` label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -229,7 +233,7 @@ impl Client {
                 deployment_id = id.map(tracing::field::display),
                 %request_id,
                 code = error.code(),
-                error = error as &dyn std::error::Error,
+                error = %Chain(error),
                 "a call to the Qoder API failed"
             );
         })

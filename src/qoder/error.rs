@@ -61,6 +61,29 @@ const fn envelope_text(from_api: Option<ErrorType>) -> &'static str {
     }
 }
 
+/// How a request may end, as the metric's `code` label: `200`, or one of [`ApiError::code`].
+pub const CODES: [&str; 19] = [
+    "200",
+    "not_sent",
+    "timeout",
+    "broken",
+    "too_large",
+    "invalid",
+    "400",
+    "401",
+    "403",
+    "404",
+    "409",
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+    "3xx",
+    "4xx",
+    "5xx",
+];
+
 impl ApiError {
     /// The HTTP status, if one came.
     #[must_use]
@@ -124,6 +147,27 @@ impl ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_one_of_the_known_ones() {
+        let of_status = |status: u16| ApiError::Status {
+            status: StatusCode::from_u16(status).unwrap(),
+            from_api: None,
+            retry_after: None,
+        };
+        let sent = [
+            ApiError::Send(SendError::NotSent("planted".into())),
+            ApiError::Send(SendError::TimedOut),
+            ApiError::Send(SendError::Broken("planted".into())),
+            ApiError::Send(SendError::TooLarge(1)),
+        ];
+        let codes: std::collections::BTreeSet<_> =
+            (300..600).map(of_status).chain(sent).map(|error| error.code()).collect();
+        let known: std::collections::BTreeSet<_> = CODES.into_iter().collect();
+        assert!(codes.is_subset(&known), "{codes:?}");
+        let others: Vec<_> = known.difference(&codes).copied().collect();
+        assert_eq!(others, ["200", "invalid"], "what no failed request with an answer has");
+    }
 
     #[test]
     fn only_the_apis_own_envelope_counts() {

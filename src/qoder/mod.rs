@@ -11,7 +11,7 @@ mod transport;
 mod wire;
 
 pub use client::{BaseUrl, Client, InvalidBaseUrl, ListQuery, Operation, Scope, Verb};
-pub use error::{ApiError, ErrorType};
+pub use error::{ApiError, CODES, ErrorType};
 pub use lenient::MAX_TEXT;
 pub use page::{Cursor, Item, Page};
 pub use token::{InvalidToken, Token, TokenError, TokenSource};

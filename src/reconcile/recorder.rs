@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::events;
 use crate::{
     api::{FIELD_MANAGER, QoderDeployment},
+    chain::Chain,
     resources::Resource,
     times::Times,
 };
@@ -89,7 +90,7 @@ async fn publish(recorder: &KubeRecorder, reference: &ObjectReference, event: ev
     let published = recorder.publish(&event, reference);
     match tokio::time::timeout(Times::KUBERNETES_CALL, published).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "failed to publish an event"),
+        Ok(Err(error)) => tracing::warn!(error = %Chain(&error), "failed to publish an event"),
         Err(_) => tracing::warn!("failed to publish an event in time"),
     }
 }

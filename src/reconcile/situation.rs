@@ -22,7 +22,7 @@ pub struct Situation {
     pub credential: CredentialState,
     /// What is known of the deployment.
     pub knowledge: Knowledge,
-    /// The annotation `reconcile: disabled` is set.
+    /// The annotation `reconcile` pauses reconciliation.
     pub disabled: bool,
     /// What the spec asks for.
     pub wish: Wish,

@@ -133,6 +133,9 @@ fn message(resource: &Resource, contents: Contents<'_>) -> String {
             Some(owner) => add(&format!("It is {owner} in this namespace.")),
             None => add("It is in another namespace."),
         },
+        Reason::ReconcileDisabled if resource.has_unknown_switch => {
+            add("Its value is not known; known are disabled and enabled.");
+        }
         Reason::Progressing | Reason::PausePending | Reason::ResumePending => {
             add(hindrance.map_or("", waits_for));
         }

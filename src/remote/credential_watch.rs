@@ -12,6 +12,7 @@ use super::{
     remote::Remote,
 };
 use crate::{
+    chain::Chain,
     qoder::{ListQuery, Scope},
     times::Times,
 };
@@ -40,10 +41,9 @@ impl Remote {
             Ok(true) => tracing::info!("loaded a new token"),
             Ok(false) => {}
             Err(error) if before.worth != Worth::Missing => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "there is no usable token");
+                tracing::error!(error = %Chain(&error), "there is no usable token");
             }
-            Err(error) => tracing::debug!(%error, "there is still no usable token"),
+            Err(error) => tracing::debug!(error = %Chain(&error), "there is still no usable token"),
         }
         self.tell_credential();
     }

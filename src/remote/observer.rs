@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
+    chain::Chain,
     fair_queue::Lane,
     qoder::{Deployment, Scope},
     times::Times,
@@ -129,7 +130,7 @@ impl Observer {
                 biased;
                 panicked = gets.ended() => {
                     if let Some((id, error)) = panicked {
-                        tracing::error!(deployment_id = %id, %error, "a read panicked");
+                        tracing::error!(deployment_id = %id, error = %Chain(&error), "a read panicked");
                         self.failed(&[id], ReadFailure::AnswerInvalid, Instant::now());
                     }
                 }

@@ -61,8 +61,10 @@ pub struct Resource {
     pub wish: Wish,
     /// What its spec says about drift.
     pub policy: DriftPolicy,
-    /// The annotation `reconcile: disabled` is set.
+    /// The annotation `reconcile` has another value than `enabled`.
     pub disabled: bool,
+    /// It has one that is not known.
+    pub has_unknown_switch: bool,
     /// The annotation `resume-requested-at`. Few have one.
     pub resume_request: Option<Box<Request>>,
     pub reconcile_request: Option<Box<Request>>,
@@ -103,8 +105,8 @@ impl Resource {
             Some(Box::new(Request { value: cut(value, MAX_TOKEN).into(), seen: now }))
         };
         let published = Published::new(&status);
-        let disabled = object.annotations().get(annotation::RECONCILE).map(String::as_str)
-            == Some(annotation::RECONCILE_DISABLED);
+        let switch = object.annotations().get(annotation::RECONCILE).map(String::as_str);
+        let disabled = switch.is_some_and(|value| value != annotation::RECONCILE_ENABLED);
         Ok(Self {
             key: ResourceKey::of(&object.metadata),
             uid: object.uid().unwrap_or_default().into(),
@@ -116,6 +118,7 @@ impl Resource {
             wish: object.spec.paused.into(),
             policy: object.spec.drift_policy.unwrap_or_default(),
             disabled,
+            has_unknown_switch: disabled && switch != Some(annotation::RECONCILE_DISABLED),
             resume_request: request(annotation::RESUME_REQUESTED_AT),
             reconcile_request: request(annotation::RECONCILE_REQUESTED_AT),
             taken_in: Mark::default(),
@@ -194,6 +197,7 @@ impl Resource {
             && self.generation == other.generation
             && self.deleting == other.deleting
             && self.disabled == other.disabled
+            && self.has_unknown_switch == other.has_unknown_switch
             && value(self.resume_request.as_deref()) == value(other.resume_request.as_deref())
             && value(self.reconcile_request.as_deref()) == value(other.reconcile_request.as_deref())
     }

@@ -156,10 +156,22 @@ fn annotation_values_are_cut_at_64_characters() {
 }
 
 #[test]
-fn only_the_one_value_of_the_annotation_reconcile_means_something() {
-    for (value, disabled) in [("disabled", true), ("Disabled", false), ("false", false)] {
-        let object = annotated(annotation::RECONCILE, value);
-        assert_eq!(Resource::new(&object, Instant::now()).unwrap().disabled, disabled, "{value}");
+fn the_annotation_reconcile_fails_safe() {
+    for (value, disabled, is_unknown) in [
+        ("enabled", false, false),
+        ("disabled", true, false),
+        ("disabled ", true, true),
+        ("Disabled", true, true),
+        ("false", true, true),
+        ("", true, true),
+    ] {
+        let resource =
+            Resource::new(&annotated(annotation::RECONCILE, value), Instant::now()).unwrap();
+        assert_eq!(
+            (resource.disabled, resource.has_unknown_switch),
+            (disabled, is_unknown),
+            "{value:?}"
+        );
     }
 }
 

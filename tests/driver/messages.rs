@@ -111,3 +111,23 @@ fn a_post_that_is_not_answered_says_that_the_api_does_not_answer() {
         assert!(bed.message("r0").contains("answer"), "{}", bed.message("r0"));
     });
 }
+
+#[test]
+fn a_safety_switch_with_an_unknown_value_pauses_reconciliation_and_names_the_known_ones() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        for value in ["false", "Disabled", "disabled", "enabled"] {
+            bed.annotate("r0", "reconcile", value);
+            bed.pass(SECOND).await;
+            let is_unknown = ["false", "Disabled"].contains(&value);
+            let ready = if value == "enabled" { "True InSync" } else { "True ReconcileDisabled" };
+            assert_eq!(bed.ready("r0"), ready, "{value}");
+            let names_them = bed.message("r0").contains("known are disabled and enabled");
+            assert_eq!(names_them, is_unknown, "{value}: {}", bed.message("r0"));
+        }
+        bed.annotate("r0", "reconcile", "false");
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.pass(2 * POLL).await;
+        assert_eq!(bed.writes(), [""; 0], "drift is left");
+    });
+}

@@ -3,19 +3,23 @@
 use super::text::{code, is_within, paths, shipped};
 
 /// Each module, and the modules of this crate that it may import. Nothing upwards.
-pub const LAYERS: [(&str, &[&str]); 18] = [
+pub const LAYERS: [(&str, &[&str]); 19] = [
     // What all may use that need it.
+    ("chain", &[]),
     ("lock", &[]),
     ("times", &[]),
     ("loopback", &[]),
     ("fair_queue", &[]),
     ("env", &["lock"]),
-    ("metrics", &["qoder::Operation"]),
+    ("metrics", &["qoder::CODES", "qoder::Operation"]),
     ("context", &["env", "metrics", "times"]),
     // The layers, from below.
     ("api", &[]),
-    ("qoder", &["api::DeploymentId", "env", "lock", "loopback", "times"]),
-    ("remote", &["api", "qoder", "lock", "times", "fair_queue", "context", "env", "metrics"]),
+    ("qoder", &["api::DeploymentId", "chain", "env", "lock", "loopback", "times"]),
+    (
+        "remote",
+        &["api", "chain", "qoder", "lock", "times", "fair_queue", "context", "env", "metrics"],
+    ),
     (
         "resources",
         &["api", "qoder", "remote", "lock", "times", "fair_queue", "context", "env", "metrics"],
@@ -24,6 +28,7 @@ pub const LAYERS: [(&str, &[&str]); 18] = [
         "reconcile",
         &[
             "api",
+            "chain",
             "qoder",
             "remote",
             "resources",
@@ -39,6 +44,7 @@ pub const LAYERS: [(&str, &[&str]); 18] = [
         "controller",
         &[
             "api",
+            "chain",
             "qoder",
             "remote",
             "resources",

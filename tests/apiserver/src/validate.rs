@@ -159,22 +159,34 @@ impl Checking<'_> {
         }
     }
 
-    /// CEL is not there, but the one rule that says that a field never changes is.
+    /// CEL is not there, but the two rules of the CRD are: a pattern, and a field that never changes.
     fn check_rules(&mut self, value: &Value, old: Option<&Value>, schema: &Value, path: &str) {
         let rules = schema.get("x-kubernetes-validations").and_then(Value::as_array);
         for rule in rules.into_iter().flatten() {
-            let is_known = rule.get("rule").is_some_and(|rule| rule == "self == oldSelf");
-            let message = rule.get("message").and_then(Value::as_str).unwrap_or_default();
-            if !is_known {
-                self.causes.push(Cause::forbidden(
-                    path,
-                    "this server knows one rule only: self == oldSelf",
-                ));
-            } else if old.is_some_and(|old| old != value) {
-                self.causes.push(Cause { is_rule: true, ..Cause::invalid(path, value, message) });
+            let text = |name| rule.get(name).and_then(Value::as_str).unwrap_or_default();
+            let holds = if text("rule") == "self == oldSelf" {
+                old.is_none_or(|old| old == value)
+            } else if let Some(pattern) = pattern_of(text("rule")) {
+                value.as_str().is_some_and(|text| pattern.is_match(text))
+            } else {
+                self.causes.push(Cause::forbidden(path, "this server does not know this rule"));
+                continue;
+            };
+            if !holds {
+                let cause = match text("reason") {
+                    "FieldValueForbidden" => Cause::forbidden(path, text("message")),
+                    _ => Cause::invalid(path, value, text("message")),
+                };
+                self.causes.push(Cause { is_rule: true, ..cause });
             }
         }
     }
+}
+
+/// The pattern of the rule `self.matches('PATTERN')`.
+fn pattern_of(rule: &str) -> Option<Regex> {
+    let pattern = rule.strip_prefix("self.matches('")?.strip_suffix("')")?;
+    Regex::new(pattern).ok()
 }
 
 fn strings<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {

@@ -32,7 +32,7 @@ async fn a_story_has_a_namespace_and_the_kind() -> Result<()> {
     let cells: Vec<Vec<&str>> =
         table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(
-        matches!(&cells[..], [titles, row] if titles.starts_with(&["NAME", "DESIRED"]) && row.starts_with(&["a"])),
+        matches!(&cells[..], [titles, row] if titles.starts_with(&["NAME", "PAUSED"]) && row.starts_with(&["a"])),
         "{table}"
     );
     assert!(bed.events("a").await?.is_empty());
