@@ -222,3 +222,39 @@ fn a_turn_is_the_owners_and_first_while_anyone_waits_for_an_answer() {
     let waits = [watcher, ("young", 3, Some(true), -1), ("old", 2, Some(false), 1)];
     assert_eq!(turn(&index(&waits)), is("old", Lane::Spec), "someone waits for an answer");
 }
+
+/// What was taken in since a list began is as new as the list, unless the list brings a newer version.
+#[test]
+fn a_list_replaces_what_came_since_it_began_only_by_a_newer_version() {
+    for (version, change) in [(4, Change::None), (5, Change::None), (6, Change::Work)] {
+        let mut index = Index::default();
+        index.apply(copy(1, 1), Source::Watch);
+        let list = index.mark();
+        index.apply(copy(5, 5), Source::Watch);
+        assert_eq!(index.apply(copy(version, 9), Source::List(list)), change, "{version}");
+        assert_eq!(held(&index).version, version.max(5));
+        assert!(index.sweep(None, list).is_empty(), "the list has brought it");
+    }
+}
+
+#[test]
+fn the_name_of_a_namespace_is_kept_once_as_long_as_anything_is_in_it() {
+    let mut index = Index::default();
+    let insert = |index: &mut Index, namespace: &str, name: &str| {
+        index.apply(resource(namespace, name, name, 1, json!({})), Source::Watch);
+    };
+    for (namespace, name) in [("a", "1"), ("b", "2"), ("b", "3")] {
+        insert(&mut index, namespace, name);
+    }
+    let gone = resource("b", "2", "2", 1, json!({}));
+    index.remove_uid(&gone.key, &gone.uid);
+    insert(&mut index, "b", "4");
+    let of_b: Vec<_> =
+        index.iter().map(|held| &held.key.namespace).filter(|name| &***name == "b").collect();
+    assert!(Arc::ptr_eq(of_b[0], of_b[1]));
+    for name in ["3", "4"] {
+        let gone = resource("b", name, name, 1, json!({}));
+        index.remove_uid(&gone.key, &gone.uid);
+    }
+    assert_eq!(index.namespaces.len(), 1);
+}
