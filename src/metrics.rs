@@ -1,15 +1,22 @@
 //! The metrics, by the names that dashboards of operators already know where the meaning is the
 //! same. Labels are static and few; never an object's name.
 
+mod labels;
+
 use std::{
     sync::{Mutex, atomic::AtomicU64},
     time::Duration,
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
+};
+
+use labels::{
+    ApiOperation, ApiRequest, ConflictMeaning, Controller, DeploymentState, DriftAction, QueueName,
+    ReconcileResult,
 };
 
 use crate::qoder::{CODES, Operation};
@@ -32,54 +39,14 @@ pub struct Metrics {
     pub time_to_effect: Histogram,
     /// Status patches sent.
     pub status_writes: Counter,
+    /// Tries of a watch that failed.
+    pub watch_errors: Counter,
+    watch_failing: Gauge<f64, AtomicU64>,
     deployments: Family<DeploymentState, Gauge>,
     observed_deployments: Gauge,
     observation_age: Gauge<f64, AtomicU64>,
     breaker_open: Gauge,
     writes_waiting: Gauge,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ApiRequest {
-    operation: &'static str,
-    code: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ApiOperation {
-    operation: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Controller {
-    controller: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReconcileResult {
-    controller: &'static str,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QueueName {
-    name: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DriftAction {
-    action: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ConflictMeaning {
-    meaning: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeploymentState {
-    condition: &'static str,
-    status: &'static str,
 }
 
 /// What is counted at each scrape, and not at each change.
@@ -94,6 +61,8 @@ pub struct Snapshot {
     pub observed_deployments: usize,
     /// The age of the oldest observation of those that a poll reads.
     pub observation_age: Duration,
+    /// For how long the watch that has been failing longest has; zero: none is.
+    pub watch_failing: Duration,
     /// Resources by condition and its status.
     pub conditions: Vec<(&'static str, &'static str, usize)>,
 }
@@ -120,6 +89,8 @@ impl Default for Metrics {
             conflicts: Family::default(),
             time_to_effect: histogram(),
             status_writes: Counter::default(),
+            watch_errors: Counter::default(),
+            watch_failing: Gauge::default(),
             deployments: Family::default(),
             observed_deployments: Gauge::default(),
             observation_age: Gauge::default(),
@@ -186,6 +157,13 @@ impl Metrics {
             self.time_to_effect.clone(),
         );
         r.register("qoder_status_writes", "Status patches sent", self.status_writes.clone());
+        r.register("qoder_watch_errors", "Failed tries of watches", self.watch_errors.clone());
+        r.register_with_unit(
+            "qoder_watch_failing",
+            "For how long a watch has been failing",
+            Unit::Seconds,
+            self.watch_failing.clone(),
+        );
         r.register("qoder_deployments", "Resources by condition", self.deployments.clone());
         r.register(
             "qoder_observed_deployments",
@@ -279,6 +257,7 @@ impl Metrics {
         self.breaker_open.set(i64::from(snapshot.breaker_open));
         self.observed_deployments.set(count(snapshot.observed_deployments));
         self.observation_age.set(snapshot.observation_age.as_secs_f64());
+        self.watch_failing.set(snapshot.watch_failing.as_secs_f64());
         self.deployments.clear();
         for (condition, status, n) in &snapshot.conditions {
             let state = DeploymentState { condition, status };

@@ -5,14 +5,17 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{RawQuery, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tokio::net::TcpListener;
 
-use crate::{controller::View, metrics::Metrics};
+use crate::{
+    controller::{Check, View},
+    metrics::Metrics,
+};
 
 #[derive(Clone)]
 struct Served {
@@ -52,12 +55,23 @@ impl Server {
     }
 }
 
-async fn ready(State(served): State<Served>) -> Response {
-    let missing = served.view.missing();
-    if missing.is_empty() {
-        "ok".into_response()
+/// The faults; with `?verbose` every check.
+async fn ready(State(served): State<Served>, RawQuery(query): RawQuery) -> Response {
+    let checks = served.view.checks();
+    let is_ready = checks.iter().all(|check| check.fault.is_none());
+    let is_verbose =
+        query.is_some_and(|query| query.split('&').any(|name| name.starts_with("verbose")));
+    let line = |Check { name, fault }: &Check| match fault {
+        Some(fault) => format!("[-] {name}: {fault}"),
+        None => format!("[+] {name}: ok"),
+    };
+    let shown = checks.iter().filter(|check| is_verbose || check.fault.is_some());
+    let mut text: Vec<_> = shown.map(line).collect();
+    if is_ready {
+        text.push("ok".to_owned());
+        text.join("\n").into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n")).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, text.join("\n")).into_response()
     }
 }
 

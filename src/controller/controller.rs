@@ -10,12 +10,12 @@ use super::{
     queue::Queue,
     tasks::{Died, Tasks},
     view::View,
-    watch::{Sync, watch_resources},
+    watch::watch_resources,
+    watch_health::WatchHealth,
     workers::Workers,
 };
 use crate::{
     context::Context,
-    env::Env,
     fair_queue::Lane,
     reconcile::{
         api_server::ApiServer,
@@ -35,9 +35,9 @@ pub struct Controller {
     workers: Arc<Workers>,
     publisher: Publisher,
     client: Client,
-    watches: Vec<(Option<String>, watch::Sender<Sync>)>,
+    watches: Vec<(Option<String>, watch::Sender<WatchHealth>)>,
     view: View,
-    env: Env,
+    context: Context,
 }
 
 impl Controller {
@@ -66,21 +66,19 @@ impl Controller {
             recorder,
             context.clone(),
         );
-        let env = context.env.clone();
-        let workers = Arc::new(Workers::new(reconciler, Arc::clone(&queue), context));
+        let workers = Arc::new(Workers::new(reconciler, Arc::clone(&queue), context.clone()));
         let namespaces = if namespaces.is_empty() {
             vec![None]
         } else {
             namespaces.into_iter().map(Some).collect()
         };
-        let watches: Vec<_> = namespaces
-            .into_iter()
-            .map(|namespace| (namespace, watch::Sender::new(Sync::Listing)))
-            .collect();
-        let syncs = watches.iter().map(|(name, sync)| (name.clone(), sync.subscribe())).collect();
+        let watches: Vec<_> =
+            namespaces.into_iter().map(|namespace| (namespace, watch::Sender::default())).collect();
+        let healths =
+            watches.iter().map(|(name, health)| (name.clone(), health.subscribe())).collect();
         let parts = Parts { resources, remote, queue };
-        let view = View::new(parts.clone(), syncs);
-        Self { parts, workers, publisher, client, watches, view, env }
+        let view = View::new(parts.clone(), healths);
+        Self { parts, workers, publisher, client, watches, view, context }
     }
 
     /// For probes and metrics.
@@ -94,14 +92,17 @@ impl Controller {
     /// # Errors
     /// A background task has died: this process is of no use any more.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), Died> {
-        let Self { parts, workers, publisher, client, watches, view, env } = self;
+        let Self { parts, workers, publisher, client, watches, view, context } = self;
         let Parts { resources, remote, .. } = &parts;
         let mut tasks = Tasks::default();
-        for (namespace, sync) in watches {
+        for (namespace, health) in watches {
             let name =
                 namespace.as_deref().map_or("watch".to_owned(), |name| format!("watch of {name}"));
             let (resources, client) = (Arc::clone(resources), client.clone());
-            tasks.spawn(name, watch_resources(resources, client, namespace, sync, env.clone()));
+            tasks.spawn(
+                name,
+                watch_resources(resources, client, namespace, health, context.clone()),
+            );
         }
         let (last_events, publish_all) = watch::channel(false);
         tasks.spawn(PUBLISHER, publisher.run(publish_all));

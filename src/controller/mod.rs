@@ -7,9 +7,10 @@ mod queue;
 mod tasks;
 mod view;
 mod watch;
+mod watch_health;
 mod work_queue;
 mod workers;
 
 pub use controller::Controller;
 pub use tasks::Died;
-pub use view::View;
+pub use view::{Check, View};

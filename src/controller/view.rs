@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{parts::Parts, watch::Sync};
+use super::{parts::Parts, watch_health::WatchHealth};
 use crate::{
     api::{ConditionStatus, ConditionType},
     metrics::Snapshot,
@@ -14,50 +14,59 @@ use crate::{
 #[derive(Clone)]
 pub struct View {
     parts: Parts,
-    /// How far the watch of each namespace is.
-    syncs: Vec<(Option<String>, watch::Receiver<Sync>)>,
+    /// How the watch of each namespace is.
+    watches: Vec<(Option<String>, watch::Receiver<WatchHealth>)>,
+}
+
+/// One thing that the operator needs to be ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What it is.
+    pub name: String,
+    /// Why it is not as it should be, if so.
+    pub fault: Option<String>,
 }
 
 impl View {
-    pub(super) fn new(parts: Parts, syncs: Vec<(Option<String>, watch::Receiver<Sync>)>) -> Self {
-        Self { parts, syncs }
+    pub(super) fn new(
+        parts: Parts,
+        watches: Vec<(Option<String>, watch::Receiver<WatchHealth>)>,
+    ) -> Self {
+        Self { parts, watches }
     }
 
-    /// What keeps the controller from knowing all resources: a sentence for each watch whose first list is not
-    /// complete. None: it is ready.
+    /// What the operator needs to be ready: each watch has brought all resources, and lives.
     #[must_use]
-    pub fn missing(&self) -> Vec<String> {
-        let missing = self.syncs.iter().filter_map(|(namespace, sync)| {
-            let place = namespace.as_deref().map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
-            match &*sync.borrow() {
-                Sync::Synced => None,
-                Sync::Listing => Some(format!("the QoderDeployments of {place} are not listed yet")),
-                Sync::Failed(error) => Some(format!(
-                    "the QoderDeployments of {place} cannot be listed ({error}): is the CRD installed, and may the operator list them?"
-                )),
-            }
-        });
-        missing.collect()
+    pub fn checks(&self) -> Vec<Check> {
+        let now = Instant::now();
+        let check = |(namespace, health): &(Option<String>, watch::Receiver<WatchHealth>)| {
+            let place = match namespace {
+                Some(name) => format!("namespace {name}"),
+                None => "all namespaces".to_owned(),
+            };
+            let name = format!("watch of the QoderDeployments of {place}");
+            Check { name, fault: health.borrow().fault(now) }
+        };
+        self.watches.iter().map(check).collect()
     }
 
     /// Returns when the first list of every watch is complete, or has failed while that of another is complete: one
     /// namespace that cannot be listed does not keep the others.
     pub(super) async fn listed(&self) {
-        for (_, sync) in &self.syncs {
+        for (_, health) in &self.watches {
             // The sender lives in the watch, which runs as long as the controller.
-            let _ = sync.clone().wait_for(|sync| *sync != Sync::Listing).await;
+            let _ = health.clone().wait_for(WatchHealth::is_tried).await;
         }
-        let is_synced = |sync: &watch::Receiver<Sync>| *sync.borrow() == Sync::Synced;
-        if self.syncs.iter().any(|(_, sync)| is_synced(sync)) {
+        if self.watches.iter().any(|(_, health)| health.borrow().is_listed()) {
             return;
         }
-        let syncs = self.syncs.iter().map(|(_, sync)| {
-            let mut sync = sync.clone();
+        let listed = self.watches.iter().map(|(_, health)| {
+            let mut health = health.clone();
             Box::pin(async move {
-                let _ = sync.wait_for(|sync| *sync == Sync::Synced).await;
+                let _ = health.wait_for(WatchHealth::is_listed).await;
             })
         });
-        futures::future::select_all(syncs).await;
+        futures::future::select_all(listed).await;
     }
 
     /// What is counted at each scrape.
@@ -77,13 +86,17 @@ impl View {
                 }
             }
         }
-        let remote = self.parts.remote.totals(Instant::now());
+        let now = Instant::now();
+        let remote = self.parts.remote.totals(now);
+        let failing =
+            self.watches.iter().filter_map(|(_, health)| health.borrow().failing_for(now));
         Snapshot {
             queue_depth: self.parts.queue.depth(),
             writes_waiting: remote.writes_waiting,
             breaker_open: remote.is_breaker_open,
             observed_deployments: remote.deployments,
             observation_age: remote.oldest_observation,
+            watch_failing: failing.max().unwrap_or_default(),
             conditions: conditions
                 .into_iter()
                 .map(|((kind, status), n)| (kind, status, n))

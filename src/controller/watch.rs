@@ -16,12 +16,15 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
+use super::watch_health::WatchHealth;
 use crate::{
     api::QoderDeployment,
     chain::Chain,
+    context::Context,
     env::Env,
+    metrics::Metrics,
     resources::{Mark, ResourceKey, Resources, Source},
 };
 
@@ -40,24 +43,13 @@ const WATCH_SECONDS: u32 = 45;
 /// How many objects a page of a list has where the server cannot stream one.
 const PAGE_SIZE: u32 = 100;
 
-/// How far a watch is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sync {
-    /// Its first list is under way.
-    Listing,
-    /// Its first list failed, and is tried again.
-    Failed(String),
-    /// Its first list was complete.
-    Synced,
-}
-
-/// Watches one namespace (`None`: all) for ever. Says in `sync` how far it is.
+/// Watches one namespace (`None`: all) for ever. Says in `health` how it is.
 pub async fn watch_resources(
     resources: Arc<Resources>,
     client: Client,
     namespace: Option<String>,
-    sync: watch::Sender<Sync>,
-    env: Env,
+    health: watch::Sender<WatchHealth>,
+    Context { env, metrics, .. }: Context,
 ) {
     let api: Api<Guarded> = match &namespace {
         Some(namespace) => Api::namespaced(client, namespace),
@@ -67,7 +59,7 @@ pub async fn watch_resources(
     let patient = || Patient { env: env.clone(), failures: 0 };
     let streamed = watcher(api.clone(), config.clone().streaming_lists()).backoff(patient());
     let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(patient());
-    let mut follower = Follower { resources, namespace, sync, list: Mark::default() };
+    let mut follower = Follower { resources, namespace, health, metrics, list: Mark::default() };
     if follower.follow(pin!(streamed)).await == Ended::NotStreamed {
         tracing::info!("the API server does not stream lists; they are read in pages");
         follower.follow(pin!(paged)).await;
@@ -109,7 +101,8 @@ enum Ended {
 struct Follower {
     resources: Arc<Resources>,
     namespace: Option<String>,
-    sync: watch::Sender<Sync>,
+    health: watch::Sender<WatchHealth>,
+    metrics: Arc<Metrics>,
     /// The mark of the list that is under way, or of the last one.
     list: Mark,
 }
@@ -123,7 +116,13 @@ impl Follower {
             // A list whose beginning is the next event may be asked for at any time from now on.
             let mark = self.resources.index().mark();
             match events.try_next().await {
-                Ok(Some(event)) => self.follow_event(event, mark),
+                Ok(Some(event)) => {
+                    self.health.send_if_modified(|health| {
+                        health.lives();
+                        false
+                    });
+                    self.follow_event(event, mark);
+                }
                 Ok(None) => return Ended::Over,
                 Err(error) if is_refusal(&error) => return Ended::NotStreamed,
                 Err(error) => self.failed(&error),
@@ -137,13 +136,9 @@ impl Follower {
             error = %Chain(error),
             "the watch of QoderDeployments failed, and is started again"
         );
-        self.sync.send_if_modified(|sync| {
-            let is_first = *sync == Sync::Listing;
-            if *sync != Sync::Synced {
-                *sync = Sync::Failed(Chain(error).to_string());
-            }
-            is_first
-        });
+        self.metrics.watch_errors.inc();
+        let error = Chain(error).to_string();
+        self.health.send_modify(|health| health.failed(error, Instant::now()));
     }
 
     fn follow_event(&mut self, event: Event<Guarded>, mark: Mark) {
@@ -152,7 +147,7 @@ impl Follower {
             Event::InitApply(object) => self.hand_over(object, Source::List(self.list)),
             Event::InitDone => {
                 self.resources.sweep(self.namespace.as_deref(), self.list);
-                self.sync.send_replace(Sync::Synced);
+                self.health.send_modify(WatchHealth::listed);
             }
             Event::Apply(object) => self.hand_over(object, Source::Watch),
             Event::Delete(object) => {

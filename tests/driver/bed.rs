@@ -129,7 +129,8 @@ impl Bed {
 
     /// What `/readyz` says is missing.
     pub fn missing(&self) -> Vec<String> {
-        self.operator.as_ref().unwrap().view.missing()
+        let checks = self.operator.as_ref().unwrap().view.checks().into_iter();
+        checks.filter_map(|check| Some(format!("{}: {}", check.name, check.fault?))).collect()
     }
 
     /// What the metrics say now.

@@ -183,3 +183,28 @@ fn what_a_streamed_list_lacks_is_gone() {
         assert_eq!(bed.counted().observed_deployments, 2);
     });
 }
+
+#[test]
+fn a_watch_whose_rights_are_taken_away_is_told_by_readyz_and_by_metrics() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        assert_eq!(bed.metrics.watch_errors.get(), 0);
+        for verb in [Verb::List, Verb::Watch] {
+            bed.server.deny(Match::verb(verb).of("qoderdeployments"));
+        }
+        // A watch that is open goes on, for 45 s.
+        bed.pass(50 * SECOND).await;
+        assert!(bed.metrics.watch_errors.get() > 0);
+        let failing = bed.counted().watch_failing;
+        assert!(failing > Duration::ZERO && bed.missing().is_empty(), "{failing:?}");
+        bed.pass(60 * SECOND).await;
+        assert_eq!(bed.counted().watch_failing, failing + 60 * SECOND);
+        let missing = bed.missing();
+        assert!(missing[0].contains("all namespaces: it has been failing for"), "{missing:?}");
+        assert!(missing[0].contains("may the operator still list and watch"), "{missing:?}");
+
+        bed.server.allow_all();
+        bed.pass(90 * SECOND).await;
+        assert_eq!((bed.missing().len(), bed.counted().watch_failing), (0, Duration::ZERO));
+    });
+}
