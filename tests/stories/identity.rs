@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
+use kube::{
+    ResourceExt,
+    api::{Patch, PatchParams},
+};
 use qoder_simulator::{Fault, Operation};
+use serde_json::json;
 use testbed::Result;
 
-use crate::story::{Story, condition, remote};
+use crate::story::{Story, condition, is, remote};
 
 #[tokio::test]
 async fn the_oldest_owns_and_its_deletion_hands_over() -> Result<()> {
@@ -91,5 +95,36 @@ async fn a_flip_back_during_the_call_ends_as_the_last_word_says() -> Result<()> 
     let settled = story.until("nightly", "True", "InSync").await?;
     assert_eq!(remote(&settled), (Some("active"), None));
     assert_eq!(story.writes(), ["pause 200", "unpause 200"]);
+    Ok(())
+}
+
+/// A backup tool puts an old status back, as a field manager of its own, which an apply leaves alone.
+#[tokio::test]
+async fn what_a_restore_has_put_into_the_status_goes_and_what_others_say_stays() -> Result<()> {
+    let story = Story::with("restored-status", 1).await?;
+    story.apply("nightly", 0, Some(false)).await?;
+    let now = story.until("nightly", "True", "InSync").await?;
+    let mut status = serde_json::to_value(now.status)?;
+    for kind in ["Stalled", "Audited"] {
+        let condition = json!({
+            "type": kind, "status": "True", "reason": "Restored", "message": "",
+            "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        status["conditions"].as_array_mut().unwrap().push(condition);
+    }
+    status["pausedReason"] = json!({ "type": "error", "error": { "type": "unknown_error" } });
+    let params = PatchParams { field_manager: Some("backup".to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "status": status }));
+    story.bed.api().patch_status("nightly", &params, &patch).await?;
+
+    story.polls(2).await?;
+    let object = story.bed.get("nightly").await?;
+    assert!(condition(&object, "Stalled").is_none() && condition(&object, "Audited").is_some());
+    assert!(is(&object, "True", "InSync"));
+    assert_eq!(remote(&object), (Some("active"), None));
+    let writes = story.bed.status_writes("nightly").await?;
+    assert_eq!(writes, 3, "ours, the restore, and what takes it away");
+    story.polls(2).await?;
+    assert_eq!(story.bed.status_writes("nightly").await?, writes);
     Ok(())
 }
