@@ -67,6 +67,15 @@ fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
 }
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        base_url = args.base_url,
+        token = %args.token_source(),
+        namespaces = args.namespaces().join(","),
+        poll_interval = ?args.poll_interval,
+        request_timeout = ?args.request_timeout,
+        "starting; without namespaces: all"
+    );
     let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
     let context = Context { metrics: Arc::clone(&metrics), env, times };
     let account = Account::new(args.token_source(), args.rates(), times);

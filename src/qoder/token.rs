@@ -1,6 +1,6 @@
 //! The credential: where it comes from, and a type that cannot leak it.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use http::HeaderValue;
 
@@ -68,12 +68,22 @@ pub enum TokenSource {
     Environment(Result<Token, InvalidToken>),
 }
 
+/// Where it comes from, never what it is.
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Environment(_) => f.write_str("the environment variable QODER_PAT"),
+        }
+    }
+}
+
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
-    #[error("failed to read the token file")]
-    Read(#[source] io::Error),
+    #[error("failed to read the token file {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
     /// What was read is not a token.
     #[error(transparent)]
     Invalid(#[from] InvalidToken),
@@ -92,7 +102,7 @@ impl TokenSource {
                 let mut text = Vec::new();
                 std::fs::File::open(path)
                     .and_then(|file| file.take(limit).read_to_end(&mut text))
-                    .map_err(TokenError::Read)?;
+                    .map_err(|error| TokenError::Read(path.clone(), error))?;
                 Ok(Token::parse(&text)?)
             }
             Self::Environment(token) => Ok(token.clone()?),
@@ -141,7 +151,7 @@ mod tests {
         std::fs::write(&file, longest).unwrap();
         assert!(source.load().is_ok());
         std::fs::remove_file(&file).unwrap();
-        assert!(matches!(source.load(), Err(TokenError::Read(_))));
+        assert!(matches!(source.load(), Err(TokenError::Read(..))));
         let endless = TokenSource::File("/dev/zero".into()).load();
         assert!(matches!(endless, Err(TokenError::Invalid(InvalidToken::TooLong))));
     }

@@ -177,6 +177,7 @@ impl Reconciler {
         if !self.resources.tell(resource, reason) {
             return;
         }
+        log_change(resource, reason);
         match reason {
             Reason::DriftTolerated => self.context.metrics.drift("tolerated"),
             Reason::Contested => self.context.metrics.drift("held"),
@@ -195,5 +196,18 @@ impl Reconciler {
             let meaning = if is_confirmed { "already_reconciled" } else { "other" };
             self.context.metrics.conflict(meaning);
         }
+    }
+}
+
+/// One line for each change that says something of the deployment. What concerns the whole account is logged once, and
+/// not for each resource.
+fn log_change(resource: &Resource, reason: Reason) {
+    let before = resource.told.last().map_or("none", Reason::as_str);
+    let (namespace, name) = (&resource.key.namespace, &resource.key.name);
+    let (deployment_id, now) = (&resource.deployment, reason.as_str());
+    if reason.is_of_deployment() {
+        tracing::info!(%namespace, %name, %deployment_id, generation = resource.generation, before, now, "Ready has changed");
+    } else {
+        tracing::debug!(%namespace, %name, %deployment_id, generation = resource.generation, before, now, "Ready has changed");
     }
 }

@@ -116,6 +116,7 @@ impl Remote {
     /// Tells those who wait for the end of a call. A token that was refused may have been replaced.
     pub(super) fn after_call(&self, is_unauthorized: bool) {
         self.tell_credential();
+        self.tell_obstacle();
         if is_unauthorized {
             self.reload_token();
         }

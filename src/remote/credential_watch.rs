@@ -6,11 +6,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    calls::until,
-    credential::{CredentialState, Worth},
-    remote::Remote,
-};
+use super::{budget::Obstacle, calls::until, credential::CredentialState, remote::Remote};
 use crate::{
     chain::Chain,
     qoder::{ListQuery, Scope},
@@ -32,20 +28,43 @@ impl Remote {
         }
     }
 
+    /// Reads the token, and logs what is new: another token, or why there is none.
     pub(super) fn reload_token(&self) {
-        let (before, reloaded) = {
-            let mut state = self.state();
-            (state.account.credential(), state.account.reload(Instant::now()))
+        let reloaded = {
+            let state = &mut *self.state();
+            let reloaded = state.account.reload(Instant::now());
+            let error = reloaded.as_ref().err().map(|error| Chain(error).to_string());
+            let is_new_error = error.is_some() && error != state.token_error;
+            state.token_error.clone_from(&error);
+            (reloaded.unwrap_or_default(), error.filter(|_| is_new_error))
         };
         match reloaded {
-            Ok(true) => tracing::info!("loaded a new token"),
-            Ok(false) => {}
-            Err(error) if before.worth != Worth::Missing => {
-                tracing::error!(error = %Chain(&error), "there is no usable token");
-            }
-            Err(error) => tracing::debug!(error = %Chain(&error), "there is still no usable token"),
+            (_, Some(error)) => tracing::error!(error, "there is no usable token"),
+            (true, None) => tracing::info!("loaded a new token"),
+            (false, None) => {}
         }
         self.tell_credential();
+    }
+
+    /// Logs what keeps all requests back, when it begins and when it is over: one line, and not one for each resource.
+    pub(super) fn tell_obstacle(&self) {
+        let (before, now) = {
+            let state = &mut *self.state();
+            let now = state.account.obstacle(Instant::now());
+            (std::mem::replace(&mut state.obstacle_told, now), now)
+        };
+        match now {
+            now if now == before => {}
+            Some(Obstacle::Outage) => {
+                tracing::warn!(
+                    "the Qoder API does not answer: one request at a time is sent to see"
+                );
+            }
+            Some(Obstacle::Throttled) => {
+                tracing::warn!("the Qoder API has asked to wait (429 or Retry-After)");
+            }
+            None => tracing::info!("the Qoder API serves requests again"),
+        }
     }
 
     /// Tells everyone concerned, if the credential has changed.

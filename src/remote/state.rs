@@ -35,6 +35,10 @@ pub struct State {
     pub ledger: Ledger,
     /// What the next plan depends on.
     pub size: Size,
+    /// Why there is no token, as it was logged last.
+    pub token_error: Option<String>,
+    /// What keeps all requests back, as it was logged last.
+    pub obstacle_told: Option<Obstacle>,
     /// No write begins any more: the process ends.
     pub are_writes_closed: bool,
     /// No list is asked for before this: a useless one has asked to wait.
@@ -84,6 +88,8 @@ impl State {
             cache: Cache::default(),
             ledger: Ledger::default(),
             size,
+            token_error: None,
+            obstacle_told: None,
             are_writes_closed: false,
             lists_wait_until: None,
         }

@@ -23,6 +23,12 @@ impl Told {
         told
     }
 
+    /// The last reason that was told.
+    #[must_use]
+    pub fn last(self) -> Option<Reason> {
+        self.last
+    }
+
     /// A status with this reason stands. Returns whether it is news.
     pub fn tell(&mut self, reason: Reason) -> bool {
         let before = if reason.is_of_deployment() { self.of_deployment } else { self.last };

@@ -20,6 +20,9 @@ mod first;
 mod foreign;
 mod kubernetes;
 mod lists;
+#[path = "../observer/log.rs"]
+mod log;
+mod logs;
 mod memory;
 mod messages;
 mod moments;

@@ -19,7 +19,7 @@ pub fn keep_log() {
     }
     // One for all threads: one for each is not told what another has met with first.
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| tracing_subscriber::fmt().with_writer(|| Kept).init());
+    ONCE.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Kept).init());
     LOG.set(Some(Vec::new()));
 }
 

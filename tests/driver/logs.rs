@@ -1,0 +1,111 @@
+//! What a person finds with `kubectl logs` and one grep.
+
+use std::time::Duration;
+
+use qoder_operator::qoder::TokenSource;
+use qoder_simulator::{Fault, Operation};
+
+use crate::{
+    bed::{Bed, POLL, Setup, in_virtual_time},
+    log::{keep_log, log},
+    waits::fleet,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lines(word: &str) -> Vec<String> {
+    log().lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_change_of_ready_is_one_line_with_the_old_and_the_new_reason() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        keep_log();
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+        bed.pass(10 * POLL).await;
+        let changes = lines("Ready has changed");
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        for part in [
+            " INFO ",
+            "namespace=agents",
+            "name=r0",
+            &format!("deployment_id={}", bed.ids[0]),
+            "generation=1",
+            "before=\"InSync\"",
+            "now=\"PausedByPlatform\"",
+        ] {
+            assert!(changes[0].contains(part), "{part}: {}", changes[0]);
+        }
+    });
+}
+
+#[test]
+fn an_idle_operator_logs_nothing() {
+    in_virtual_time(async {
+        let bed = fleet(20).await;
+        keep_log();
+        bed.pass(3600 * SECOND).await;
+        assert_eq!(log(), "");
+    });
+}
+
+#[test]
+fn an_outage_is_told_once_and_so_is_its_end_and_not_for_each_resource() {
+    in_virtual_time(async {
+        let bed = fleet(20).await;
+        keep_log();
+        bed.simulator.inject(Fault::respond(502).always());
+        bed.until("r19", "Unknown RemoteUnavailable", 10 * POLL).await;
+        bed.pass(20 * POLL).await;
+        let begins = lines("the Qoder API does not answer");
+        assert_eq!(begins.len(), 1, "{begins:?}");
+        assert!(begins[0].contains(" WARN "), "{begins:?}");
+        bed.simulator.clear_faults();
+        bed.until("r19", "True InSync", 10 * POLL).await;
+        assert_eq!(lines("the Qoder API serves requests again").len(), 1);
+        assert_eq!(lines("Ready has changed"), [""; 0]);
+    });
+}
+
+#[test]
+fn a_wait_that_the_api_asks_for_is_told_once() {
+    in_virtual_time(async {
+        let bed = fleet(20).await;
+        keep_log();
+        bed.simulator.inject(Fault::respond(429).header("retry-after", "60").on(Operation::List));
+        bed.pass(5 * POLL).await;
+        assert_eq!(lines("has asked to wait").len(), 1);
+        assert_eq!(lines("serves requests again").len(), 1);
+    });
+}
+
+#[test]
+fn why_there_is_no_token_is_told_at_the_start_and_when_it_changes() {
+    in_virtual_time(async {
+        keep_log();
+        let folder = std::env::temp_dir().join(format!("qoder-logs-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("token");
+        let token = TokenSource::File(file.clone());
+        let mut bed = Bed::prepare(Setup { token, ..Setup::with(1) }).await;
+        bed.run();
+        bed.pass(60 * SECOND).await;
+        let told = lines("there is no usable token");
+        assert_eq!(told.len(), 1, "{told:?}");
+        let cause = format!("failed to read the token file {}: No such file", file.display());
+        assert!(told[0].contains(&cause) && told[0].contains("ERROR"), "{told:?}");
+
+        std::fs::write(&file, "pt-obviously fake").unwrap();
+        bed.pass(60 * SECOND).await;
+        let told = lines("there is no usable token");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[1].contains("byte 12") && !told[1].contains("obviously"), "{told:?}");
+
+        std::fs::write(&file, "pt-obviously-fake").unwrap();
+        bed.pass(20 * SECOND).await;
+        assert_eq!(lines("loaded a new token").len(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    });
+}
