@@ -9,7 +9,7 @@ use super::{
     api_server::KubernetesError,
     decide::{Step, decide},
     driver::Reconciler,
-    events,
+    events::{self, Cause},
     pass::{Decided, Pass, Sending, decide_each},
     snapshot::Snapshot,
 };
@@ -160,23 +160,24 @@ impl Reconciler {
         if !asks(seen.situation(&stored)) {
             return Write::Untold(Arc::clone(held));
         }
-        let write = write(held.requester(), situation.is_drift());
+        let cause = Cause::of(verb, &situation, held);
+        let write = write(held.requester(), cause == Cause::Drift);
         match self.remote.begin_write(permit, write) {
-            Some(write) => Write::Begun(Sending { resource: Arc::clone(held), write }),
+            Some(write) => Write::Begun(Sending { resource: Arc::clone(held), write, cause }),
             None => Write::None,
         }
     }
 
     /// Sends the write that has begun. Another pass is to follow: it says how the write ended, or asks for another
     /// permit if it was not sent.
-    pub async fn send(&self, Sending { resource, write }: Sending) {
+    pub async fn send(&self, Sending { resource, write, cause }: Sending) {
         if let Some((write, Outcome::Done)) = write.send().await {
-            self.note_done(&resource, &write);
+            self.note_done(&resource, &write, &cause);
         }
     }
 
-    fn note_done(&self, resource: &Resource, write: &remote::Write) {
-        let remote::Write { id, verb, is_drift, .. } = write;
+    fn note_done(&self, resource: &Resource, write: &remote::Write, cause: &Cause) {
+        let remote::Write { id, verb, .. } = write;
         if *verb == Verb::Unpause {
             // Once for each time it is asked for, also if the platform pauses it before the next look.
             let progress = Progress {
@@ -190,12 +191,12 @@ impl Reconciler {
         tracing::info!(
             namespace = %resource.key.namespace, name = %resource.key.name,
             generation = resource.generation, deployment_id = %id,
-            ?verb, is_drift, "changed the deployment"
+            ?verb, ?cause, "changed the deployment"
         );
-        if *is_drift {
+        if *cause == Cause::Drift {
             self.context.metrics.drift("corrected");
         }
-        self.recorder.publish(resource, events::of_write(*verb, *is_drift, resource));
+        self.recorder.publish(resource, events::of_write(*verb, cause, resource));
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     api_server::KubernetesError,
     decide::{Decision, decide},
+    events::Cause,
     settle::{Settled, conclude},
     situation::Situation,
     snapshot::Snapshot,
@@ -43,6 +44,8 @@ pub struct Sending {
     /// The resource, as it was read right before.
     pub(super) resource: Arc<Resource>,
     pub(super) write: remote::Sending,
+    /// What it answers.
+    pub(super) cause: Cause,
 }
 
 /// A status on its way.

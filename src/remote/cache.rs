@@ -150,11 +150,12 @@ impl Cache {
         self.entries.iter().map(|(id, entry)| (id, &**entry, place(&self.missed, id, entry)))
     }
 
-    /// When the oldest of the observations that a poll renews was made.
+    /// When the oldest of the observations that a poll renews was made; of what was not observed yet, since when it is
+    /// bound.
     #[must_use]
     pub fn oldest_listed(&self) -> Option<Instant> {
         let listed = self.placed().filter(|(.., place)| *place != Place::Nowhere);
-        listed.filter_map(|(_, entry, _)| entry.observed).map(|seen| seen.valid_from).min()
+        listed.map(|(_, entry, _)| entry.observed_at()).min()
     }
 
     /// How many deployments are bound.

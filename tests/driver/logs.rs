@@ -109,3 +109,63 @@ fn why_there_is_no_token_is_told_at_the_start_and_when_it_changes() {
         std::fs::remove_dir_all(folder).unwrap();
     });
 }
+
+#[test]
+fn the_age_of_the_observations_grows_in_an_outage_that_was_there_before_the_start() {
+    in_virtual_time(async {
+        let mut bed = Bed::prepare(Setup::with(1)).await;
+        bed.simulator.inject(Fault::respond(502).always());
+        bed.apply("r0", 0, Some(false));
+        bed.run();
+        bed.pass(600 * SECOND).await;
+        let age = bed.counted().observation_age;
+        assert!((595 * SECOND..=600 * SECOND).contains(&age), "{age:?}");
+        bed.simulator.clear_faults();
+        bed.until("r0", "True InSync", 2 * POLL).await;
+        assert!(bed.counted().observation_age <= POLL);
+    });
+}
+
+#[test]
+fn a_write_says_what_it_answers_in_its_event_and_in_the_log() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        keep_log();
+        bed.flip("r0", true);
+        bed.until("r0", "True InSync", SECOND).await;
+        bed.simulator.set_paused(&bed.ids[0], false);
+        bed.pass(2 * POLL).await;
+        bed.flip("r0", false);
+        bed.until("r0", "True InSync", SECOND).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+        bed.annotate("r0", "resume-requested-at", "monday");
+        bed.until("r0", "True InSync", SECOND).await;
+        bed.pass(SECOND).await;
+
+        let notes: Vec<_> = bed
+            .server
+            .events()
+            .list()
+            .iter()
+            .filter(|event| event["action"] != "Observe")
+            .map(|event| event["note"].as_str().unwrap().replace(&bed.ids[0], "it"))
+            .collect();
+        assert_eq!(
+            notes,
+            [
+                "it is paused, as spec.paused says",
+                "it was changed by someone else, and is paused again",
+                "it is resumed, as spec.paused says",
+                "it is resumed, as the annotation cloud.qoder.com/resume-requested-at asks: monday",
+            ]
+        );
+        let causes = lines("changed the deployment");
+        for (line, cause) in
+            causes.iter().zip(["Spec", "Drift", "Spec", "ResumeRequest(\"monday\")"])
+        {
+            assert!(line.contains(&format!("cause={cause}")), "{line}");
+        }
+        assert_eq!(causes.len(), 4);
+    });
+}
