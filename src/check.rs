@@ -32,7 +32,8 @@ pub struct Report {
 }
 
 impl Report {
-    fn say(&mut self, what: &str, found: Result<(), String>) {
+    /// One thing that was looked at; if it is not as it should be, why.
+    pub fn say(&mut self, what: &str, found: Result<(), String>) {
         match found {
             Ok(()) => self.lines.push(format!("ok    {what}")),
             Err(why) => {

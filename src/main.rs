@@ -55,7 +55,10 @@ fn start(
 async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut report = Report::default();
     check_remote(&mut report, &args.token_source(), &qoder(args, &Env::real())?).await;
-    check_kubernetes(&mut report, &kubernetes::infer().await?, &args.namespaces()).await;
+    match kubernetes::infer().await {
+        Ok(client) => check_kubernetes(&mut report, &client, &args.namespaces()).await,
+        Err(error) => report.say("Kubernetes API", Err(Chain(&error).to_string())),
+    }
     println!("{}", report.text());
     if report.is_good() { Ok(()) } else { Err("the operator could not work here".into()) }
 }
@@ -67,6 +70,10 @@ fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
 }
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
+    let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
+    let context = Context { metrics: Arc::clone(&metrics), env, times };
+    let account = Account::new(args.token_source(), args.rates(), times);
+    let qoder = qoder(args, &context.env)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         base_url = args.base_url,
@@ -76,10 +83,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         request_timeout = ?args.request_timeout,
         "starting; without namespaces: all"
     );
-    let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
-    let context = Context { metrics: Arc::clone(&metrics), env, times };
-    let account = Account::new(args.token_source(), args.rates(), times);
-    let (kubernetes, qoder) = (kubernetes::infer().await?, qoder(args, &context.env)?);
+    let kubernetes = kubernetes::infer().await?;
     let controller = Controller::new(kubernetes, qoder, account, args.namespaces(), context);
     let server = Server::bind(args.listen, controller.view(), metrics).await?;
 
@@ -96,6 +100,9 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
             tokio::select! {
                 biased;
                 ended = controller => Ok(ended?),
+                signal = stop_signal() => {
+                    Err(format!("ended at once by a second signal, {}: what was under way may have been done or not", signal?).into())
+                }
                 ended = server => Err(ended.err().map_or("the server ended by itself".into(), Into::into)),
             }
         }

@@ -70,3 +70,19 @@ fn a_variable_with_an_empty_name_in_a_list_is_refused() {
         assert_eq!(check.cluster.requests(), [""; 0], "{list}");
     }
 }
+
+#[test]
+fn a_check_without_a_cluster_says_what_it_found_at_the_remote() {
+    let api = Listener::start();
+    let mut check = Check::named("no-cluster")
+        .arg(&format!("--base-url={}", api.url("127.0.0.1")))
+        .env("KUBECONFIG", "/nowhere/kubeconfig");
+    let checked = check.run();
+    assert!(checked.out.contains("ok    token"), "{}{}", checked.out, checked.errors);
+    assert!(checked.out.contains("FAIL  Qoder API: "), "{}", checked.out);
+    let kubernetes: Vec<_> =
+        checked.out.lines().filter(|line| line.starts_with("FAIL  Kubernetes API: ")).collect();
+    assert_eq!(kubernetes.len(), 1, "{}", checked.out);
+    assert!(kubernetes[0].contains("failed to find out where Kubernetes is"), "{kubernetes:?}");
+    assert!(checked.errors.contains("the operator could not work here"), "{}", checked.errors);
+}

@@ -60,6 +60,22 @@ async fn a_sigterm_lets_what_is_under_way_end() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_second_sigterm_ends_it_at_once() -> Result<()> {
+    let story = Story::with("second-signal", 1).await?;
+    story.simulator.inject(Fault::hang_before().on(Operation::Pause));
+    story.apply("nightly", 0, Some(true)).await?;
+    story.until_calls("the pause", is_under_way).await?;
+    story.operator.begin_to_terminate();
+    let is_stopping = |line: &str| line.contains("stopping").then_some(());
+    let process = story.operator.process();
+    process.wait_for_line("the end", Duration::from_secs(10), is_stopping).await?;
+    let status = story.operator.terminate().await?;
+    assert!(!status.success(), "{status}");
+    assert!(story.operator.log().contains("ended at once by a second signal"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn while_the_api_server_is_away_nothing_is_written_and_after_it_all_is_done() -> Result<()> {
     let Own::Running(control_plane) = ControlPlane::own(&[]).await? else {
         return Ok(());

@@ -165,8 +165,13 @@ impl Operator {
     ///
     /// If it does not end.
     pub async fn terminate(&self) -> Result<ExitStatus> {
-        self.process.signal(Signal::TERM);
+        self.begin_to_terminate();
         self.process.wait(DEADLINE).await
+    }
+
+    /// SIGTERM, and nothing is waited for.
+    pub fn begin_to_terminate(&self) {
+        self.process.signal(Signal::TERM);
     }
 
     /// Everything it has logged so far.
