@@ -193,3 +193,19 @@ fn under_a_lower_limit_nearly_all_of_it_is_used_and_after_it_the_full_rate_is_ba
     );
     assert_eq!(flood.refused, refused);
 }
+
+#[test]
+fn a_lowered_rate_is_kept_for_a_while_after_the_wait_is_over() {
+    for asked in [Some(Duration::from_secs(10)), None] {
+        let mut budget = Budget::new(RATES, TIMES);
+        let start = Instant::now();
+        let read = budget.send(Kind::Read, start);
+        budget.ended(read, Ending::Throttled(asked), start, 0.0);
+        let free_at = budget.earliest(Kind::Read, 0, start).unwrap();
+        assert_eq!(free_at, start + asked.unwrap_or(Duration::from_secs(1)));
+        let late = free_at + Times::RATE_CAUTION;
+        budget.send(Kind::Read, late);
+        let next = budget.earliest(Kind::Read, 0, late).unwrap();
+        assert_eq!(next, late + Duration::from_secs(1), "nothing had passed: one a second");
+    }
+}
