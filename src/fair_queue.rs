@@ -21,24 +21,15 @@ pub enum Lane {
 #[derive(Debug)]
 pub struct FairQueue<K> {
     lanes: [Namespaces<K>; 3],
-    waiting: BTreeMap<K, Place>,
-    /// The number of the last key: within a namespace, the lowest goes first.
-    last: u64,
-}
-
-/// Where a key waits.
-#[derive(Debug, Clone)]
-struct Place {
-    lane: Lane,
-    namespace: Arc<str>,
-    number: u64,
+    /// In which lane each key waits.
+    waiting: BTreeMap<K, Lane>,
 }
 
 #[derive(Debug)]
 struct Namespaces<K> {
     /// The namespaces that have keys, the next one first.
     order: VecDeque<Arc<str>>,
-    keys: BTreeMap<Arc<str>, BTreeMap<u64, K>>,
+    keys: BTreeMap<Arc<str>, VecDeque<K>>,
 }
 
 impl<K> Default for FairQueue<K> {
@@ -49,7 +40,6 @@ impl<K> Default for FairQueue<K> {
                 keys: BTreeMap::new(),
             }),
             waiting: BTreeMap::new(),
-            last: 0,
         }
     }
 }
@@ -57,15 +47,13 @@ impl<K> Default for FairQueue<K> {
 impl<K: Clone + Ord> FairQueue<K> {
     /// Lets the key wait. One that waits already keeps its place, or moves to the end of a better lane.
     pub fn push(&mut self, key: K, lane: Lane, namespace: &Arc<str>) {
-        if self.waiting.get(&key).is_some_and(|present| present.lane <= lane) {
+        if self.waiting.get(&key).is_some_and(|present| *present <= lane) {
             return;
         }
         self.remove(&key);
-        self.last += 1;
-        let place = Place { lane, namespace: namespace.clone(), number: self.last };
-        self.waiting.insert(key.clone(), place);
+        self.waiting.insert(key.clone(), lane);
         if let Some(namespaces) = self.lanes.get_mut(lane as usize) {
-            namespaces.push(self.last, key, namespace);
+            namespaces.push(key, namespace);
         }
     }
 
@@ -76,13 +64,12 @@ impl<K: Clone + Ord> FairQueue<K> {
         Some(key)
     }
 
-    /// The key waits no more. Returns whether it did.
+    /// The key waits no more. Returns whether it did. It is looked for: this is for the few that do not wait until
+    /// their turn has come.
     pub fn remove(&mut self, key: &K) -> bool {
-        let Some(Place { lane, namespace, number }) = self.waiting.remove(key) else {
-            return false;
-        };
+        let Some(lane) = self.waiting.remove(key) else { return false };
         if let Some(namespaces) = self.lanes.get_mut(lane as usize) {
-            namespaces.remove(&namespace, number);
+            namespaces.remove(key);
         }
         true
     }
@@ -105,33 +92,37 @@ impl<K: Clone + Ord> FairQueue<K> {
     }
 }
 
-impl<K> Namespaces<K> {
-    fn push(&mut self, number: u64, key: K, namespace: &Arc<str>) {
+impl<K: PartialEq> Namespaces<K> {
+    fn push(&mut self, key: K, namespace: &Arc<str>) {
         let keys = self.keys.entry(namespace.clone()).or_insert_with(|| {
             self.order.push_back(namespace.clone());
-            BTreeMap::new()
+            VecDeque::new()
         });
-        keys.insert(number, key);
+        keys.push_back(key);
     }
 
     fn pop(&mut self) -> Option<K> {
         let namespace = self.order.pop_front()?;
         let keys = self.keys.get_mut(&namespace)?;
-        let (_, key) = keys.pop_first()?;
+        let key = keys.pop_front();
         if keys.is_empty() {
             self.keys.remove(&namespace);
         } else {
             self.order.push_back(namespace);
         }
-        Some(key)
+        key
     }
 
-    fn remove(&mut self, namespace: &Arc<str>, number: u64) {
-        let Some(keys) = self.keys.get_mut(namespace) else { return };
-        keys.remove(&number);
-        if keys.is_empty() {
-            self.keys.remove(namespace);
-            self.order.retain(|other| other != namespace);
+    fn remove(&mut self, key: &K) {
+        for (namespace, keys) in &mut self.keys {
+            let Some(place) = keys.iter().position(|other| other == key) else { continue };
+            keys.remove(place);
+            if keys.is_empty() {
+                let namespace = namespace.clone();
+                self.keys.remove(&namespace);
+                self.order.retain(|other| *other != namespace);
+            }
+            return;
         }
     }
 }

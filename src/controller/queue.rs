@@ -36,11 +36,11 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Someone should look at this deployment then, if not before: in the lane in which it waits now.
+    /// Someone should look at this deployment then, if not before.
     pub fn add_at(&self, id: &DeploymentId, at: Instant) {
         let turn = lock(&self.index).turn_of(id, Lane::Report);
         match turn {
-            Some((namespace, lane)) => self.keys().add_at(id, lane, &namespace, at),
+            Some((namespace, _)) => self.keys().add_at(id, &namespace, at),
             None => self.keys().forget(id),
         }
         self.changed.notify_one();

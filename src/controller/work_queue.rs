@@ -22,8 +22,8 @@ pub struct WorkQueue {
     since: BTreeMap<DeploymentId, Instant>,
     /// Keys handed out; and if they were added again meanwhile, where they go when done.
     working: BTreeMap<DeploymentId, Option<(Lane, Arc<str>)>>,
-    /// When each delayed key becomes ready, the earliest only, and where it goes then.
-    due: BTreeMap<DeploymentId, (Instant, Lane, Arc<str>)>,
+    /// When each delayed key becomes ready: the earliest only.
+    due: BTreeMap<DeploymentId, (Instant, Arc<str>)>,
     order: BTreeSet<(Instant, DeploymentId)>,
     /// How often in a row the work on a key has failed.
     failures: BTreeMap<DeploymentId, u32>,
@@ -53,17 +53,16 @@ impl WorkQueue {
     }
 
     /// Someone should look at this deployment then, if not before. The earliest such time counts.
-    pub fn add_at(&mut self, id: &DeploymentId, lane: Lane, namespace: &Arc<str>, at: Instant) {
-        let mut lane = lane;
-        if let Some((present, before, _)) = self.due.get_mut(id) {
+    /// It will be in the last lane: in a long row, who has waited too long for an event must not go before those whose
+    /// event has come.
+    pub fn add_at(&mut self, id: &DeploymentId, namespace: &Arc<str>, at: Instant) {
+        if let Some((present, ..)) = self.due.get(id) {
             if *present <= at {
-                *before = lane.min(*before);
                 return;
             }
-            lane = lane.min(*before);
             self.order.remove(&(*present, id.clone()));
         }
-        self.due.insert(id.clone(), (at, lane, namespace.clone()));
+        self.due.insert(id.clone(), (at, namespace.clone()));
         self.order.insert((at, id.clone()));
     }
 
@@ -73,8 +72,8 @@ impl WorkQueue {
                 break;
             }
             self.order.pop_first();
-            if let Some((at, lane, namespace)) = self.due.remove(&id) {
-                self.add(&id, lane, &namespace, at);
+            if let Some((at, namespace)) = self.due.remove(&id) {
+                self.add(&id, Lane::Report, &namespace, at);
             }
         }
         match (self.ready.pop(), self.order.first()) {

@@ -35,15 +35,15 @@ fn the_earliest_delay_counts_and_a_look_before_it_ends_it() {
     let (ns, now) = (Arc::from("ns"), Instant::now());
     let at = |seconds| now + Duration::from_secs(seconds);
     let mut queue = WorkQueue::default();
-    queue.add_at(&id("a"), Lane::Report, &ns, at(9));
-    queue.add_at(&id("a"), Lane::Report, &ns, at(5));
-    queue.add_at(&id("a"), Lane::Report, &ns, at(7));
+    queue.add_at(&id("a"), &ns, at(9));
+    queue.add_at(&id("a"), &ns, at(5));
+    queue.add_at(&id("a"), &ns, at(7));
     assert_eq!(queue.next(at(4)), Next::At(at(5)));
     assert_eq!(queue.next(at(5)), Next::Key(id("a"), at(5)));
     queue.done(&id("a"), at(5));
     assert_eq!(queue.next(at(20)), Next::Idle);
 
-    queue.add_at(&id("a"), Lane::Report, &ns, at(30));
+    queue.add_at(&id("a"), &ns, at(30));
     queue.add(&id("a"), Lane::Spec, &ns, at(21));
     assert_eq!(key(queue.next(at(21))), "dep_a");
     queue.done(&id("a"), at(21));
@@ -51,17 +51,15 @@ fn the_earliest_delay_counts_and_a_look_before_it_ends_it() {
 }
 
 #[test]
-fn a_delayed_key_goes_to_the_best_lane_that_it_was_added_for() {
+fn a_delayed_key_goes_behind_those_whose_event_has_come() {
     let (ns, now) = (Arc::from("ns"), Instant::now());
     let at = |seconds| now + Duration::from_secs(seconds);
     let mut queue = WorkQueue::default();
-    queue.add_at(&id("early"), Lane::Report, &ns, at(1));
-    queue.add_at(&id("a"), Lane::Report, &ns, at(2));
-    queue.add_at(&id("a"), Lane::Spec, &ns, at(9));
-    queue.add_at(&id("b"), Lane::Spec, &ns, at(9));
-    queue.add_at(&id("b"), Lane::Report, &ns, at(2));
+    queue.add_at(&id("late"), &ns, at(1));
+    queue.add(&id("drift"), Lane::Drift, &ns, at(2));
+    queue.add(&id("spec"), Lane::Spec, &ns, at(2));
     let order = [(); 3].map(|()| key(queue.next(at(3))));
-    assert_eq!(order, ["dep_a", "dep_b", "dep_early"]);
+    assert_eq!(order, ["dep_spec", "dep_drift", "dep_late"]);
 }
 
 /// What may happen to the queue.
@@ -141,7 +139,7 @@ proptest! {
                 }
                 Step::AddLater(n, seconds) => {
                     let at = now + Duration::from_secs(seconds);
-                    queue.add_at(&key(n), Lane::Report, &ns, at);
+                    queue.add_at(&key(n), &ns, at);
                     let first = owed.later.entry(key(n)).or_insert(at);
                     *first = at.min(*first);
                 }
@@ -166,7 +164,7 @@ fn nothing_is_kept_of_a_key_that_is_forgotten() {
     let mut queue = WorkQueue::default();
     let now = Instant::now();
     assert_eq!([queue.failed(&id("a")), queue.failed(&id("a"))], [0, 1]);
-    queue.add_at(&id("a"), Lane::Report, &Arc::from("ns"), now + Duration::from_secs(9));
+    queue.add_at(&id("a"), &Arc::from("ns"), now + Duration::from_secs(9));
     queue.forget(&id("a"));
     assert_eq!(queue.next(now), Next::Idle, "not even a time to look again");
     assert_eq!(queue.failed(&id("a")), 0, "nor how often it has failed");
