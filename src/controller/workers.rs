@@ -66,8 +66,7 @@ impl Workers {
     /// Works on the queue until told to stop; then lets what is under way end, and says how it ended.
     pub async fn work(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let workers = Arc::new(Semaphore::new(WORKERS));
-        let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
-        self.work_until(&workers, stopped, |_| true).await;
+        drop(self.work_until(&workers, stop.wait_for(|stop| *stop), |_| true).await);
 
         self.reconciler.close_writes();
         self.add_untold();
@@ -76,29 +75,25 @@ impl Workers {
             self.untold.borrow().contains(id) && !self.reconciler.is_write_under_way(id)
         };
         let writes = timeout(Times::LAST_WRITES, self.end_writes());
-        let mut has_ended = true;
-        self.work_until(&workers, async { has_ended = writes.await.is_ok() }, is_last).await;
-        if !has_ended {
+        if self.work_until(&workers, writes, is_last).await.is_err() {
             tracing::warn!("a write was still under way at the end: it may have been done or not");
         }
 
         self.add_untold();
         let is_untold = |id: &DeploymentId| self.untold.borrow().contains(id);
         let statuses = timeout(Times::LAST_STATUSES, self.end_statuses());
-        let mut has_ended = true;
-        self.work_until(&workers, async { has_ended = statuses.await.is_ok() }, is_untold).await;
-        if !has_ended {
+        if self.work_until(&workers, statuses, is_untold).await.is_err() {
             tracing::warn!("some statuses could not be published before the end");
         }
     }
 
-    /// Works on what the queue hands out and `takes` accepts.
-    async fn work_until(
+    /// Works on what the queue hands out and `takes` accepts. Returns what `end` says.
+    async fn work_until<T>(
         self: &Arc<Self>,
         workers: &Arc<Semaphore>,
-        end: impl Future<Output = ()>,
+        end: impl Future<Output = T>,
         takes: impl Fn(&DeploymentId) -> bool,
-    ) {
+    ) -> T {
         let mut end = pin!(end);
         loop {
             let next = async {
@@ -109,7 +104,7 @@ impl Workers {
             };
             let (worker, id, since) = tokio::select! {
                 biased;
-                () = &mut end => return,
+                ended = &mut end => return ended,
                 next = next => next,
             };
             if !takes(&id) {

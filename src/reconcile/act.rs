@@ -48,7 +48,8 @@ pub(super) struct Acted {
 }
 
 impl Reconciler {
-    /// Begins at most one remote write, for the owner, and asks for the looks that are due. `None`: what was read on the way is to be decided anew.
+    /// Begins at most one remote write, for the owner, and asks for the looks that are due. `None`: what was read on
+    /// the way is to be decided anew.
     pub(super) async fn act(
         &self,
         seen: Snapshot,
