@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    mem,
     sync::{Arc, LazyLock},
 };
 
@@ -146,7 +147,15 @@ impl Index {
             .filter(|held| held.listed != list)
             .map(|held| held.key.clone())
             .collect();
-        gone.iter().filter_map(|key| self.remove(key)).collect()
+        let released = gone.iter().filter_map(|key| self.remove(key)).collect();
+        self.fill_up();
+        released
+    }
+
+    /// What comes in its order, as a list does, leaves the nodes of a tree half empty. Built anew at once, they are full.
+    fn fill_up(&mut self) {
+        self.resources = mem::take(&mut self.resources).into_iter().collect();
+        self.bound = mem::take(&mut self.bound).into_iter().collect();
     }
 
     /// What is held of this uid, to note something. (Not its key, nor the deployment that it names.)
