@@ -113,17 +113,17 @@ reasons! {
         "Remove the annotation, or set it to enabled, to let the operator act again.";
     DriftTolerated: "Someone else changed the deployment, and driftPolicy Warn leaves it so.",
         "Change spec.paused, or set cloud.qoder.com/reconcile-requested-at to a new value to apply it again.";
-    Progressing: "The deployment was not read for this generation yet.", "";
-    PausePending: "The deployment has to be paused, and is not yet.", "";
-    ResumePending: "The deployment has to be resumed, and is not yet.", "";
-    RemoteUnavailable: "The Qoder API does not answer, or asks the operator to wait.",
-        "Nothing if it is an outage: the operator keeps trying. Otherwise check the operator's network and --base-url.";
-    RemoteAnswerInvalid: "The Qoder API's answer makes no sense.",
+    Progressing: "The operator has not read the deployment since this generation of the resource.", "";
+    PausePending: "The deployment is to be paused, and is not paused yet.", "";
+    ResumePending: "The deployment is to be resumed, and is still paused.", "";
+    RemoteUnavailable: "The deployment cannot be read: the Qoder API is not available.",
+        "The operator keeps trying; if the API is up, check the operator's network and --base-url.";
+    RemoteAnswerInvalid: "The deployment cannot be read: what the operator was answered is no answer of the Qoder API.",
         "Check that --base-url ends in /api/v1/cloud and that no proxy answers in the API's place.";
     CredentialMissing: "The operator has no usable token.",
-        "Put a token into the operator's Secret; it is read again without a restart.";
+        "Put a token into the operator's Secret, under the key token; the operator reads it again without a restart.";
     CredentialRejected: "The Qoder API rejects the operator's token (401).",
-        "Put a valid token into the operator's Secret; it is read again without a restart.";
+        "Put a valid token into the operator's Secret, under the key token; the operator reads it again without a restart.";
     Forbidden: "The token may not read this deployment (403).",
         "Give the token's account access to the deployment, or correct spec.deploymentID in a new resource.";
     RemoteNotFound: "The Qoder API knows no deployment with this id (404).",

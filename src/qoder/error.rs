@@ -7,6 +7,7 @@ use http::StatusCode;
 use super::{
     SendError,
     lenient::{body, exact, object},
+    transport::obstruction,
 };
 
 /// One call to the API failed. Carries no remote text.
@@ -62,9 +63,11 @@ const fn envelope_text(from_api: Option<ErrorType>) -> &'static str {
 }
 
 /// How a request may end, as the metric's `code` label: `200`, or one of [`ApiError::code`].
-pub const CODES: [&str; 19] = [
+pub const CODES: [&str; 21] = [
     "200",
-    "not_sent",
+    "dns",
+    "tls",
+    "connect",
     "timeout",
     "broken",
     "too_large",
@@ -116,11 +119,11 @@ impl ApiError {
         }
     }
 
-    /// A static category, for the metric's `code` label.
+    /// How the request ended, as the metric's `code` label says it: one of [`CODES`].
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Send(SendError::NotSent(_)) => "not_sent",
+            Self::Send(SendError::NotSent(cause)) => obstruction(&**cause),
             Self::Send(SendError::TimedOut) => "timeout",
             Self::Send(SendError::Broken(_)) => "broken",
             Self::Send(SendError::TooLarge(_)) => "too_large",
@@ -166,7 +169,8 @@ mod tests {
         let known: std::collections::BTreeSet<_> = CODES.into_iter().collect();
         assert!(codes.is_subset(&known), "{codes:?}");
         let others: Vec<_> = known.difference(&codes).copied().collect();
-        assert_eq!(others, ["200", "invalid"], "what no failed request with an answer has");
+        let elsewhere = ["200", "dns", "invalid", "tls"];
+        assert_eq!(others, elsewhere, "what no failed request with an answer has");
     }
 
     #[test]

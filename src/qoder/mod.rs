@@ -14,6 +14,6 @@ pub use client::{BaseUrl, Client, InvalidBaseUrl, ListQuery, Operation, Scope, V
 pub use error::{ApiError, CODES, ErrorType};
 pub use lenient::MAX_TEXT;
 pub use page::{Cursor, Item, Page};
-pub use token::{InvalidToken, Token, TokenError, TokenSource};
+pub use token::{InvalidToken, Token, TokenError, TokenProblem, TokenSource};
 pub use transport::{HttpTransport, MaxBody, SendError, Transport};
 pub use wire::{Deployment, PausedReason, RemoteStatus, Schedule};

@@ -10,7 +10,7 @@ use http::HeaderValue;
 pub struct Token(HeaderValue);
 
 /// Why a text is not a token. Names positions, never values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum InvalidToken {
     /// Nothing but at most one newline.
     #[error("the token is empty")]
@@ -87,6 +87,34 @@ pub enum TokenError {
     /// What was read is not a token.
     #[error(transparent)]
     Invalid(#[from] InvalidToken),
+}
+
+/// Why there is no token, as far as a message says it: the file has its place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenProblem {
+    /// Nobody has looked.
+    NotRead,
+    /// There is no such file.
+    NoFile,
+    /// The file may not be read.
+    Denied,
+    /// The file cannot be read for another reason.
+    Unreadable,
+    /// There is a text, and it is no token.
+    Invalid(InvalidToken),
+}
+
+impl From<&TokenError> for TokenProblem {
+    fn from(error: &TokenError) -> Self {
+        match error {
+            TokenError::Invalid(invalid) => Self::Invalid(*invalid),
+            TokenError::Read(_, error) => match error.kind() {
+                io::ErrorKind::NotFound => Self::NoFile,
+                io::ErrorKind::PermissionDenied => Self::Denied,
+                _ => Self::Unreadable,
+            },
+        }
+    }
 }
 
 impl TokenSource {

@@ -1,11 +1,12 @@
 //! The seam below the client: one request in, one whole response out. Production has reqwest
 //! here; a simulation has whatever answers in its place.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::BaseUrl;
 use crate::times::Times;
@@ -57,7 +58,8 @@ impl HttpTransport {
             .tcp_keepalive(Times::KEEPALIVE)
             .tcp_keepalive_interval(Times::KEEPALIVE)
             .tcp_keepalive_retries(Times::KEEPALIVE_RETRIES)
-            .pool_idle_timeout(Times::CONNECTION_IDLE);
+            .pool_idle_timeout(Times::CONNECTION_IDLE)
+            .dns_resolver(Arc::new(SystemResolver));
         let client = if base_url.is_loopback() { client.no_proxy() } else { client };
         Ok(Self(client.build()?))
     }
@@ -84,6 +86,47 @@ impl Transport for HttpTransport {
             Ok(whole)
         })
     }
+}
+
+/// Resolves names as the system does, and says so when that fails: other errors of a connection are alike.
+struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(Unresolved)?;
+            let addresses: Addrs = Box::new(found.collect::<Vec<_>>().into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+/// The system knows no address of this name.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to resolve the name")]
+struct Unresolved(#[source] io::Error);
+
+/// What kept a request from being sent, as the metric's label says it.
+pub(super) fn obstruction(error: &(dyn StdError + 'static)) -> &'static str {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if innermost(error).is::<rustls::Error>() {
+            return "tls";
+        }
+        if error.is::<Unresolved>() {
+            return "dns";
+        }
+        cause = error.source();
+    }
+    "connect"
+}
+
+/// What an I/O error was made of: its source would skip that.
+fn innermost<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(within) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        error = within;
+    }
+    error
 }
 
 /// `without_url`: an error's text reaches logs, and a URL has no place there.

@@ -21,7 +21,7 @@ struct Scene {
 fn client(base_url: &str) -> Client {
     // An error means that another test of this process was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let base_url = BaseUrl::parse(base_url, false).unwrap();
+    let base_url = BaseUrl::parse(base_url, true).unwrap();
     let transport = HttpTransport::new(Duration::from_millis(500), &base_url).unwrap();
     Client::new(Arc::new(transport), base_url, None, Env::real())
 }
@@ -89,13 +89,18 @@ async fn a_failure_says_what_is_known_of_the_request_and_names_no_url() {
 #[tokio::test]
 async fn what_fails_before_the_request_leaves_was_not_sent() {
     let scene = Scene::new().await;
-    // The simulator takes no TLS; and after its end nobody listens.
+    // The simulator takes no TLS; no name has such a label; and after its end nobody listens.
     let tls = client(&scene.simulator.base_url().replace("http:", "https:"));
     let no_tls = tls.get(&scene.token, &scene.id).await.unwrap_err();
+    let nowhere = client(&format!("http://{}.invalid/api/v1/cloud", "a".repeat(64)));
+    let no_name = nowhere.get(&scene.token, &scene.id).await.unwrap_err();
     scene.simulator.shutdown().await;
-    for error in [no_tls, scene.get().await.unwrap_err()] {
+    let nobody = scene.get().await.unwrap_err();
+    for (error, code) in [(no_tls, "tls"), (no_name, "dns"), (nobody, "connect")] {
         assert!(error.not_sent(), "{}", whole_text(&error));
+        assert_eq!(error.code(), code, "{}", whole_text(&error));
         assert!(!whole_text(&error).contains("127.0.0.1"), "{}", whole_text(&error));
+        assert!(!whole_text(&error).contains("invalid/"), "{}", whole_text(&error));
     }
 }
 

@@ -71,24 +71,19 @@ pub fn of_write(verb: Verb, cause: &Cause, resource: &Resource) -> Event {
     Event { is_warning, reason, action, note }
 }
 
-/// The event of a new reason of the condition Ready; `None`: this one is not worth an event.
+/// The event of a new reason of the condition Ready, with its message; `None`: this one is not worth an event.
 #[must_use]
-pub fn of_reason(reason: Reason, resource: &Resource) -> Option<Event> {
+pub fn of_reason(reason: Reason, message: &str) -> Option<Event> {
     let name = match reason {
         Reason::DriftTolerated => "DriftDetected",
         Reason::PausedByPlatform
         | Reason::RemoteNotFound
         | Reason::RemoteArchived
+        | Reason::CredentialMissing
         | Reason::CredentialRejected
         | Reason::DuplicateOwner
         | Reason::Contested => reason.as_str(),
         _ => return None,
     };
-    let id = &resource.deployment;
-    Some(Event {
-        is_warning: true,
-        reason: name,
-        action: "Observe",
-        note: format!("{id}: {} {}", reason.meaning(), reason.fix()).trim_end().to_owned(),
-    })
+    Some(Event { is_warning: true, reason: name, action: "Observe", note: message.to_owned() })
 }

@@ -9,6 +9,8 @@ pub mod decide;
 pub mod driver;
 pub mod events;
 pub mod leftovers;
+mod log;
+mod message;
 pub mod pass;
 mod publish;
 pub mod recorder;

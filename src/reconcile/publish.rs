@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     api_server::{KubernetesError, Publication},
     driver::Reconciler,
-    events,
+    events, log,
     pass::{Decided, Pass, Publishing},
     settle::{Ready, Settled},
     snapshot::Snapshot,
@@ -32,6 +32,7 @@ impl Reconciler {
         pass: &mut Pass,
     ) {
         self.count_conflict(seen);
+        log::pass(seen, settled, pass);
         pass.is_said = true;
         for (one, settled) in settled {
             let resource = &one.resource;
@@ -78,7 +79,7 @@ impl Reconciler {
         let digest = status.digest();
         if digest == resource.published.digest && !resource.is_sending() {
             self.resources.stands(resource);
-            self.told(resource, ready.reason);
+            self.told(resource, ready.reason, &status);
             return true;
         }
         if let Some(at) = Self::tried_again_at(seen, resource, digest).filter(|at| *at > seen.now) {
@@ -119,7 +120,7 @@ impl Reconciler {
             ready,
             last_known,
             owner: namesake.map(|owner| &*owner.key.name),
-            hindrance: seen.hindrance(resource),
+            hindrance: seen.hindrance(resource, ready.reason),
             now: self.context.env.wall_clock(),
         };
         render(resource, &memory, contents)
@@ -157,7 +158,7 @@ impl Reconciler {
                 if stands != Some(status.digest()) {
                     return Err(KubernetesError::Altered);
                 }
-                self.told(resource, reason);
+                self.told(resource, reason, status);
             }
             Publication::Moved(object) => self.resources.take_in(&object, Source::Read),
             Publication::Contended(object) => {
@@ -173,17 +174,18 @@ impl Reconciler {
     }
 
     /// A status with this reason stands: counts what is new in it, and publishes its event.
-    fn told(&self, resource: &Resource, reason: Reason) {
+    fn told(&self, resource: &Resource, reason: Reason, status: &QoderDeploymentStatus) {
         if !self.resources.tell(resource, reason) {
             return;
         }
-        log_change(resource, reason);
+        let message = status.conditions.first().map_or("", |ready| &ready.message);
+        log::change_of_ready(resource, reason, message);
         match reason {
             Reason::DriftTolerated => self.context.metrics.drift("tolerated"),
             Reason::Contested => self.context.metrics.drift("held"),
             _ => {}
         }
-        if let Some(event) = events::of_reason(reason, resource) {
+        if let Some(event) = events::of_reason(reason, message) {
             self.recorder.publish(resource, event);
         }
     }
@@ -196,18 +198,5 @@ impl Reconciler {
             let meaning = if is_confirmed { "already_reconciled" } else { "other" };
             self.context.metrics.conflict(meaning);
         }
-    }
-}
-
-/// One line for each change that says something of the deployment. What concerns the whole account is logged once, and
-/// not for each resource.
-fn log_change(resource: &Resource, reason: Reason) {
-    let before = resource.told.last().map_or("none", Reason::as_str);
-    let (namespace, name) = (&resource.key.namespace, &resource.key.name);
-    let (deployment_id, now) = (&resource.deployment, reason.as_str());
-    if reason.is_of_deployment() {
-        tracing::info!(%namespace, %name, %deployment_id, generation = resource.generation, before, now, "Ready has changed");
-    } else {
-        tracing::debug!(%namespace, %name, %deployment_id, generation = resource.generation, before, now, "Ready has changed");
     }
 }

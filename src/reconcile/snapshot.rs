@@ -100,7 +100,7 @@ impl Snapshot {
         let (_, reason) = resource.published.ready?;
         let credential = self.view.credential;
         let is_refuted = match reason {
-            Reason::CredentialMissing => credential.worth != Worth::Missing,
+            Reason::CredentialMissing => !matches!(credential.worth, Worth::Missing(_)),
             Reason::CredentialRejected => !matches!(credential.worth, Worth::Rejected { .. }),
             Reason::DuplicateOwner => !self.is_duplicate(resource),
             Reason::ReconcileDisabled => !resource.disabled,
@@ -127,7 +127,7 @@ impl Snapshot {
     fn credential(&self) -> CredentialState {
         match self.view.credential.worth {
             Worth::Usable => CredentialState::Usable,
-            Worth::Missing => CredentialState::Missing,
+            Worth::Missing(_) => CredentialState::Missing,
             Worth::Rejected { since } => {
                 CredentialState::Rejected(self.age(since + self.times.grace()))
             }
@@ -238,7 +238,7 @@ impl Snapshot {
         let requester = resource.requester();
         let rejected = match self.view.credential.worth {
             Worth::Rejected { since } => Some(since + self.times.grace()),
-            Worth::Usable | Worth::Missing => None,
+            Worth::Usable | Worth::Missing(_) => None,
         };
         let times = [
             self.overdue_at(resource).filter(|_| !is_told),

@@ -1,36 +1,18 @@
-//! The status as it is published: conditions, the mirror of the remote, and the messages. Pure.
+//! The status as it is published: conditions, and the mirror of the remote. Pure.
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 
 use super::{
+    message::message,
     settle::{Kind, Ready},
     waiting::Hindrance,
 };
 use crate::{
     api::{Condition, ConditionStatus, ConditionType, QoderDeploymentStatus, Reason},
     qoder::Deployment,
-    remote::{Answer, Obstacle, PausedBy},
+    remote::{Answer, PausedBy},
     resources::{Memory, Resource, Transition, mirror::mirror},
 };
-
-/// The errors for which the platform pauses a deployment (API page, section 2.7). A message names
-/// no other: it would repeat remote text.
-const PAUSING_ERRORS: [&str; 14] = [
-    "environment_archived_error",
-    "agent_archived_error",
-    "environment_not_found_error",
-    "vault_not_found_error",
-    "vault_archived_error",
-    "file_not_found_error",
-    "session_resource_not_found_error",
-    "workspace_archived_error",
-    "organization_disabled_error",
-    "memory_store_archived_error",
-    "skill_not_found_error",
-    "self_hosted_resources_unsupported_error",
-    "mcp_egress_blocked_error",
-    "unknown_error",
-];
 
 /// What a status is made of, besides the resource and its memory.
 #[derive(Debug, Clone, Copy)]
@@ -107,64 +89,6 @@ fn paused(last_known: Option<&Deployment>) -> (ConditionStatus, Reason) {
         Answer::Paused(PausedBy::Platform) => (ConditionStatus::True, Reason::PausedByPlatform),
         Answer::Active => (ConditionStatus::False, Reason::Running),
         _ => (ConditionStatus::Unknown, Reason::NotObserved),
-    }
-}
-
-/// What happened, to which object, what to do. Our own words: no remote text, no URL, no token.
-fn message(resource: &Resource, contents: Contents<'_>) -> String {
-    let Contents { ready: Ready { reason, .. }, last_known, owner, hindrance, .. } = contents;
-    let id = &resource.deployment;
-    let mut message = format!("{id}: {}", reason.meaning());
-    let mut add = |text: &str| {
-        if !text.is_empty() {
-            message.push(' ');
-            message.push_str(text);
-        }
-    };
-    match reason {
-        Reason::PausedByPlatform => {
-            let error = last_known.and_then(|known| known.paused_reason.as_ref()?.error.as_deref());
-            match PAUSING_ERRORS.into_iter().find(|known| Some(*known) == error) {
-                Some(kind) => add(&format!("The error is {kind}.")),
-                None => add("The error is of a type that this operator does not know."),
-            }
-        }
-        Reason::DuplicateOwner => match owner {
-            Some(owner) => add(&format!("It is {owner} in this namespace.")),
-            None => add("It is in another namespace."),
-        },
-        Reason::ReconcileDisabled if resource.has_unknown_switch => {
-            add("Its value is not known; known are disabled and enabled.");
-        }
-        Reason::Progressing | Reason::PausePending | Reason::ResumePending => {
-            add(hindrance.map_or("", waits_for));
-        }
-        _ => {}
-    }
-    add(reason.fix());
-    message
-}
-
-fn waits_for(hindrance: Hindrance) -> &'static str {
-    match hindrance {
-        Hindrance::Obstacle(Obstacle::Throttled) => {
-            "The Qoder API has asked to wait (429 or Retry-After); the operator goes on when that is over."
-        }
-        Hindrance::Obstacle(Obstacle::Outage) => {
-            "The Qoder API has not answered several times in a row; the operator keeps trying."
-        }
-        Hindrance::Unanswered => {
-            "The Qoder API does not answer the request, or answered it with an error of its own (5xx); the operator looks, and tries again."
-        }
-        Hindrance::Unauthorized => {
-            "The Qoder API answered the request with 401, and accepts the token for reads; check that the token may pause and resume."
-        }
-        Hindrance::NotTheApi => {
-            "Something between the operator and the Qoder API answered the last try; check proxies and --base-url."
-        }
-        Hindrance::Kubernetes => {
-            "The Kubernetes API does not serve the read before the write; check the operator's right to get qoderdeployments, and its log."
-        }
     }
 }
 

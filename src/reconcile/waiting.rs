@@ -2,7 +2,9 @@
 
 use super::{settle::Action, snapshot::Snapshot};
 use crate::{
-    remote::{Obstacle, Outcome},
+    api::Reason,
+    qoder::{TokenProblem, Verb},
+    remote::{LastTry, Obstacle, Worth},
     resources::Resource,
     times::Times,
 };
@@ -10,16 +12,20 @@ use crate::{
 /// What a resource waits for that a person should know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hindrance {
+    /// The write under way is not answered for the time being.
+    UnderWay,
     /// Nothing may be sent to the API for now.
     Obstacle(Obstacle),
-    /// The API has not answered the write under way, or failed to answer the last one, or answered it with 5xx.
-    Unanswered,
-    /// The API has answered the last write with 401, and accepts the token since.
-    Unauthorized,
-    /// Something that is not the API answered the last write.
-    NotTheApi,
-    /// The Kubernetes API does not serve the read before the write.
-    Kubernetes,
+    /// W: a write of this verb that was lost may still take effect.
+    MayLand(Verb),
+    /// The last write has failed.
+    LastTry(LastTry),
+    /// Many writes wait for their turn, and none is served.
+    Turn,
+    /// It cannot be read: how the first read that failed has ended.
+    FirstRead(&'static str),
+    /// There is no token.
+    Token(TokenProblem),
 }
 
 impl Snapshot {
@@ -45,19 +51,45 @@ impl Snapshot {
         since.is_some_and(|since| self.now >= since + Times::STANDSTILL)
     }
 
-    /// What a resource that is not done waits for.
+    /// What a resource that has this to say waits for, if a person should know.
     #[must_use]
-    pub fn hindrance(&self, resource: &Resource) -> Option<Hindrance> {
-        if self.is_write_stuck() {
-            return Some(Hindrance::Unanswered);
-        }
-        let of_own = match self.view.writes.last_failure(&resource.requester()) {
-            Some(Outcome::Unread) => Some(Hindrance::Kubernetes),
-            Some(Outcome::NotTheApi) => Some(Hindrance::NotTheApi),
-            Some(Outcome::Ambiguous) => Some(Hindrance::Unanswered),
-            Some(Outcome::Unauthorized) => Some(Hindrance::Unauthorized),
-            _ => None,
+    pub fn hindrance(&self, resource: &Resource, reason: Reason) -> Option<Hindrance> {
+        let obstacle = self.view.obstacle.map(Hindrance::Obstacle);
+        let writes = &self.view.writes;
+        let last_try = || Some(Hindrance::LastTry(writes.last_failure(&resource.requester())?));
+        let under_way = || {
+            let is_stuck = self.is_write_stuck();
+            // With each try another message would be two for each.
+            is_stuck.then(|| last_try().unwrap_or(Hindrance::UnderWay))
         };
-        self.view.obstacle.map(Hindrance::Obstacle).or(of_own)
+        match reason {
+            Reason::Progressing => under_way().or(obstacle),
+            Reason::PausePending | Reason::ResumePending if writes.under_way_since().is_some() => {
+                under_way()
+            }
+            Reason::PausePending | Reason::ResumePending => {
+                let is_pause = reason == Reason::PausePending;
+                let opposite = if is_pause { Verb::Unpause } else { Verb::Pause };
+                let may_land = writes.may_land(opposite, self.now);
+                obstacle
+                    .or(may_land.then_some(Hindrance::MayLand(opposite)))
+                    .or_else(last_try)
+                    .or(self.view.is_stuck.then_some(Hindrance::Turn))
+            }
+            Reason::RemoteUnavailable | Reason::RemoteAnswerInvalid => {
+                let failure = self.view.entry.as_ref().and_then(|entry| entry.failure.as_deref());
+                let first = match self.view.credential.worth {
+                    Worth::Rejected { .. } => Some("401"),
+                    Worth::Usable | Worth::Missing(_) => failure.map(|failure| failure.first_code),
+                };
+                first.map(Hindrance::FirstRead).or(obstacle)
+            }
+            Reason::WriteRefused => last_try(),
+            Reason::CredentialMissing => match self.view.credential.worth {
+                Worth::Missing(problem) => Some(Hindrance::Token(problem)),
+                Worth::Usable | Worth::Rejected { .. } => None,
+            },
+            _ => None,
+        }
     }
 }

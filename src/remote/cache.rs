@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     entry::{Entry, Failure},
-    observation::{Answer, Observed, ReadFailure},
+    observation::{Answer, Observed, Trouble},
     plan::Place,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub struct Cache {
 /// A read that failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FailedRead {
-    pub cause: ReadFailure,
+    pub trouble: Trouble,
     pub started: Instant,
     pub ended: Instant,
     /// In 0..1: spreads the next try.
@@ -247,7 +247,7 @@ impl Cache {
     pub fn fail(
         &mut self,
         id: &DeploymentId,
-        FailedRead { cause, started, ended, jitter }: FailedRead,
+        FailedRead { trouble: Trouble { cause, code }, started, ended, jitter }: FailedRead,
         times: &Times,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
@@ -265,7 +265,8 @@ impl Cache {
         let news = answers || last.as_ref().map(|last| last.cause) != Some(cause);
         entry.failure = Some(Box::new(Failure {
             cause,
-            first: last.map_or(started, |last| last.first),
+            first: last.as_ref().map_or(started, |last| last.first),
+            first_code: last.map_or(code, |last| last.first_code),
             started,
             count: count.saturating_add(1),
             retry_at: ended + times.backoff(count, jitter),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     qoder::RemoteStatus,
-    remote::{PausedBy, fixtures::*},
+    remote::{PausedBy, ReadFailure, fixtures::*},
 };
 
 pub(super) const HAND: Answer = Answer::Paused(PausedBy::Hand);
@@ -34,11 +34,9 @@ pub(super) fn wrote(answer: Answer, started: Instant, ended: Instant) -> Observe
 }
 
 pub(super) fn fail(cache: &mut Cache, n: u32, started: Instant) -> bool {
-    {
-        let cause = ReadFailure::Unavailable;
-        let failed = FailedRead { cause, started, ended: started, jitter: 0.0 };
-        cache.fail(&id(n), failed, &TIMES)
-    }
+    let trouble = Trouble { cause: ReadFailure::Unavailable, code: "503" };
+    let failed = FailedRead { trouble, started, ended: started, jitter: 0.0 };
+    cache.fail(&id(n), failed, &TIMES)
 }
 
 fn cache() -> (Cache, Instant) {

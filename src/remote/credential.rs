@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::probe::{Probe, ProbeId};
 use crate::{
-    qoder::{Token, TokenError, TokenSource},
+    qoder::{Token, TokenError, TokenProblem, TokenSource},
     times::Times,
 };
 
@@ -35,8 +35,8 @@ pub struct CredentialState {
 pub enum Worth {
     /// There is a token, and nothing says that it is bad.
     Usable,
-    /// There is none.
-    Missing,
+    /// There is none, and why.
+    Missing(TokenProblem),
     /// The API has answered 401 since then.
     Rejected { since: Instant },
 }
@@ -74,7 +74,8 @@ pub enum Verdict {
 impl Credential {
     /// A credential whose token is not read yet.
     pub fn new(source: TokenSource, times: Times) -> Self {
-        let state = CredentialState { worth: Worth::Missing, epoch: 0, since: None };
+        let state =
+            CredentialState { worth: Worth::Missing(TokenProblem::NotRead), epoch: 0, since: None };
         Self { times, source, token: None, state, rejection: None, probe: Probe::default() }
     }
 
@@ -88,12 +89,19 @@ impl Credential {
             Err(error) => (None, Some(error)),
         };
         let is_another = token != self.token;
+        let worth = match &error {
+            None => Worth::Usable,
+            Some(error) => Worth::Missing(error.into()),
+        };
         if is_another {
             self.token = token;
             self.rejection = None;
             self.probe.forget();
             self.state.epoch += 1;
-            self.set(if self.token.is_some() { Worth::Usable } else { Worth::Missing }, now);
+            self.set(worth, now);
+        } else if error.is_some() {
+            // Another reason why there is none.
+            self.state.worth = worth;
         }
         error.map_or(Ok(is_another), Err)
     }

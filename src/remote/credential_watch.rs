@@ -48,15 +48,16 @@ impl Remote {
 
     /// Logs what keeps all requests back, when it begins and when it is over: one line, and not one for each resource.
     pub(super) fn tell_obstacle(&self) {
-        let (before, now) = {
+        let (before, now, last_error) = {
             let state = &mut *self.state();
             let now = state.account.obstacle(Instant::now());
-            (std::mem::replace(&mut state.obstacle_told, now), now)
+            (std::mem::replace(&mut state.obstacle_told, now), now, state.last_error)
         };
         match now {
             now if now == before => {}
             Some(Obstacle::Outage) => {
                 tracing::warn!(
+                    last_error,
                     "the Qoder API does not answer: one request at a time is sent to see"
                 );
             }

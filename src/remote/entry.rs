@@ -31,6 +31,9 @@ pub struct Failure {
     pub cause: ReadFailure,
     /// When the first one started.
     pub first: Instant,
+    /// How the first one ended. Not the last one: a message that changed with each would be written again with each,
+    /// ten thousand times.
+    pub first_code: &'static str,
     /// When the last one started.
     pub started: Instant,
     /// How many.

@@ -9,8 +9,7 @@ use super::{
     account::{Account, Admission, Ticket},
     budget::Rates,
     observation::{Answer, Observed},
-    write::{Outcome, Requester, Write},
-    writes::End,
+    write::{End, Outcome, Requester, Write},
 };
 use crate::{
     api::DeploymentId,
@@ -95,7 +94,7 @@ pub fn write(requester: &Requester, verb: Verb) -> Write {
 }
 
 pub fn end(outcome: Outcome, at: Instant) -> End {
-    End { outcome, at, epoch: 1, jitter: 0.0 }
+    End { outcome, code: Some("418"), at, epoch: 1, jitter: 0.0 }
 }
 
 /// A file with a token, which goes with the value.

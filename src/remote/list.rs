@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     calls::Called,
-    observation::{ReadFailure, failure_of_error, is_of_account},
+    observation::{Trouble, is_of_account},
     observer::Observer,
     plan::{Lists, Size},
 };
@@ -63,11 +63,7 @@ impl Observer {
                         continue;
                     }
                     None => {
-                        return self.list_failed(
-                            failure_of_error(&error),
-                            is_answer(&error),
-                            started,
-                        );
+                        return self.list_failed((&error).into(), is_answer(&error), started);
                     }
                 },
             };
@@ -78,7 +74,7 @@ impl Observer {
                         self.shown(&id, deployment, read);
                     }
                     Item::Invalid(id) => {
-                        self.failed(&[id], ReadFailure::AnswerInvalid, read.started);
+                        self.failed(&[id], Trouble::INVALID, read.started);
                     }
                 }
             }
@@ -86,7 +82,7 @@ impl Observer {
             let Some(cursor) = page.next else { break };
             if cursors.len() == MOST_PAGES || !cursors.insert(cursor.clone()) {
                 tracing::warn!(pages = cursors.len(), "the list of deployments has no end");
-                return self.list_failed(ReadFailure::AnswerInvalid, true, started);
+                return self.list_failed(Trouble::INVALID, true, started);
             }
             query.cursor = Some(cursor);
         }
@@ -129,14 +125,14 @@ impl Observer {
 
     /// The list has failed. Where GETs are answered, each deployment gets one; else the read of each that a
     /// list would have shown has failed.
-    fn list_failed(&self, cause: ReadFailure, is_answer: bool, started: Instant) -> bool {
+    fn list_failed(&self, trouble: Trouble, is_answer: bool, started: Instant) -> bool {
         self.note_lists(|lists| lists.failed(is_answer));
         let are_useless = self.remote.state().size.lists == Lists::Useless;
         if are_useless {
             self.demand_all(Instant::now());
         } else {
             let unseen = self.remote.state().cache.unseen_since(Scope::Live, started);
-            self.failed(&unseen, cause, started);
+            self.failed(&unseen, trouble, started);
         }
         false
     }

@@ -34,12 +34,12 @@ pub use budget::{Obstacle, Rates};
 pub use credential::{CredentialState, Worth};
 pub use entry::{Entry, Failure};
 pub use grants::Permit;
-pub use observation::{Answer, Observed, PausedBy, ReadFailure};
+pub use observation::{Answer, Observed, PausedBy, ReadFailure, Trouble};
 pub use remote::Remote;
 pub use sending::Sending;
 pub use state::{View, Wake};
-pub use write::{Outcome, Requester, Write};
-pub use writes::{End, Writes};
+pub use write::{End, LastTry, Outcome, Requester, Write};
+pub use writes::Writes;
 #[cfg(test)]
 pub(crate) use {
     cache::{Cache, FailedRead},

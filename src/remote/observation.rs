@@ -89,6 +89,36 @@ pub enum ReadFailure {
     Unauthorized,
 }
 
+/// A read that failed: why, and how the request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble {
+    pub cause: ReadFailure,
+    /// One of [`CODES`](crate::qoder::CODES).
+    pub code: &'static str,
+}
+
+impl Trouble {
+    /// What was answered makes no sense.
+    pub const INVALID: Self = Self { cause: ReadFailure::AnswerInvalid, code: "invalid" };
+}
+
+impl From<&ApiError> for Trouble {
+    fn from(error: &ApiError) -> Self {
+        let cause = match error {
+            ApiError::Invalid(_) | ApiError::Send(SendError::TooLarge(_)) => {
+                ReadFailure::AnswerInvalid
+            }
+            ApiError::Send(_) => ReadFailure::Unavailable,
+            ApiError::Status { status, .. } => match status.as_u16() {
+                401 => ReadFailure::Unauthorized,
+                300..=399 | 404 => ReadFailure::NotTheApi,
+                _ => ReadFailure::Unavailable,
+            },
+        };
+        Self { cause, code: error.code() }
+    }
+}
+
 impl From<&Deployment> for Answer {
     fn from(deployment: &Deployment) -> Self {
         // `archived_at` first: an archived object keeps its old status.
@@ -110,10 +140,10 @@ impl From<&Deployment> for Answer {
 /// What a failed GET of one deployment says: an answer about the deployment, or a failure.
 ///
 /// # Errors
-/// The [`ReadFailure`]: nothing is known of the deployment.
-pub fn answer_of_error(error: &ApiError) -> Result<Answer, ReadFailure> {
+/// The [`Trouble`]: nothing is known of the deployment.
+pub fn answer_of_error(error: &ApiError) -> Result<Answer, Trouble> {
     let ApiError::Status { status, from_api, .. } = error else {
-        return Err(failure_of_error(error));
+        return Err(error.into());
     };
     match (status.as_u16(), from_api) {
         (403, Some(_)) => Ok(Answer::Forbidden),
@@ -122,7 +152,7 @@ pub fn answer_of_error(error: &ApiError) -> Result<Answer, ReadFailure> {
         (404, Some(ErrorType::NotFound)) | (400, Some(ErrorType::InvalidRequest)) => {
             Ok(Answer::NotFound)
         }
-        _ => Err(failure_of_error(error)),
+        _ => Err(error.into()),
     }
 }
 
@@ -130,18 +160,4 @@ pub fn answer_of_error(error: &ApiError) -> Result<Answer, ReadFailure> {
 #[must_use]
 pub fn is_of_account(error: &ApiError) -> bool {
     error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 429))
-}
-
-/// Why a read failed.
-#[must_use]
-pub fn failure_of_error(error: &ApiError) -> ReadFailure {
-    match error {
-        ApiError::Invalid(_) | ApiError::Send(SendError::TooLarge(_)) => ReadFailure::AnswerInvalid,
-        ApiError::Send(_) => ReadFailure::Unavailable,
-        ApiError::Status { status, .. } => match status.as_u16() {
-            401 => ReadFailure::Unauthorized,
-            300..=399 | 404 => ReadFailure::NotTheApi,
-            _ => ReadFailure::Unavailable,
-        },
-    }
 }

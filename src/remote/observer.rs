@@ -15,7 +15,7 @@ use super::{
     cache::FailedRead,
     calls::{Called, Read, until},
     gets::{GETS_AT_ONCE, Gets},
-    observation::{Answer, Observed, ReadFailure, answer_of_error, is_of_account},
+    observation::{Answer, Observed, ReadFailure, Trouble, answer_of_error, is_of_account},
     plan::{Lists, Need, Plan, Wanted},
     remote::Remote,
 };
@@ -131,7 +131,7 @@ impl Observer {
                 panicked = gets.ended() => {
                     if let Some((id, error)) = panicked {
                         tracing::error!(deployment_id = %id, error = %Chain(&error), "a read panicked");
-                        self.failed(&[id], ReadFailure::AnswerInvalid, Instant::now());
+                        self.failed(&[id], Trouble::INVALID, Instant::now());
                     }
                 }
                 () = self.remote.demanded() => sleep(Times::DEMAND_DELAY).await,
@@ -195,11 +195,11 @@ impl Observer {
             Err(error) if is_of_account(&error) => return self.note_lists(Lists::unexplored),
             Err(error) => match answer_of_error(&error) {
                 Ok(answer) => self.answered(id, answer, None, read),
-                Err(cause) => {
-                    if cause == ReadFailure::NotTheApi {
+                Err(trouble) => {
+                    if trouble.cause == ReadFailure::NotTheApi {
                         self.note_lists(Lists::get_misled);
                     }
-                    return self.failed(std::slice::from_ref(id), cause, read.started);
+                    return self.failed(std::slice::from_ref(id), trouble, read.started);
                 }
             },
         }
@@ -243,10 +243,10 @@ impl Observer {
     }
 
     /// A read of these, which started at this time, has failed.
-    pub(super) fn failed(&self, ids: &[DeploymentId], cause: ReadFailure, started: Instant) {
+    pub(super) fn failed(&self, ids: &[DeploymentId], trouble: Trouble, started: Instant) {
         for id in ids {
             let jitter = self.remote.env().jitter();
-            let failed = FailedRead { cause, started, ended: Instant::now(), jitter };
+            let failed = FailedRead { trouble, started, ended: Instant::now(), jitter };
             let is_news = self.remote.state().cache.fail(id, failed, self.remote.times());
             if is_news {
                 self.remote.wake(id, Lane::Drift);

@@ -14,8 +14,8 @@ use super::{
     ledger::Ledger,
     observation::{Answer, Observed},
     plan::{Lists, Need, Plan, Size, Wanted, plan},
-    write::{Outcome, Write},
-    writes::{End, Writes},
+    write::{End, Outcome, Write},
+    writes::Writes,
 };
 use crate::{
     api::DeploymentId,
@@ -39,6 +39,8 @@ pub struct State {
     pub token_error: Option<String>,
     /// What keeps all requests back, as it was logged last.
     pub obstacle_told: Option<Obstacle>,
+    /// How the last request that failed has ended, for the log.
+    pub last_error: Option<&'static str>,
     /// No write begins any more: the process ends.
     pub are_writes_closed: bool,
     /// No list is asked for before this: a useless one has asked to wait.
@@ -90,6 +92,7 @@ impl State {
             size,
             token_error: None,
             obstacle_told: None,
+            last_error: None,
             are_writes_closed: false,
             lists_wait_until: None,
         }
@@ -133,6 +136,7 @@ impl State {
         now: Instant,
         jitter: f64,
     ) {
+        self.last_error = error.map(ApiError::code).or(self.last_error);
         if operation == Operation::List && self.size.lists.are_to_blame() {
             let asked = self.account.useless_list_ended(ticket, error, now, jitter);
             self.lists_wait_until = asked.map(|wait| now + wait);
@@ -156,7 +160,10 @@ impl State {
     ) -> Outcome {
         let outcome = Outcome::of(write.verb, &result);
         self.account.ended(ticket, result.as_ref().err(), ended, env.jitter());
-        let end = End { outcome, at: ended, epoch: ticket.epoch, jitter: env.jitter() };
+        let error = result.as_ref().err().map(ApiError::code);
+        self.last_error = error.or(self.last_error);
+        let code = error.or(Some("200"));
+        let end = End { outcome, code, at: ended, epoch: ticket.epoch, jitter: env.jitter() };
         self.ledger.note(&write.id).book(write, end, times);
         if let Ok(deployment) = result {
             let observed = Observed {
@@ -180,7 +187,7 @@ impl State {
         Context { env, times, .. }: &Context,
     ) {
         let epoch = self.account.credential().epoch;
-        let end = End { outcome, at: now, epoch, jitter: env.jitter() };
+        let end = End { outcome, code: None, at: now, epoch, jitter: env.jitter() };
         self.ledger.note(&write.id).book(write, end, times);
     }
 }

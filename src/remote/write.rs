@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::observation::Answer;
 use crate::{
     api::DeploymentId,
@@ -39,6 +41,10 @@ pub(super) struct For<T> {
 impl<T> For<T> {
     pub(super) fn new(requester: &Requester, value: T) -> Self {
         Self { requester: requester.clone(), value }
+    }
+
+    pub(super) fn value(&self) -> &T {
+        &self.value
     }
 
     pub(super) fn get(&self, requester: &Requester) -> Option<&T> {
@@ -103,6 +109,35 @@ impl Outcome {
             None if error.not_sent() => Self::NotSent,
             None => Self::Ambiguous,
         }
+    }
+}
+
+/// How the last try to write ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LastTry {
+    pub outcome: Outcome,
+    /// One of [`CODES`](crate::qoder::CODES); `None`: nothing was sent.
+    pub code: Option<&'static str>,
+}
+
+/// The end of a write.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// What may be concluded.
+    pub outcome: Outcome,
+    /// How the request ended, if one was sent: one of [`CODES`](crate::qoder::CODES).
+    pub code: Option<&'static str>,
+    /// When its answer was there, or it was given up.
+    pub at: Instant,
+    /// Which token it was sent with.
+    pub epoch: u64,
+    /// In 0..1.
+    pub jitter: f64,
+}
+
+impl End {
+    pub(super) fn last_try(&self) -> LastTry {
+        LastTry { outcome: self.outcome, code: self.code }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::write::{For, Outcome, Requester, Write};
+use super::write::{End, For, LastTry, Outcome, Requester, Write};
 use crate::{qoder::Verb, times::Times};
 
 /// Drift corrections within the window that make a deployment contested.
@@ -24,6 +24,8 @@ pub struct Writes {
     /// Failures in a row, and until when the next try waits.
     failures: u32,
     backoff: Option<For<Backoff>>,
+    /// How the last try ended, if it failed, or was refused. It stands while the next one is under way.
+    last_failure: Option<For<LastTry>>,
     /// The last write was answered with 409, and no look has said yet what that meant; and what it was.
     conflict: Option<Verb>,
     refusal: Option<For<Refusal>>,
@@ -42,7 +44,6 @@ pub struct Writes {
 #[derive(Debug, Clone, Copy)]
 struct Backoff {
     until: Instant,
-    outcome: Outcome,
     /// The token, where another one is worth a try at once.
     epoch: Option<u64>,
 }
@@ -53,19 +54,6 @@ struct Refusal {
     at: Instant,
     until: Instant,
     epoch: u64,
-}
-
-/// The end of a write.
-#[derive(Debug, Clone, Copy)]
-pub struct End {
-    /// What may be concluded.
-    pub outcome: Outcome,
-    /// When its answer was there, or it was given up.
-    pub at: Instant,
-    /// Which token it was sent with.
-    pub epoch: u64,
-    /// In 0..1.
-    pub jitter: f64,
 }
 
 impl Writes {
@@ -130,10 +118,10 @@ impl Writes {
         self.throttled(requester) > 1
     }
 
-    /// How the last try ended, if it failed.
+    /// How the last try ended, if it failed, or was refused.
     #[must_use]
-    pub fn last_failure(&self, requester: &Requester) -> Option<Outcome> {
-        Some(self.backoff.as_ref()?.get(requester)?.outcome)
+    pub fn last_failure(&self, requester: &Requester) -> Option<LastTry> {
+        self.last_failure.as_ref()?.get(requester).copied()
     }
 
     /// How many tries in a row have failed.
@@ -187,6 +175,8 @@ impl Writes {
     pub fn begun(&mut self, verb: Verb, now: Instant) {
         self.under_way = Some((verb, now));
         self.backoff = None;
+        // The Kubernetes API has served the read.
+        self.last_failure.take_if(|last| last.value().outcome == Outcome::Unread);
     }
 
     /// A write has ended: the one place that says what follows, for success and for each failure.
@@ -205,6 +195,7 @@ impl Writes {
                 let until = end.at + times.slow_look();
                 let refusal = Refusal { at: end.at, until, epoch: end.epoch };
                 self.refusal = Some(For::new(requester, refusal));
+                self.last_failure = Some(For::new(requester, end.last_try()));
             }
             Outcome::Conflict => {
                 self.conflict = Some(*verb);
@@ -238,7 +229,8 @@ impl Writes {
         };
         self.failures = self.failures.saturating_add(1);
         let epoch = is_unauthorized.then_some(end.epoch);
-        let backoff = Backoff { until: end.at + wait, outcome: end.outcome, epoch };
+        let backoff = Backoff { until: end.at + wait, epoch };
+        self.last_failure = Some(For::new(requester, end.last_try()));
         self.backoff = Some(For::new(requester, backoff));
     }
 
@@ -275,6 +267,7 @@ impl Writes {
     pub(super) fn reached(&mut self, owner: &Requester, reconcile_requested: bool) {
         self.failures = 0;
         self.backoff = None;
+        self.last_failure = None;
         self.refusal = None;
         if let Some((_, uid)) = &mut self.last {
             *uid = owner.uid.clone();

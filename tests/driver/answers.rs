@@ -135,7 +135,7 @@ fn what_is_between_us_and_the_api_refuses_nothing() {
             assert_eq!(bed.ready("r0"), "False PausePending");
             let message = bed.message("r0");
             assert!(
-                message.contains("Something between the operator and the Qoder API"),
+                message.contains("from something between the operator and the Qoder API"),
                 "{message}"
             );
             bed.until("r0", "True InSync", 20 * SECOND).await;

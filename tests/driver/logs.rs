@@ -35,6 +35,8 @@ fn a_change_of_ready_is_one_line_with_the_old_and_the_new_reason() {
             "generation=1",
             "before=\"InSync\"",
             "now=\"PausedByPlatform\"",
+            "why=\"dep_",
+            "The error is agent_archived_error.",
         ] {
             assert!(changes[0].contains(part), "{part}: {}", changes[0]);
         }
@@ -61,7 +63,7 @@ fn an_outage_is_told_once_and_so_is_its_end_and_not_for_each_resource() {
         bed.pass(20 * POLL).await;
         let begins = lines("the Qoder API does not answer");
         assert_eq!(begins.len(), 1, "{begins:?}");
-        assert!(begins[0].contains(" WARN "), "{begins:?}");
+        assert!(begins[0].contains(" WARN ") && begins[0].contains("502"), "{begins:?}");
         bed.simulator.clear_faults();
         bed.until("r19", "True InSync", 10 * POLL).await;
         assert_eq!(lines("the Qoder API serves requests again").len(), 1);
@@ -90,18 +92,23 @@ fn why_there_is_no_token_is_told_at_the_start_and_when_it_changes() {
         let file = folder.join("token");
         let token = TokenSource::File(file.clone());
         let mut bed = Bed::prepare(Setup { token, ..Setup::with(1) }).await;
+        bed.apply("r0", 0, Some(false));
         bed.run();
         bed.pass(60 * SECOND).await;
         let told = lines("there is no usable token");
         assert_eq!(told.len(), 1, "{told:?}");
         let cause = format!("failed to read the token file {}: No such file", file.display());
         assert!(told[0].contains(&cause) && told[0].contains("ERROR"), "{told:?}");
+        assert_eq!(bed.ready("r0"), "False CredentialMissing");
+        assert!(bed.message("r0").contains("--token-file names does not exist"));
+        assert_eq!(bed.events("r0"), ["CredentialMissing"]);
 
         std::fs::write(&file, "pt-obviously fake").unwrap();
         bed.pass(60 * SECOND).await;
         let told = lines("there is no usable token");
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[1].contains("byte 12") && !told[1].contains("obviously"), "{told:?}");
+        assert!(bed.message("r0").contains("has a character that no token has"));
 
         std::fs::write(&file, "pt-obviously-fake").unwrap();
         bed.pass(20 * SECOND).await;

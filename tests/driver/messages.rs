@@ -113,6 +113,47 @@ fn a_post_that_is_not_answered_says_that_the_api_does_not_answer() {
 }
 
 #[test]
+fn a_pause_that_fails_each_time_says_how_its_last_try_ended() {
+    for (fault, words) in [
+        (Fault::respond(409), "Last try: HTTP 409, and the deployment has not changed"),
+        (Fault::respond(500), "Last try: HTTP 500; it may have been done or not"),
+        (Fault::respond(403).html(), "Last try: HTTP 403, from something between"),
+        (Fault::respond(401), "Last try: HTTP 401, although the token is accepted for reads"),
+        (Fault::respond(200).body("{}"), "Last try: an answer that makes no sense; it may"),
+        (Fault::reset_before(), "Last try: the connection broke; it may have been done or not"),
+    ] {
+        in_virtual_time(async {
+            let bed = fleet(2).await;
+            bed.simulator.inject(fault.clone().on(Operation::Pause).always());
+            let before = bed.status_writes("r0").len();
+            bed.flip("r0", true);
+            bed.pass(15 * 60 * SECOND).await;
+            assert_eq!(bed.ready("r0"), "False PausePending", "{fault:?}");
+            assert!(bed.message("r0").contains(words), "{words}: {}", bed.message("r0"));
+            assert!(bed.status_writes("r0").len() - before <= 2, "the same is said once");
+        });
+    }
+}
+
+#[test]
+fn an_outage_names_the_first_error_and_is_told_once_whatever_else_comes() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        bed.simulator.inject(Fault::respond(502).times(1));
+        for code in [503, 500, 504] {
+            bed.simulator.inject(Fault::respond(code).times(4));
+        }
+        bed.simulator.inject(Fault::respond(501).always());
+        let before = bed.status_writes("r2").len();
+        bed.until("r2", "Unknown RemoteUnavailable", 10 * POLL).await;
+        assert!(bed.message("r2").contains("First error: HTTP 502."), "{}", bed.message("r2"));
+        bed.pass(40 * POLL).await;
+        assert!(bed.message("r2").contains("First error: HTTP 502."), "{}", bed.message("r2"));
+        assert_eq!(bed.status_writes("r2").len() - before, 1);
+    });
+}
+
+#[test]
 fn a_safety_switch_with_an_unknown_value_pauses_reconciliation_and_names_the_known_ones() {
     in_virtual_time(async {
         let bed = fleet(3).await;

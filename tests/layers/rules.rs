@@ -66,7 +66,7 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
 ];
 
 /// What needs neither a client nor a runtime: folders, and files.
-pub const PURE: [&str; 34] = [
+pub const PURE: [&str; 35] = [
     "api/",
     "fair_queue.rs",
     "times.rs",
@@ -76,6 +76,7 @@ pub const PURE: [&str; 34] = [
     "reconcile/snapshot.rs",
     "reconcile/status.rs",
     "reconcile/events.rs",
+    "reconcile/message.rs",
     "reconcile/waiting.rs",
     "reconcile/leftovers.rs",
     "remote/ending.rs",

@@ -12,6 +12,7 @@ mod inputs;
 #[path = "../knowledge/mod.rs"]
 mod knowledge;
 mod messages;
+mod page;
 mod schema;
 
 use std::collections::HashSet;

@@ -1,14 +1,8 @@
 //! Messages: what they name, and what they never repeat.
 
-use std::collections::BTreeSet;
-
 use qoder_operator::{
     api::{ConditionType, Reason},
-    reconcile::{
-        status::{Contents, render},
-        waiting::Hindrance,
-    },
-    remote::Obstacle,
+    reconcile::status::{Contents, render},
 };
 
 use super::{
@@ -55,7 +49,8 @@ async fn only_errors_of_the_platform_that_are_known_are_named() {
 fn the_owner_is_named_only_where_it_may_be_seen() {
     let readys = readys();
     let ready = readys.iter().find(|ready| ready.reason == Reason::DuplicateOwner).unwrap();
-    for (owner, says) in [(Some("older"), "It is older in"), (None, "It is in another namespace.")]
+    for (owner, says) in
+        [(Some("older"), "It is qoderdeployment/older in"), (None, "It is in another namespace.")]
     {
         let resource = resource(&object(&nothing()));
         let contents = Contents { owner, ..contents(*ready, None, time(1)) };
@@ -63,42 +58,4 @@ fn the_owner_is_named_only_where_it_may_be_seen() {
         let message = &status.conditions.first().unwrap().message;
         assert!(message.contains(says), "{message}");
     }
-}
-
-/// The words of each hindrance, and of no other.
-const HINDRANCES: [(Hindrance, &str); 6] = [
-    (Hindrance::Obstacle(Obstacle::Throttled), "has asked to wait (429 or Retry-After)"),
-    (Hindrance::Obstacle(Obstacle::Outage), "has not answered several times in a row"),
-    (Hindrance::Unanswered, "does not answer the request, or answered it with an error"),
-    (Hindrance::Unauthorized, "answered the request with 401"),
-    (Hindrance::NotTheApi, "Something between the operator and the Qoder API answered"),
-    (Hindrance::Kubernetes, "The Kubernetes API does not serve the read before the write"),
-];
-
-#[test]
-fn what_a_resource_waits_for_is_named_where_it_waits_and_nowhere_else() {
-    let waits = [Reason::Progressing, Reason::PausePending, Reason::ResumePending];
-    let resource = resource(&object(&nothing()));
-    let mut named = BTreeSet::new();
-    for ready in readys() {
-        let message = |hindrance| {
-            let contents = Contents { hindrance, ..contents(ready, None, time(1)) };
-            let status = render(&resource, &memory(), contents);
-            let of_paused = status.conditions.last().unwrap().message.clone();
-            assert!(HINDRANCES.iter().all(|(_, words)| !of_paused.contains(words)), "{of_paused}");
-            status.conditions.first().unwrap().message.clone()
-        };
-        let plain = message(None);
-        for (hindrance, words) in HINDRANCES {
-            let told = message(Some(hindrance));
-            assert!(!plain.contains(words), "{plain}");
-            assert_eq!(told.contains(words), waits.contains(&ready.reason), "{told}");
-            if waits.contains(&ready.reason) {
-                named.insert(ready.reason.as_str());
-            } else {
-                assert_eq!(told, plain);
-            }
-        }
-    }
-    assert_eq!(named, waits.map(Reason::as_str).into(), "each of them was tried");
 }

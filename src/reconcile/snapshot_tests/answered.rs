@@ -8,7 +8,7 @@ type Refutable = (Reason, fn(&mut World), fn(&mut World));
 const REFUTABLE: [Refutable; 4] = [
     (
         Reason::CredentialMissing,
-        |world| world.credential.worth = Worth::Missing,
+        |world| world.credential.worth = Worth::Missing(TokenProblem::NoFile),
         |world| world.credential.worth = Worth::Usable,
     ),
     (
@@ -47,7 +47,12 @@ fn a_status_that_is_refuted_without_a_look_answers_nothing() {
     assert!(!missing.with(rejected).at(start).answered);
     let rejected =
         World::new(start).reached().says(ConditionStatus::False, Reason::CredentialRejected);
-    assert!(!rejected.with(|world| world.credential.worth = Worth::Missing).at(start).answered);
+    assert!(
+        !rejected
+            .with(|world| world.credential.worth = Worth::Missing(TokenProblem::NoFile))
+            .at(start)
+            .answered
+    );
 }
 
 #[test]

@@ -5,19 +5,19 @@ mod blindness;
 mod knowledge;
 mod next_change;
 mod random;
+mod waits;
 
 use super::*;
 use crate::{
     api::{ConditionStatus, LastReached, Wish},
-    qoder::Scope,
+    qoder::{Scope, TokenProblem},
     reconcile::{
         decide::{Decision, Step, Verdict, decide},
         settle::{Kind, Settled, conclude},
-        waiting::Hindrance,
     },
     remote::{
-        Cache, CredentialState as Credential, End, FailedRead, Ledger, Obstacle, Outcome, PausedBy,
-        Write,
+        Cache, CredentialState as Credential, End, FailedRead, LastTry, Ledger, Obstacle, Outcome,
+        PausedBy, Trouble, Write,
     },
     resources::resource::{Request, tests::resource},
 };
@@ -113,12 +113,12 @@ impl World {
 
     /// A read that started then fails, and is to be tried again that much later.
     pub fn fails(&mut self, started: Instant, retry: Duration) {
-        let cause = ReadFailure::Unavailable;
+        let trouble = Trouble { cause: ReadFailure::Unavailable, code: "503" };
         let entry = self.cache.get(&self.resource.deployment);
         let count =
             entry.and_then(|entry| entry.failure.as_ref()).map_or(0, |failure| failure.count);
         let booked = started + retry - self.times.backoff(count, 0.0);
-        let failed = FailedRead { cause, started, ended: booked, jitter: 0.0 };
+        let failed = FailedRead { trouble, started, ended: booked, jitter: 0.0 };
         self.cache.fail(&self.resource.deployment, failed, &self.times);
     }
 
@@ -137,7 +137,7 @@ impl World {
         at: Instant,
     ) {
         let id = self.resource.deployment.clone();
-        let end = End { outcome, at, epoch: self.credential.epoch, jitter: 0.0 };
+        let end = End { outcome, code: None, at, epoch: self.credential.epoch, jitter: 0.0 };
         let write = Write { id, verb, requester, is_drift };
         self.ledger.note(&write.id).book(&write, end, &self.times);
     }

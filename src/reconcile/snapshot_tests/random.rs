@@ -258,7 +258,7 @@ impl Happening {
                 credential.since = Some(at);
                 credential.worth = match token {
                     Token::Another => Worth::Usable,
-                    Token::Gone => Worth::Missing,
+                    Token::Gone => Worth::Missing(TokenProblem::NoFile),
                     Token::Rejected => Worth::Rejected { since: at },
                 };
                 credential.epoch += u64::from(!matches!(token, Token::Rejected));

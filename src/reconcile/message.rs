@@ -1,0 +1,148 @@
+//! The message of a condition: to which deployment what has happened, how a try ended, what it waits for, and what to
+//! do. Our own words: no remote text, no URL, no token. `docs/messages.md` has them all. Pure.
+
+use super::{status::Contents, waiting::Hindrance};
+use crate::{
+    api::Reason,
+    qoder::{InvalidToken, TokenProblem, Verb},
+    remote::{LastTry, Obstacle, Outcome},
+    resources::Resource,
+};
+
+/// The errors for which the platform pauses a deployment (API page, section 2.7). A message names
+/// no other: it would repeat remote text.
+const PAUSING_ERRORS: [&str; 14] = [
+    "environment_archived_error",
+    "agent_archived_error",
+    "environment_not_found_error",
+    "vault_not_found_error",
+    "vault_archived_error",
+    "file_not_found_error",
+    "session_resource_not_found_error",
+    "workspace_archived_error",
+    "organization_disabled_error",
+    "memory_store_archived_error",
+    "skill_not_found_error",
+    "self_hosted_resources_unsupported_error",
+    "mcp_egress_blocked_error",
+    "unknown_error",
+];
+
+/// The message of Ready, and of the condition that goes with it.
+pub(super) fn message(resource: &Resource, contents: Contents<'_>) -> String {
+    let Contents { ready, hindrance, .. } = contents;
+    let reason = ready.reason;
+    let sentences = [
+        reason.meaning().to_owned(),
+        detail(resource, contents),
+        hindrance.map(waits_for).unwrap_or_default(),
+        reason.fix().to_owned(),
+    ];
+    let mut message = format!("{}:", resource.deployment);
+    for sentence in sentences.iter().filter(|sentence| !sentence.is_empty()) {
+        message.push(' ');
+        message.push_str(sentence);
+    }
+    message
+}
+
+/// What is particular about this resource.
+fn detail(resource: &Resource, Contents { ready, last_known, owner, .. }: Contents<'_>) -> String {
+    match ready.reason {
+        Reason::PausedByPlatform => {
+            let error = last_known.and_then(|known| known.paused_reason.as_ref()?.error.as_deref());
+            match PAUSING_ERRORS.into_iter().find(|known| Some(*known) == error) {
+                Some(kind) => format!("The error is {kind}."),
+                None => "The error is of a type that this operator does not know.".to_owned(),
+            }
+        }
+        Reason::DuplicateOwner => match owner {
+            Some(owner) => format!("It is qoderdeployment/{owner} in this namespace."),
+            None => "It is in another namespace.".to_owned(),
+        },
+        Reason::ReconcileDisabled if resource.has_unknown_switch => {
+            "Its value is not known; known are disabled and enabled.".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn waits_for(hindrance: Hindrance) -> String {
+    let sentence = match hindrance {
+        Hindrance::Obstacle(Obstacle::Throttled) => {
+            "The Qoder API has asked the operator to wait (429 or Retry-After)."
+        }
+        Hindrance::Obstacle(Obstacle::Outage) => {
+            "The Qoder API has not answered several times in a row."
+        }
+        Hindrance::UnderWay => {
+            "The Qoder API has not answered the request that is under way; the operator waits for it."
+        }
+        Hindrance::MayLand(Verb::Pause) => {
+            "An earlier request to pause it got no answer and may still take effect; the operator waits until it cannot."
+        }
+        Hindrance::MayLand(Verb::Unpause) => {
+            "An earlier request to resume it got no answer and may still take effect; the operator waits until it cannot."
+        }
+        Hindrance::Turn => {
+            "It waits for its turn: the Qoder API serves none of the requests to pause and resume at the moment."
+        }
+        Hindrance::Token(problem) => token(problem),
+        Hindrance::LastTry(last) => return last_try(last),
+        Hindrance::FirstRead(code) => return format!("First error: {}.", words(code)),
+    };
+    sentence.to_owned()
+}
+
+fn token(problem: TokenProblem) -> &'static str {
+    match problem {
+        TokenProblem::NotRead => "It was not read yet.",
+        TokenProblem::NoFile => "The file that --token-file names does not exist.",
+        TokenProblem::Denied => "The file that --token-file names may not be read by the operator.",
+        TokenProblem::Unreadable => "The file that --token-file names cannot be read.",
+        TokenProblem::Invalid(InvalidToken::Empty) => "The token is empty.",
+        TokenProblem::Invalid(InvalidToken::Character(_)) => {
+            "The token has a character that no token has: a space, a control character, or one outside ASCII."
+        }
+        TokenProblem::Invalid(InvalidToken::TooLong) => "The token is too long to be one.",
+    }
+}
+
+fn last_try(LastTry { outcome, code }: LastTry) -> String {
+    let follows = match outcome {
+        Outcome::Unread => {
+            return "The Kubernetes API does not serve the read before the write; check the operator's right to get qoderdeployments, and its log.".to_owned();
+        }
+        Outcome::Conflict | Outcome::NotAsAsked => {
+            ", and the deployment has not changed; the operator looks, and tries again"
+        }
+        Outcome::Ambiguous => {
+            "; it may have been done or not, so the operator looks, and tries again"
+        }
+        Outcome::NotSent => "; the operator tries again",
+        Outcome::Unauthorized => {
+            ", although the token is accepted for reads; check that it may pause and resume"
+        }
+        Outcome::NotTheApi => {
+            ", from something between the operator and the Qoder API; check proxies and --base-url"
+        }
+        // The others are no failures.
+        Outcome::Refused | Outcome::Done | Outcome::NotServed | Outcome::Throttled => "",
+    };
+    format!("Last try: {}{follows}.", code.map_or_else(|| "no answer".to_owned(), words))
+}
+
+/// How a request ended, in words.
+fn words(code: &str) -> String {
+    let words = match code {
+        "dns" => "name resolution failed",
+        "tls" => "the TLS handshake failed",
+        "connect" => "no connection",
+        "timeout" => "no answer in time",
+        "broken" => "the connection broke",
+        "too_large" => "an answer that is too large",
+        "invalid" => "an answer that makes no sense",
+        status => return format!("HTTP {status}"),
+    };
+    words.to_owned()
+}
