@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apiserver::{Match, Verb};
 use qoder_simulator::{Fault, Operation};
 
 use crate::{
@@ -69,5 +70,44 @@ fn a_write_that_is_answered_401_each_time_is_tried_ever_more_rarely_although_rea
         bed.pass(3600 * SECOND).await;
         let tries = bed.writes().len();
         assert!(tries <= 30, "{tries} bad logins in an hour");
+    });
+}
+
+#[test]
+fn those_that_are_read_before_their_write_and_the_writes_under_way_are_sixteen_together() {
+    in_virtual_time(async {
+        let bed = fleet(30).await;
+        let _writes = bed.wire.hold(Kind::Write, Moment::Before);
+        let read = |i| Match::verb(Verb::Get).of("qoderdeployments").name(&format!("r{i}"));
+        let _reads: Vec<_> = (0..10).map(|i| bed.server.on(read(i)).hold()).collect();
+        for i in 0..30 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        bed.pass(3 * SECOND / 2).await;
+        assert_eq!(bed.wire.sent(Kind::Write).len(), 6, "ten are read");
+    });
+}
+
+#[test]
+fn those_that_wait_say_so_when_their_row_stands_still_after_it_has_moved() {
+    in_virtual_time(async {
+        let bed = fleet(100).await;
+        bed.simulator.inject(Fault::delay(3 * SECOND / 2).on(Operation::Pause).always());
+        for i in 0..100 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        bed.pass(4 * SECOND).await;
+        let names = || (0..100).map(|i| format!("r{i}"));
+        let told = || names().filter(|name| bed.ready(name) == "False PausePending").count();
+        assert_eq!(told(), 0, "they come nearer to their turn");
+
+        bed.simulator.clear_faults();
+        bed.simulator.inject(Fault::hang_before().on(Operation::Pause).always());
+        bed.pass(5 * SECOND).await;
+        let in_sync = names().filter(|name| bed.ready(name) == "True InSync").count();
+        let served = bed.writes().iter().filter(|write| write.ends_with("200")).count();
+        assert_eq!((in_sync, told()), (served, 100 - served), "nobody is silent");
+        let wait = |name: &String| bed.message(name).contains("It waits for its turn");
+        assert_eq!(names().filter(wait).count(), 100 - served - 16);
     });
 }
