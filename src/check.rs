@@ -1,6 +1,8 @@
 //! `qoder-operator check`: whether the operator could work with these flags here, and what to do
 //! where it could not. Changes nothing.
 
+use std::fmt;
+
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
@@ -10,6 +12,7 @@ use kube::{
 
 use crate::{
     api::QoderDeployment,
+    chain::Chain,
     qoder::{ApiError, Client, ListQuery, Scope, TokenSource},
 };
 
@@ -43,6 +46,14 @@ impl Report {
         }
     }
 
+    /// The same, with what was tried.
+    fn say_of(&mut self, what: &str, tried: &dyn fmt::Display, found: Result<(), String>) {
+        match found {
+            Ok(()) => self.say(&format!("{what} ({tried})"), Ok(())),
+            Err(why) => self.say(what, Err(format!("{why} (tried {tried})"))),
+        }
+    }
+
     /// Whether the operator could work.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -60,23 +71,33 @@ pub async fn check_remote(report: &mut Report, source: &TokenSource, client: &Cl
     let token = match source.load() {
         Ok(token) => token,
         Err(error) => {
-            return report.say("token", Err(format!("{error}; see --token-file and QODER_PAT")));
+            let why = format!("{}; see --token-file and QODER_PAT", Chain(&error));
+            return report.say_of("token", source, Err(why));
         }
     };
-    report.say("token", Ok(()));
+    report.say_of("token", source, Ok(()));
     let query = ListQuery { scope: Scope::Live, limit: 1, cursor: None };
     let listed = client.list(&token, &query).await;
-    report.say("Qoder API", listed.map(drop).map_err(|error| advice(&error)));
+    let listed = listed.map(drop).map_err(|error| advice(&error));
+    report.say_of("Qoder API", &client.base_url().as_str(), listed);
 }
 
 fn advice(error: &ApiError) -> String {
     let advice = match error.status().map(|status| status.as_u16()) {
         Some(401) => "the token is not valid here; is it of this region and not revoked?",
         Some(403) => "the token may not list deployments",
-        Some(404) | None => "check --base-url (it ends in /api/v1/cloud), proxies and the network",
-        Some(_) => "try again later",
+        Some(404) => "check --base-url: it ends in /api/v1/cloud",
+        Some(429 | 500..) => "try again later",
+        Some(_) => "check --base-url and proxies",
+        None => match error.code() {
+            "dns" => "check the host in --base-url, the name servers, and proxies",
+            "tls" => {
+                "is the certificate of an authority that the operator trusts, and the time right?"
+            }
+            _ => "check --base-url, proxies and the network",
+        },
     };
-    format!("{error}; {advice}")
+    format!("{}; {advice}", Chain(error))
 }
 
 /// Checks that the CRD is served and that the rights suffice in these namespaces (none: in all).

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, ffi::OsStr, net::SocketAddr, path::PathBuf, tim
 
 use clap::{
     Args, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
-    ValueEnum,
+    ValueEnum, builder::BoolishValueParser,
 };
 use http::HeaderValue;
 use k8s_openapi::jiff::SignedDuration;
@@ -55,7 +55,7 @@ pub struct RunArgs {
     pub base_url: String,
 
     /// Allow a base URL with http to another machine, where the token can be read on the way: for simulators.
-    #[arg(long, env = "QODER_ALLOW_INSECURE_HTTP")]
+    #[arg(long, env = "QODER_ALLOW_INSECURE_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_insecure_http: bool,
 
     /// The file that holds the token; it is read again when it changes. Without it, the token is taken from the
@@ -93,8 +93,8 @@ pub struct RunArgs {
     #[arg(long, env = "QODER_WRITES_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub writes_per_second: u32,
 
-    /// Where probes and metrics are served.
-    #[arg(long, env = "QODER_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    /// Where probes and metrics are served. [::] is every address, of IPv4 too.
+    #[arg(long, env = "QODER_LISTEN", default_value = "[::]:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
     /// How logs are written. auto: text on a terminal, else json.

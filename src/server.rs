@@ -1,7 +1,11 @@
 //! Probes and metrics. None of them depends on the Qoder API: an outage there is no reason to
 //! restart the operator.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -35,7 +39,7 @@ impl Server {
     /// # Errors
     /// The address cannot be bound.
     pub async fn bind(address: SocketAddr, view: View, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let listener = listen(address).await?;
         tracing::info!(addr = %listener.local_addr()?, "listening");
         let router = Router::new()
             // The answer itself shows that the one thread, on which everything runs, is not stuck.
@@ -53,6 +57,15 @@ impl Server {
     pub async fn run(self) -> io::Result<()> {
         axum::serve(self.listener, self.router).await
     }
+}
+
+/// Where the kernel knows no IPv6, every address is every one of IPv4.
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && listener.is_err() {
+        return TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+    }
+    listener
 }
 
 /// The faults; with `?verbose` every check.

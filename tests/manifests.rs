@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use qoder_operator::{
     api::{DeploymentId, QoderDeployment},
     config::{Cli, RunArgs},
@@ -47,25 +47,37 @@ fn container(pod: &Value) -> &Value {
     &containers[0]
 }
 
-fn args(container: &Value) -> Vec<String> {
-    let args = container["args"].as_array().unwrap();
-    args.iter().map(|arg| arg.as_str().unwrap().to_owned()).collect()
+/// The variables of a container.
+fn variables(container: &Value) -> Vec<Value> {
+    container["env"].as_array().unwrap().clone()
 }
 
-/// The flags as the binary would read them.
-fn parse(args: &[String]) -> RunArgs {
-    let line = std::iter::once("qoder-operator").chain(args.iter().map(String::as_str));
+/// The flags as the binary would read them from its variables.
+fn parse(variables: &[Value]) -> RunArgs {
+    let command = Cli::command();
+    let flag = |variable: &Value| {
+        let name = variable["name"].as_str().unwrap();
+        let of_name = |arg: &&clap::Arg| arg.get_env().is_some_and(|env| env == name);
+        let arg = command.get_arguments().find(of_name).unwrap_or_else(|| panic!("no {name}"));
+        let (long, value) = (arg.get_long().unwrap(), variable["value"].as_str().unwrap());
+        match (arg.get_action().takes_values(), value) {
+            (true, _) => format!("--{long}={value}"),
+            (false, "true") => format!("--{long}"),
+            (false, _) => panic!("{name}={value}"),
+        }
+    };
+    let line = std::iter::once("qoder-operator".to_owned()).chain(variables.iter().map(flag));
     Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).run
 }
 
-/// What a patch of an overlay appends to the arguments.
-fn appended(patch: &Value) -> Vec<String> {
+/// What a patch of an overlay appends to the variables.
+fn appended(patch: &Value) -> Vec<Value> {
     let operations = patch.as_array().unwrap().iter();
     operations
-        .filter(|operation| operation["path"] == "/spec/template/spec/containers/0/args/-")
+        .filter(|operation| operation["path"] == "/spec/template/spec/containers/0/env/-")
         .map(|operation| {
             assert_eq!(operation["op"], "add");
-            operation["value"].as_str().unwrap().to_owned()
+            operation["value"].clone()
         })
         .collect()
 }
@@ -170,7 +182,7 @@ fn one_operator_runs_at_a_time() {
 fn the_flags_are_the_binarys_and_the_token_is_mounted_read_only_where_they_say() {
     let pod = operator();
     let container = container(&pod);
-    let flags = parse(&args(container));
+    let flags = parse(&variables(container));
 
     let file = flags.token_file.expect("the token comes from a file");
     let mount = &container["volumeMounts"][0];
@@ -191,8 +203,8 @@ fn the_flags_are_the_binarys_and_the_token_is_mounted_read_only_where_they_say()
         assert_eq!(secret["metadata"]["name"], volume["secret"]["secretName"], "{example}");
         assert!(secret["stringData"][item["key"].as_str().unwrap()].is_string(), "{example}");
     }
-    // No manifest sets a flag's variable behind the back of its arguments.
-    assert_eq!(container.get("env"), None);
+    // No flag stands where a plain check in the Pod would not find it.
+    assert_eq!(container["args"], json!(["run"]));
     assert_eq!(container.get("envFrom"), None);
 }
 
@@ -213,7 +225,7 @@ fn probes_and_service_reach_the_port_that_the_flags_listen_on() {
     let container = container(&pod);
     let port = &container["ports"][0];
     assert_eq!(port["name"], "http");
-    assert_eq!(port["containerPort"], parse(&args(container)).listen.port());
+    assert_eq!(port["containerPort"], parse(&variables(container)).listen.port());
     for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "http"}));
     }
@@ -238,7 +250,7 @@ fn probes_and_service_reach_the_port_that_the_flags_listen_on() {
 #[test]
 fn the_grace_period_covers_what_may_be_under_way() {
     let pod = operator();
-    let times = parse(&args(container(&pod))).times();
+    let times = parse(&variables(container(&pod))).times();
     // A pass: the fresh read, and a status (apply, read on a conflict, apply again). The write that it has begun.
     let pass = 4 * Times::KUBERNETES_CALL;
     let write = Times::PERMIT + times.request_timeout;
@@ -251,7 +263,7 @@ fn the_grace_period_covers_what_may_be_under_way() {
 
 #[test]
 fn the_overlays_flags_are_the_binarys() {
-    let mut line = args(container(&operator()));
+    let mut line = variables(container(&operator()));
     line.extend(appended(&objects("simulator/operator.patch.yaml")[0]));
     let flags = parse(&line);
     flags.checked_base_url().expect("a base URL that the other flags allow");
@@ -266,7 +278,7 @@ fn the_overlays_flags_are_the_binarys() {
 
     let overlay = object("namespaced/kustomization.yaml", "Kustomization");
     let patch = overlay["patches"].as_array().unwrap().last().unwrap()["patch"].as_str().unwrap();
-    let mut line = args(container(&operator()));
+    let mut line = variables(container(&operator()));
     line.extend(appended(&serde_yaml_ng::from_str(patch).unwrap()));
     let role = object("namespaced/rbac.yaml", "Role");
     assert_eq!(parse(&line).namespaces(), [role["metadata"]["namespace"].as_str().unwrap()]);

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 
 use super::{
-    ApiError, Cursor, Deployment, ErrorType, MaxBody, Page, Token, Transport, page,
+    ApiError, BaseUrl, Cursor, Deployment, ErrorType, MaxBody, Page, Token, Transport, page,
     retry_after::retry_after, wire,
 };
-use crate::{api::DeploymentId, chain::Chain, env::Env, loopback::is_loopback};
+use crate::{api::DeploymentId, chain::Chain, env::Env};
 
 /// Largest answer about one deployment, in bytes.
 const MAX_OBJECT: MaxBody = MaxBody(1 << 20);
@@ -74,66 +74,6 @@ pub struct ListQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// The origin and path of the API, checked. Nothing else is ever called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl {
-    url: String,
-    loopback: bool,
-}
-
-/// Why a text is no base URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidBaseUrl {
-    /// Not a URL with a host.
-    #[error(
-        "the base URL is not a URL: expected something like https://api.qoder.com/api/v1/cloud"
-    )]
-    NotAUrl,
-    /// User name, password, query or fragment.
-    #[error("the base URL must have no user name, password, query or fragment")]
-    Extras,
-    /// `http` to another machine.
-    #[error(
-        "the base URL must be https: over http the token could be read by others (http is for loopback, or with --allow-insecure-http)"
-    )]
-    Insecure,
-}
-
-impl BaseUrl {
-    /// Checks the URL. `http` needs a loopback host or `allow_insecure_http`.
-    ///
-    /// # Errors
-    /// [`InvalidBaseUrl`].
-    pub fn parse(text: &str, allow_insecure_http: bool) -> Result<Self, InvalidBaseUrl> {
-        let url = reqwest::Url::parse(text).map_err(|_| InvalidBaseUrl::NotAUrl)?;
-        let host = url.host_str().ok_or(InvalidBaseUrl::NotAUrl)?;
-        let extras = !url.username().is_empty() || url.password().is_some();
-        if extras || url.query().is_some() || url.fragment().is_some() {
-            return Err(InvalidBaseUrl::Extras);
-        }
-        let loopback = is_loopback(host);
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback || allow_insecure_http => {}
-            "http" => return Err(InvalidBaseUrl::Insecure),
-            _ => return Err(InvalidBaseUrl::NotAUrl),
-        }
-        Ok(Self { url: url.as_str().trim_end_matches('/').to_owned(), loopback })
-    }
-
-    /// The URL without a trailing slash.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.url
-    }
-
-    /// Whether it is on this machine.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        self.loopback
-    }
-}
-
 /// The API client. It does not retry, wait or keep a token: its caller does.
 #[derive(Clone)]
 pub struct Client {
@@ -154,6 +94,12 @@ impl Client {
         env: Env,
     ) -> Self {
         Self { transport, base_url, workspace, env }
+    }
+
+    /// Where the API is.
+    #[must_use]
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.base_url
     }
 
     /// `GET /deployments/{id}`.

@@ -182,23 +182,3 @@ async fn a_failure_is_logged_once_with_its_request_and_without_remote_text() {
     client(200, OK).0.get(&token(), &id).await.unwrap();
     assert!(log.0.lock().unwrap().is_empty(), "a success is not logged");
 }
-
-#[test]
-fn a_base_url_is_https_or_loopback_and_nothing_more() {
-    let parse = |text| BaseUrl::parse(text, false);
-    for good in [
-        "https://api.qoder.com/api/v1/cloud",
-        "http://127.0.0.1:8080/x",
-        "http://[::1]:1",
-        "http://localhost:1",
-    ] {
-        assert!(parse(good).is_ok(), "{good}");
-    }
-    assert_eq!(parse("http://simulator.default.svc/x"), Err(InvalidBaseUrl::Insecure));
-    assert!(BaseUrl::parse("http://simulator.default.svc/x", true).is_ok());
-    assert_eq!(parse("https://user@api.qoder.com"), Err(InvalidBaseUrl::Extras));
-    assert_eq!(parse("https://api.qoder.com/?a=b"), Err(InvalidBaseUrl::Extras));
-    assert_eq!(parse("https://api.qoder.com/#x"), Err(InvalidBaseUrl::Extras));
-    assert_eq!(parse("ftp://api.qoder.com"), Err(InvalidBaseUrl::NotAUrl));
-    assert_eq!(parse("api.qoder.com"), Err(InvalidBaseUrl::NotAUrl));
-}

@@ -1,6 +1,7 @@
 //! The remote API: client, wire model, errors, token. Knows nothing of Kubernetes: of the
 //! custom resource it has the type of an id, which both sides share.
 
+mod base_url;
 mod client;
 mod error;
 mod lenient;
@@ -10,7 +11,8 @@ mod token;
 mod transport;
 mod wire;
 
-pub use client::{BaseUrl, Client, InvalidBaseUrl, ListQuery, Operation, Scope, Verb};
+pub use base_url::{BaseUrl, InvalidBaseUrl};
+pub use client::{Client, ListQuery, Operation, Scope, Verb};
 pub use error::{ApiError, CODES, ErrorType};
 pub use lenient::MAX_TEXT;
 pub use page::{Cursor, Item, Page};

@@ -72,6 +72,20 @@ fn a_variable_with_an_empty_name_in_a_list_is_refused() {
 }
 
 #[test]
+fn a_switch_is_on_with_any_of_the_usual_words() {
+    for (word, is_on) in
+        [("1", true), ("true", true), ("yes", true), ("0", false), ("false", false)]
+    {
+        let mut check = Check::named("switch")
+            .env("QODER_BASE_URL", "http://nowhere.invalid/api/v1/cloud")
+            .env("QODER_ALLOW_INSECURE_HTTP", word);
+        let checked = check.run();
+        let is_refused = checked.errors.contains("the base URL must be https");
+        assert_eq!(is_refused, !is_on, "{word}: {}{}", checked.out, checked.errors);
+    }
+}
+
+#[test]
 fn a_check_without_a_cluster_says_what_it_found_at_the_remote() {
     let api = Listener::start();
     let mut check = Check::named("no-cluster")
@@ -79,7 +93,11 @@ fn a_check_without_a_cluster_says_what_it_found_at_the_remote() {
         .env("KUBECONFIG", "/nowhere/kubeconfig");
     let checked = check.run();
     assert!(checked.out.contains("ok    token"), "{}{}", checked.out, checked.errors);
-    assert!(checked.out.contains("FAIL  Qoder API: "), "{}", checked.out);
+    assert!(checked.out.contains("ok    token (the environment variable QODER_PAT)"));
+    let tried = format!("(tried {})", api.url("127.0.0.1"));
+    let remote: Vec<_> =
+        checked.out.lines().filter(|line| line.starts_with("FAIL  Qoder API: ")).collect();
+    assert!(remote.len() == 1 && remote[0].ends_with(&tried), "{}", checked.out);
     let kubernetes: Vec<_> =
         checked.out.lines().filter(|line| line.starts_with("FAIL  Kubernetes API: ")).collect();
     assert_eq!(kubernetes.len(), 1, "{}", checked.out);

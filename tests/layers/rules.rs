@@ -59,7 +59,7 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
     ),
     // The process around them.
     ("config", &["qoder", "remote", "times"]),
-    ("check", &["api", "qoder"]),
+    ("check", &["api", "chain", "qoder"]),
     ("kubernetes", &["loopback", "times"]),
     ("server", &["controller", "metrics"]),
     ("telemetry", &["config"]),
