@@ -60,7 +60,7 @@ impl<'a> Query<'a> {
 }
 
 impl Paging {
-    /// Reads limit and cursors. D1 does not know `page`, and says nothing about several cursors.
+    /// Reads limit and cursors. D1 says nothing of `page`, with which the vendor's clients page, nor of several cursors.
     pub(crate) fn parse(query: &Query<'_>, dialect: Dialect) -> Result<Self, ApiError> {
         let limit = match query.get("limit") {
             None => DEFAULT_LIMIT,
@@ -68,10 +68,7 @@ impl Paging {
         };
         let after = query.get("after_id").map(ToOwned::to_owned).map(Cursor::After);
         let before = query.get("before_id").map(ToOwned::to_owned).map(Cursor::Before);
-        let page = query
-            .get("page")
-            .filter(|_| dialect == Dialect::D2)
-            .map(|page| Cursor::After(page.to_owned()));
+        let page = query.get("page").map(ToOwned::to_owned).map(Cursor::After);
         let mut cursors = [after, before, page].into_iter().flatten();
         let cursor = cursors.next().unwrap_or_default();
         if dialect == Dialect::D2 && cursors.next().is_some() {

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn pages_follow_one_another_to_the_end_in_both_dialects() -> Outcome {
-    for (dialect, cursor) in
-        [(Dialect::D1, "after_id"), (Dialect::D2, "after_id"), (Dialect::D2, "page")]
-    {
+    for (dialect, cursor) in [
+        (Dialect::D1, "after_id"),
+        (Dialect::D1, "page"),
+        (Dialect::D2, "after_id"),
+        (Dialect::D2, "page"),
+    ] {
         let simulator = in_dialect(dialect, 5).await?;
         let newest_first: Vec<_> = simulator.ids().into_iter().rev().collect();
         let mut seen = Vec::new();
