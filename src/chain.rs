@@ -3,15 +3,32 @@
 use std::{error::Error, fmt};
 
 /// Displays an error and the sources below it, each once.
-pub struct Chain<'a>(pub &'a dyn Error);
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+/// One error by itself. kube shows what an API server answered twice, the second time as a dump.
+fn text(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref() {
+        Some(kube::Error::Api(status)) => said(status),
+        _ => {
+            error.downcast_ref::<Box<_>>().map_or_else(|| error.to_string(), |status| said(status))
+        }
+    }
+}
+
+/// What an API server answered.
+#[must_use]
+pub fn said(status: &kube::core::Status) -> String {
+    let kube::core::Status { code, reason, message, .. } = status;
+    format!("{code} {reason}: {}", message.trim_end())
+}
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
+        let mut said = text(self.0);
         f.write_str(&said)?;
         let mut next = self.0.source();
         while let Some(source) = next {
-            let text = source.to_string();
+            let text = text(source);
             // Many errors repeat their source in their own text.
             if !said.contains(&text) {
                 write!(f, ": {text}")?;
@@ -36,6 +53,13 @@ mod tests {
 
     fn link(text: &'static str, source: Option<Link>) -> Link {
         Link { text, source: source.map(Box::new) }
+    }
+
+    #[test]
+    fn what_an_api_server_answered_is_no_dump() {
+        let status = kube::core::Status::failure("404 page not found\n", "NotFound").with_code(404);
+        let error = kube::Error::Api(Box::new(status));
+        assert_eq!(Chain(&error).to_string(), "404 NotFound: 404 page not found");
     }
 
     #[test]

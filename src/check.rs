@@ -110,7 +110,7 @@ pub async fn check_kubernetes(report: &mut Report, client: &Kubernetes, namespac
     };
     let served = discovery::pinned_kind(client, &kind);
     let served = served.await.map(drop).map_err(|error| {
-        format!("{version} is not served ({error}); apply crds/qoderdeployments.yaml")
+        format!("{version} is not served ({}); apply crds/qoderdeployments.yaml", Chain(&error))
     });
     report.say("CustomResourceDefinition", served);
 
@@ -143,6 +143,6 @@ async fn may(client: &Kubernetes, asked: ResourceAttributes) -> Result<(), Strin
     match answer {
         Ok(review) if review.status.as_ref().is_some_and(|status| status.allowed) => Ok(()),
         Ok(_) => Err("it is missing; apply deploy/base/rbac.yaml".to_owned()),
-        Err(error) => Err(format!("the API server did not say ({error})")),
+        Err(error) => Err(format!("the API server did not say ({})", Chain(&error))),
     }
 }

@@ -21,7 +21,7 @@ use tokio::{sync::watch, time::Instant};
 use super::watch_health::WatchHealth;
 use crate::{
     api::QoderDeployment,
-    chain::Chain,
+    chain::{Chain, said},
     context::Context,
     env::Env,
     metrics::Metrics,
@@ -117,10 +117,14 @@ impl Follower {
             let mark = self.resources.index().mark();
             match events.try_next().await {
                 Ok(Some(event)) => {
+                    let mut is_back = false;
                     self.health.send_if_modified(|health| {
-                        health.lives();
+                        is_back = health.lives();
                         false
                     });
+                    if is_back {
+                        tracing::info!(namespace = self.namespace, "the watch works again");
+                    }
                     self.follow_event(event, mark);
                 }
                 Ok(None) => return Ended::Over,
@@ -131,14 +135,22 @@ impl Follower {
     }
 
     fn failed(&self, error: &watcher::Error) {
-        tracing::warn!(
-            namespace = self.namespace,
-            error = %Chain(error),
-            "the watch of QoderDeployments failed, and is started again"
-        );
         self.metrics.watch_errors.inc();
-        let error = Chain(error).to_string();
-        self.health.send_modify(|health| health.failed(error, Instant::now()));
+        let (namespace, error) = (&self.namespace, explain(error));
+        let mut is_news = false;
+        self.health.send_modify(|health| is_news = health.failed(&error, Instant::now()));
+        if error.contains(STARTING) {
+            tracing::info!(
+                namespace,
+                "the API server sets up the kind; its watch is started again"
+            );
+        } else if is_news {
+            tracing::warn!(
+                namespace,
+                error,
+                "the watch of QoderDeployments fails, and is tried again"
+            );
+        }
     }
 
     fn follow_event(&mut self, event: Event<Guarded>, mark: Mark) {
@@ -173,6 +185,27 @@ impl Follower {
             self.resources.keep(&ResourceKey::of(&invalid.metadata), list);
         }
     }
+}
+
+/// What an API server says for a moment after the CRD was installed.
+const STARTING: &str = "storage is (re)initializing";
+
+/// Why a watch failed, and what to do where that is known.
+fn explain(error: &watcher::Error) -> String {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        other => return format!("{}; does the operator reach the API server?", Chain(other)),
+    };
+    let advice = match status.code {
+        401 => "; the API server does not accept the operator's credential",
+        403 => "; the operator may not list and watch: apply deploy/base/rbac.yaml",
+        404 => "; the CRD is not installed: apply crds/qoderdeployments.yaml",
+        _ => "",
+    };
+    format!("{}{advice}", said(status))
 }
 
 /// 422: `sendInitialEvents` is forbidden where the server does not stream lists.

@@ -33,15 +33,18 @@ impl WatchHealth {
         self.failures = None;
     }
 
-    /// It brought something.
-    pub fn lives(&mut self) {
-        self.failures = None;
+    /// It brought something. Returns whether it had failed before.
+    pub fn lives(&mut self) -> bool {
+        self.failures.take().is_some()
     }
 
-    /// It failed with this error, and is started again.
-    pub fn failed(&mut self, error: String, now: Instant) {
-        let first = self.row(now).map_or(now, |row| row.first);
-        self.failures = Some(Failures { first, last: now, error });
+    /// It failed with this error, and is started again. Returns whether that is news.
+    pub fn failed(&mut self, error: &str, now: Instant) -> bool {
+        let row = self.row(now);
+        let is_news = row.is_none_or(|row| row.error != error);
+        let first = row.map_or(now, |row| row.first);
+        self.failures = Some(Failures { first, last: now, error: error.to_owned() });
+        is_news
     }
 
     /// Whether its first list was complete.
@@ -67,12 +70,9 @@ impl WatchHealth {
     pub fn fault(&self, now: Instant) -> Option<String> {
         match (self.is_listed, self.row(now)) {
             (false, None) => Some("its first list is not complete yet".to_owned()),
-            (false, Some(row)) => Some(format!(
-                "its resources cannot be listed ({}): is the CRD installed, and may the operator list them?",
-                row.error
-            )),
+            (false, Some(row)) => Some(format!("its resources cannot be listed: {}", row.error)),
             (true, Some(row)) if now - row.first >= BLIND => Some(format!(
-                "it has been failing for {} s ({}): may the operator still list and watch, and can it reach the API server?",
+                "it has been failing for {} s: {}",
                 (now - row.first).as_secs(),
                 row.error
             )),
@@ -97,9 +97,9 @@ mod tests {
         let mut health = WatchHealth::default();
         assert!(!health.is_tried());
         assert!(health.fault(now).unwrap().contains("not complete yet"));
-        health.failed("403".to_owned(), now);
+        health.failed("403", now);
         assert!(health.is_tried() && !health.is_listed());
-        assert!(health.fault(now + 3600 * SECOND).unwrap().contains("cannot be listed (403)"));
+        assert!(health.fault(now + 3600 * SECOND).unwrap().contains("cannot be listed: 403"));
         health.listed();
         assert!(health.is_listed());
         assert_eq!((health.fault(now), health.failing_for(now)), (None, None));
@@ -111,20 +111,21 @@ mod tests {
         let mut health = WatchHealth::default();
         health.listed();
         for second in [0, 20, 59] {
-            health.failed("403".to_owned(), now + second * SECOND);
+            assert_eq!(health.failed("403", now + second * SECOND), second == 0, "news once");
         }
         assert_eq!(health.fault(now + 59 * SECOND), None, "a moment");
         let blind = now + 60 * SECOND;
-        assert!(health.fault(blind).unwrap().contains("failing for 60 s (403)"));
+        assert!(health.fault(blind).unwrap().contains("failing for 60 s: 403"));
         assert_eq!(health.failing_for(blind), Some(60 * SECOND));
         // Nothing more is heard of an idle one that lives again.
         let calm = now + 59 * SECOND + ROW;
         assert!(health.fault(calm).is_some());
         assert_eq!(health.fault(calm + SECOND), None);
         assert_eq!(health.failing_for(calm + SECOND), None);
-        health.failed("403".to_owned(), calm + SECOND);
-        assert_eq!(health.failing_for(calm + 2 * SECOND), Some(SECOND), "another row");
-        health.lives();
+        assert!(health.failed("403", calm + SECOND), "another row");
+        assert_eq!(health.failing_for(calm + 2 * SECOND), Some(SECOND));
+        assert!(health.failed("404", calm + SECOND), "another error");
+        assert!(health.lives() && !health.lives());
         assert_eq!(health.failing_for(calm + 2 * SECOND), None);
     }
 }

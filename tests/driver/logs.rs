@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apiserver::{Failure, Match, Verb};
 use qoder_operator::qoder::TokenSource;
 use qoder_simulator::{Fault, Operation};
 
@@ -174,5 +175,51 @@ fn a_write_says_what_it_answers_in_its_event_and_in_the_log() {
             assert!(line.contains(&format!("cause={cause}")), "{line}");
         }
         assert_eq!(causes.len(), 4);
+    });
+}
+
+#[test]
+fn a_watch_that_fails_is_told_once_with_what_to_do_and_so_is_its_end() {
+    for (code, says) in [
+        (401, "does not accept the operator's credential"),
+        (403, "apply deploy/base/rbac.yaml"),
+        (404, "apply crds/qoderdeployments.yaml"),
+    ] {
+        in_virtual_time(async {
+            let bed = fleet(3).await;
+            keep_log();
+            let watches = Match::verb(Verb::Watch).of("qoderdeployments");
+            let failing = bed.server.on(watches).always().fail(Failure::new(
+                code,
+                "Planted",
+                "page not found",
+            ));
+            bed.pass(600 * SECOND).await;
+            let told = lines("the watch of QoderDeployments fails");
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains(" WARN ") && told[0].contains(says), "{told:?}");
+            assert!(!told[0].contains("Status {"), "no dump: {told:?}");
+            failing.lift();
+            bed.pass(60 * SECOND).await;
+            bed.flip("r0", true);
+            bed.until("r0", "True InSync", SECOND).await;
+            assert_eq!(lines("the watch works again").len(), 1);
+        });
+    }
+}
+
+#[test]
+fn a_crd_that_was_installed_a_moment_ago_is_no_warning() {
+    in_virtual_time(async {
+        keep_log();
+        let mut bed = Bed::prepare(Setup::with(1)).await;
+        let starting = Failure::new(429, "TooManyRequests", "storage is (re)initializing");
+        let watches = Match::verb(Verb::Watch).of("qoderdeployments");
+        let _starting = bed.server.on(watches).times(2).fail(starting);
+        bed.apply("r0", 0, Some(false));
+        bed.run();
+        bed.until("r0", "True InSync", 60 * SECOND).await;
+        assert_eq!(lines(" WARN "), [""; 0]);
+        assert_eq!(lines("sets up the kind").len(), 2);
     });
 }

@@ -201,7 +201,7 @@ fn a_watch_whose_rights_are_taken_away_is_told_by_readyz_and_by_metrics() {
         assert_eq!(bed.counted().watch_failing, failing + 60 * SECOND);
         let missing = bed.missing();
         assert!(missing[0].contains("all namespaces: it has been failing for"), "{missing:?}");
-        assert!(missing[0].contains("may the operator still list and watch"), "{missing:?}");
+        assert!(missing[0].contains("the operator may not list and watch: apply"), "{missing:?}");
 
         bed.server.allow_all();
         bed.pass(90 * SECOND).await;
