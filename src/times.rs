@@ -19,8 +19,6 @@ impl Times {
     pub const TOKEN_REREAD: Duration = Duration::from_secs(10);
     /// How long a new generation may go unanswered before its status says `Progressing`.
     pub const PROGRESS: Duration = Duration::from_secs(3);
-    /// How long a write may wait for its place after the read before it.
-    pub const WRITE_SPACING: Duration = Duration::from_millis(100);
     /// How long a granted permit to write is kept for its deployment.
     pub const PERMIT: Duration = Duration::from_secs(1);
     /// How long after our own write a read that contradicts it is taken for one that lags.

@@ -1,9 +1,8 @@
-//! A write on its way: it is noted before it is sent, waits a moment for its place, and its end is booked
-//! whatever it is.
+//! A write on its way: it is noted before it is sent, and its end is booked whatever it is.
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::{
     account::{Admission, Ticket},
@@ -13,7 +12,7 @@ use super::{
     state::Exchange,
     write::{Outcome, Write},
 };
-use crate::{qoder::Operation, times::Times};
+use crate::qoder::Operation;
 
 /// A write that is noted, and has not ended. If it is dropped (its task panics) after it was sent, it counts
 /// as lost.
@@ -51,7 +50,7 @@ impl Sending {
     /// Sends it. `None`: it was not sent, because something has closed since the permit was granted.
     pub async fn send(mut self) -> Option<(Write, Outcome)> {
         let write = self.write.clone()?;
-        self.ticket = self.admitted().await;
+        self.ticket = self.admitted();
         let Some(ticket) = &self.ticket else {
             self.abandon(Outcome::NotServed);
             return None;
@@ -76,16 +75,11 @@ impl Sending {
     }
 
     /// The permit is some milliseconds old: what has closed meanwhile counts. The fresh read must not become old:
-    /// whatever makes it wait for longer than a moment asks for another one.
-    async fn admitted(&self) -> Option<Ticket> {
-        let latest = Instant::now() + Times::WRITE_SPACING;
-        loop {
-            let admission = self.remote.state().account.admit_write(Instant::now());
-            match admission {
-                Admission::Now(ticket) => return Some(ticket),
-                Admission::At(at) if at <= latest => sleep_until(at).await,
-                Admission::At(_) | Admission::Closed => return None,
-            }
+    /// whatever makes it wait asks for another one.
+    fn admitted(&self) -> Option<Ticket> {
+        match self.remote.state().account.admit_write(Instant::now()) {
+            Admission::Now(ticket) => Some(ticket),
+            Admission::At(_) | Admission::Closed => None,
         }
     }
 
