@@ -84,6 +84,9 @@ pub async fn check_remote(report: &mut Report, source: &TokenSource, client: &Cl
 
 fn advice(error: &ApiError) -> String {
     let advice = match error.status().map(|status| status.as_u16()) {
+        Some(300..=499) if !error.is_from_api() => {
+            "something between the operator and the Qoder API answered: check proxies and --base-url, which ends in /api/v1/cloud"
+        }
         Some(401) => "the token is not valid here; is it of this region and not revoked?",
         Some(403) => "the token may not list deployments",
         Some(404) => "check --base-url: it ends in /api/v1/cloud",

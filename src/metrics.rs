@@ -16,7 +16,7 @@ use prometheus_client::{
 
 use labels::{
     ApiOperation, ApiRequest, ConflictMeaning, Controller, DeploymentState, DriftAction, QueueName,
-    ReconcileResult,
+    ReadyReason, ReconcileResult,
 };
 
 use crate::qoder::{CODES, Operation};
@@ -43,6 +43,7 @@ pub struct Metrics {
     pub watch_errors: Counter,
     watch_failing: Gauge<f64, AtomicU64>,
     deployments: Family<DeploymentState, Gauge>,
+    ready_reasons: Family<ReadyReason, Gauge>,
     observed_deployments: Gauge,
     observation_age: Gauge<f64, AtomicU64>,
     breaker_open: Gauge,
@@ -65,6 +66,8 @@ pub struct Snapshot {
     pub watch_failing: Duration,
     /// Resources by condition and its status.
     pub conditions: Vec<(&'static str, &'static str, usize)>,
+    /// Resources by the reason of their condition Ready.
+    pub reasons: Vec<(&'static str, usize)>,
 }
 
 const CONTROLLER: Controller = Controller { controller: "qoderdeployment" };
@@ -92,6 +95,7 @@ impl Default for Metrics {
             watch_errors: Counter::default(),
             watch_failing: Gauge::default(),
             deployments: Family::default(),
+            ready_reasons: Family::default(),
             observed_deployments: Gauge::default(),
             observation_age: Gauge::default(),
             breaker_open: Gauge::default(),
@@ -165,6 +169,11 @@ impl Metrics {
             self.watch_failing.clone(),
         );
         r.register("qoder_deployments", "Resources by condition", self.deployments.clone());
+        r.register(
+            "qoder_ready_reason",
+            "Resources by the reason of Ready",
+            self.ready_reasons.clone(),
+        );
         r.register(
             "qoder_observed_deployments",
             "Deployments that resources name",
@@ -262,6 +271,9 @@ impl Metrics {
         for (condition, status, n) in &snapshot.conditions {
             let state = DeploymentState { condition, status };
             self.deployments.get_or_create(&state).set(count(*n));
+        }
+        for (reason, n) in &snapshot.reasons {
+            self.ready_reasons.get_or_create(&ReadyReason { reason }).set(count(*n));
         }
         let mut text = String::new();
         let registry = self.registry.lock().map_err(|_| std::fmt::Error)?;

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that meets the impossible should stop there"
 )]
 
@@ -156,6 +157,27 @@ fn every_flag_is_documented_with_its_variable_and_default() {
 }
 
 #[test]
+fn the_symptoms_quote_messages_and_metrics_that_there_are() {
+    let (messages, metrics) = (read("docs/messages.md"), read("docs/metrics.md"));
+    let header = "| you see | the message says | in the log | metric | cause, and what to do |";
+    let rows = table("docs/troubleshooting.md", header);
+    for row in &rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        for quoted in cells[2].split('"').skip(1).step_by(2) {
+            assert!(messages.contains(quoted), "no message says {quoted}");
+        }
+        for name in cells[4].split('`').skip(1).step_by(2) {
+            let name = name.split('{').next().unwrap();
+            assert!(metrics.contains(&format!("`{name}`")), "there is no metric {name}");
+        }
+        for reason in cells[1].split('`').skip(1).step_by(2) {
+            assert!(Reason::ALL.iter().any(|known| known.as_str() == reason), "no {reason}");
+        }
+    }
+    assert!(rows.len() >= 12, "{}", rows.len());
+}
+
+#[test]
 fn every_metric_is_documented() {
     // A family appears with its first sample.
     let metrics = Metrics::default();
@@ -164,7 +186,8 @@ fn every_metric_is_documented() {
     metrics.reconcile_ended("error", Duration::ZERO);
     metrics.drift("corrected");
     metrics.conflict("other");
-    let snapshot = Snapshot { conditions: vec![("Ready", "True", 1)], ..Snapshot::default() };
+    let conditions = vec![("Ready", "True", 1)];
+    let snapshot = Snapshot { conditions, reasons: vec![("InSync", 1)], ..Snapshot::default() };
     let text = metrics.encode(&snapshot).unwrap();
 
     let mut expected: Vec<_> = text

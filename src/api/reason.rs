@@ -146,6 +146,12 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether the condition Ready may have it.
+    #[must_use]
+    pub const fn is_of_ready(self) -> bool {
+        !matches!(self, Self::PausedManually | Self::Running | Self::NotObserved)
+    }
+
     /// Whether it says something of the deployment, and not only of the way to it.
     #[must_use]
     pub const fn is_of_deployment(self) -> bool {

@@ -6,7 +6,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{parts::Parts, watch_health::WatchHealth};
 use crate::{
-    api::{ConditionStatus, ConditionType},
+    api::{ConditionStatus, ConditionType, Reason},
     metrics::Snapshot,
 };
 
@@ -77,7 +77,15 @@ impl View {
             ConditionStatus::ALL.map(|status| ((kind.as_str(), status.as_str()), 0))
         });
         let mut conditions: BTreeMap<_, _> = all.collect();
+        let mut reasons: BTreeMap<_, _> = Reason::ALL
+            .iter()
+            .filter(|reason| reason.is_of_ready())
+            .map(|one| (one.as_str(), 0))
+            .collect();
         for resource in self.parts.resources.index().iter() {
+            if let Some((_, reason)) = resource.published.ready {
+                *reasons.entry(reason.as_str()).or_default() += 1;
+            }
             for (kind, transition) in ConditionType::ALL.iter().zip(resource.published.transitions)
             {
                 if let Some(transition) = transition {
@@ -101,6 +109,7 @@ impl View {
                 .into_iter()
                 .map(|((kind, status), n)| (kind, status, n))
                 .collect(),
+            reasons: reasons.into_iter().collect(),
         }
     }
 }

@@ -40,6 +40,11 @@ pub struct ConflictMeaning {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReadyReason {
+    pub reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DeploymentState {
     pub condition: &'static str,
     pub status: &'static str,

@@ -42,7 +42,7 @@ fn hindrances(reason: Reason) -> Vec<Option<Hindrance>> {
             may_wait_for.extend(obstacles);
         }
         Reason::RemoteUnavailable => {
-            let codes = ["dns", "connect", "tls", "timeout", "broken", "503", "401"];
+            let codes = ["dns", "connect", "tls", "timeout", "broken", "503", "401", "403"];
             may_wait_for.extend(codes.map(Hindrance::FirstRead));
             may_wait_for.extend(obstacles);
         }

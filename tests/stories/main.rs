@@ -10,6 +10,7 @@
 )]
 
 mod credential;
+mod diagnosis;
 mod drift;
 mod faults;
 mod gone;

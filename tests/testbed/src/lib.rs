@@ -63,7 +63,7 @@ fn repository() -> PathBuf {
 /// Asks `probe` again and again until it has an answer, or until `deadline` has passed.
 ///
 /// For what cannot be watched: files that another process writes, and HTTP probes.
-pub(crate) async fn eventually<T>(
+pub async fn eventually<T>(
     deadline: Duration,
     mut probe: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {

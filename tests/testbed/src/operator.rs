@@ -149,6 +149,22 @@ impl Operator {
             .with_context(|| format!("not ready within {DEADLINE:?}:\n{}", self.process.log_tail()))
     }
 
+    /// Waits until `/readyz` says no, and why.
+    ///
+    /// # Errors
+    ///
+    /// If it says yes for so long.
+    pub async fn not_ready(&self) -> Result<String> {
+        let url = self.url("/readyz").await?;
+        let unready = eventually(DEADLINE, async || {
+            let answer = self.http.get(&url).send().await?;
+            let is_ready = answer.status().is_success();
+            let text = answer.text().await?;
+            Ok((!is_ready).then_some(text))
+        });
+        unready.await?.context("it is ready")
+    }
+
     /// SIGKILL: a crash.
     ///
     /// # Errors
