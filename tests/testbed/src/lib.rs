@@ -63,6 +63,10 @@ fn repository() -> PathBuf {
 /// Asks `probe` again and again until it has an answer, or until `deadline` has passed.
 ///
 /// For what cannot be watched: files that another process writes, and HTTP probes.
+///
+/// # Errors
+///
+/// What the probe says.
 pub async fn eventually<T>(
     deadline: Duration,
     mut probe: impl AsyncFnMut() -> Result<Option<T>>,
