@@ -1,4 +1,4 @@
--- Argo CD: the health of a QoderDeployment. One that is paused as wished is Healthy, and the message says so.
+-- Argo CD: the health of a QoderDeployment. One that is paused as desired is Healthy, and the message says so.
 local status = obj.status or {}
 if status.observedGeneration ~= obj.metadata.generation then
   return { status = "Progressing", message = "the operator has not answered this generation yet" }

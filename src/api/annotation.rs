@@ -12,7 +12,7 @@ pub const RECONCILE_DISABLED: &str = "disabled";
 /// The same as no annotation.
 pub const RECONCILE_ENABLED: &str = "enabled";
 
-/// Any new value asks to look now, re-opens the wish and ends the hold of a contested resource.
+/// Any new value asks to look now, applies the desired state again and ends the hold of a contested resource.
 /// Echoed in `status.lastHandledReconcileRequest`. It never lifts a pause by the platform.
 pub const RECONCILE_REQUESTED_AT: &str = "cloud.qoder.com/reconcile-requested-at";
 

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 
 use super::{DeploymentId, NEVER_OBSERVED, QoderDeployment};
 
+/// What `kubectl explain` says of `spec`; the derive repeats what it says of the kind.
+const SPEC: &str =
+    "Which deployment, whether it shall be paused, and what to do when someone else changes it.";
+
 /// The CRD, ready to apply.
 ///
 /// # Errors
@@ -18,6 +22,9 @@ pub fn crd() -> Result<CustomResourceDefinition, serde_json::Error> {
         crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/status")
     {
         status["default"] = json!({ "observedGeneration": NEVER_OBSERVED });
+    }
+    if let Some(spec) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec") {
+        spec["description"] = json!(SPEC);
     }
     serde_json::from_value(crd)
 }

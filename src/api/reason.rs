@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The four conditions. Their order here is their order in every status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConditionType {
-    /// The remote is as wished, or nothing is wished. Always present.
+    /// The remote deployment is in the desired state, or none is asked for. Always present.
     Ready,
     /// Work is under way, or will be tried again. Present only while True.
     Reconciling,
@@ -108,8 +108,8 @@ macro_rules! reasons {
 
 reasons! {
     InSync: "The deployment is as spec.paused says.", "";
-    Observed: "spec.paused is absent: the deployment is observed and never changed.", "";
-    ReconcileDisabled: "The annotation cloud.qoder.com/reconcile pauses reconciliation: the deployment is observed and not changed.",
+    Observed: "spec.paused is absent, so the deployment is unmanaged: it is observed, and never changed.", "";
+    ReconcileDisabled: "The annotation cloud.qoder.com/reconcile has paused reconciliation: the deployment is observed, and not changed.",
         "Remove the annotation, or set it to enabled, to let the operator act again.";
     DriftTolerated: "Someone else changed the deployment, and driftPolicy Warn leaves it so.",
         "Change spec.paused, or set cloud.qoder.com/reconcile-requested-at to a new value to apply it again.";

@@ -44,7 +44,7 @@ use super::crd::{conditions_schema, deployment_id_schema};
         name = "Ready",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
-        description = "Whether the remote is as wished"
+        description = "Whether the remote deployment is in the desired state"
     ),
     printcolumn(
         name = "Reason",
@@ -103,7 +103,7 @@ pub struct QoderDeploymentSpec {
     pub deployment_id: String,
 
     /// true: the deployment shall be paused. false: it shall run on its schedule. Absent (the default): it is
-    /// observed and never changed; removing the field never resumes or pauses anything.
+    /// unmanaged, which is to say observed and never changed; removing the field never resumes or pauses anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
 
@@ -123,7 +123,8 @@ pub enum DriftPolicy {
     Warn,
 }
 
-/// What a resource asks for.
+/// The desired state: Paused where spec.paused is true, Active where it is false, Unmanaged where it is absent: the
+/// deployment is observed, and never changed.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wish {
     /// `spec.paused: true`.
@@ -153,7 +154,7 @@ pub struct QoderDeploymentStatus {
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
 
-    /// The wish that this status answers: Paused, Active or Unmanaged. Absent before the first answer.
+    /// The desired state that this status answers. Absent before the first answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<Wish>,
 
@@ -181,7 +182,7 @@ pub struct QoderDeploymentStatus {
     #[schemars(extend("format" = "date-time"), length(max = 64))]
     pub archived_time: Option<String>,
 
-    /// The last wish that was reached. Absent until one was.
+    /// The last desired state that was reached. Absent until one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_reached: Option<LastReached>,
 
@@ -255,12 +256,12 @@ pub struct Schedule {
     pub timezone: Option<String>,
 }
 
-/// The last wish that was reached: the memory that a restart keeps.
+/// The last desired state that was reached: the memory that a restart keeps.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LastReached {
-    /// The wish that was reached.
-    pub wish: Wish,
-    /// The generation of the spec that made the wish. At least 0.
+    /// The desired state that was reached.
+    pub desired: Wish,
+    /// The generation of the spec that asked for it. At least 0.
     #[schemars(range(min = 0))]
     pub generation: i64,
 }

@@ -58,7 +58,7 @@ impl Snapshot {
             wish: resource.wish,
             policy: resource.policy,
             last_reached: resource.memory.last_reached.map(|reached| Reached {
-                wish: reached.wish,
+                wish: reached.desired,
                 this_generation: reached.generation == resource.generation,
             }),
             reconcile_requested: resource.reconcile_requested().is_some(),

@@ -24,7 +24,7 @@ fn a_restart_remembers_what_the_status_says() {
         is_told: true,
     };
     let memory = resource.memory.after(progress, &resource.asked());
-    assert_eq!(memory.last_reached.map(|reached| reached.wish), Some(Wish::Paused));
+    assert_eq!(memory.last_reached.map(|reached| reached.desired), Some(Wish::Paused));
     assert!(memory.resume_handled.is_some() && memory.reconcile_handled.is_some());
     let contents = Contents {
         ready: IN_SYNC,

@@ -96,8 +96,9 @@ impl Memory {
     /// nobody knows since when it was asked for.
     #[must_use]
     pub fn has_advanced(&self, before: &Self) -> bool {
-        let wish =
-            |memory: &Self| memory.last_reached.filter(|reached| reached.wish != Wish::Unmanaged);
+        let wish = |memory: &Self| {
+            memory.last_reached.filter(|reached| reached.desired != Wish::Unmanaged)
+        };
         let Some((now, then)) = wish(self).zip(before.last_reached) else { return false };
         now.generation != then.generation
     }

@@ -69,13 +69,13 @@ fn to_take_an_annotation_away_and_put_it_back_is_no_new_request() {
 
 #[test]
 fn what_was_reached_is_kept_set_to_this_generation_or_cleared() {
-    let older = Some(LastReached { wish: Wish::Active, generation: 0 });
+    let older = Some(LastReached { desired: Wish::Active, generation: 0 });
     let memory = Memory { last_reached: older, ..Memory::default() };
     let reached = |reached| {
         after(Progress { reached, ..SAID }, asking(None, memory.clone())).memory.last_reached
     };
     assert_eq!(reached(ReachedChange::Keep), older);
-    let this = LastReached { wish: Wish::Paused, generation: 1 };
+    let this = LastReached { desired: Wish::Paused, generation: 1 };
     assert_eq!(reached(ReachedChange::Set), Some(this));
     assert_eq!(reached(ReachedChange::Clear), None);
 }
@@ -83,7 +83,7 @@ fn what_was_reached_is_kept_set_to_this_generation_or_cleared() {
 #[test]
 fn the_wish_of_a_generation_is_reached_once() {
     let reached = |wish, generation| Memory {
-        last_reached: Some(LastReached { wish, generation }),
+        last_reached: Some(LastReached { desired: wish, generation }),
         ..Memory::default()
     };
     let (first, second) = (reached(Wish::Active, 1), reached(Wish::Paused, 2));
@@ -102,12 +102,12 @@ fn an_unpause_that_succeeded_is_remembered_before_a_status_says_so() {
     let wants = |memory| Resource { wish: Wish::Active, ..asking(Some("now"), memory) };
     let from_paused = Memory {
         has_status: true,
-        last_reached: Some(LastReached { wish: Wish::Paused, generation: 0 }),
+        last_reached: Some(LastReached { desired: Wish::Paused, generation: 0 }),
         ..Memory::default()
     };
     let done = after(unpaused, wants(from_paused));
     assert!(done.resume_requested().is_none(), "the request is met");
-    let reached = LastReached { wish: Wish::Active, generation: done.generation };
+    let reached = LastReached { desired: Wish::Active, generation: done.generation };
     assert_eq!(done.memory.last_reached, Some(reached), "nor does paused -> active ask any more");
     assert!(done.reconcile_requested().is_some(), "a write is no look");
     assert!(done.memory.has_status);

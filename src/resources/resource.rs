@@ -178,7 +178,7 @@ impl Resource {
         let value =
             |request: &Option<Box<Request>>| request.as_ref().map(|request| request.value.clone());
         Asked {
-            wish: LastReached { wish: self.wish, generation: self.generation },
+            wish: LastReached { desired: self.wish, generation: self.generation },
             resume: value(&self.resume_request),
             reconcile: value(&self.reconcile_request),
         }

@@ -45,7 +45,7 @@ fn annotated(name: &str, value: &str) -> QoderDeployment {
 fn status(handled: Option<&str>) -> QoderDeploymentStatus {
     QoderDeploymentStatus {
         observed_generation: 1,
-        last_reached: Some(LastReached { wish: Wish::Paused, generation: 1 }),
+        last_reached: Some(LastReached { desired: Wish::Paused, generation: 1 }),
         last_handled_resume_request: handled.map(str::to_owned),
         conditions: vec![Condition {
             kind: "Ready".into(),

@@ -62,7 +62,7 @@ fn resource(object: &QoderDeployment) -> Resource {
 fn memory() -> Memory {
     Memory {
         has_status: true,
-        last_reached: Some(LastReached { wish: Wish::Active, generation: 2 }),
+        last_reached: Some(LastReached { desired: Wish::Active, generation: 2 }),
         resume_handled: Some("é".repeat(64).into()),
         reconcile_handled: Some("é".repeat(64).into()),
     }

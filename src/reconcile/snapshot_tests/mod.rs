@@ -161,7 +161,7 @@ impl World {
         self.resource.published.observed_generation = self.resource.generation;
         self.resource.memory.has_status = true;
         self.resource.memory.last_reached =
-            Some(LastReached { wish: self.resource.wish, generation: self.resource.generation });
+            Some(LastReached { desired: self.resource.wish, generation: self.resource.generation });
         self
     }
 

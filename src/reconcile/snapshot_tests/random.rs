@@ -226,7 +226,7 @@ impl Still {
         resource.memory.has_status = self.has_status;
         resource.memory.last_reached = self
             .last_reached
-            .map(|(wish, is_this)| LastReached { wish, generation: i64::from(is_this) });
+            .map(|(wish, is_this)| LastReached { desired: wish, generation: i64::from(is_this) });
         if self.is_answered {
             resource.published.observed_generation = resource.generation;
             resource.published.ready = self.says.map(|reason| (ConditionStatus::True, reason));

@@ -152,7 +152,7 @@ fn status(name: &str) -> Value {
             "status": "active",
             "name": name,
             "schedule": {"expression": "30 9 * * 1-5", "timezone": "Asia/Shanghai"},
-            "lastReached": {"wish": "Active", "generation": 1},
+            "lastReached": {"desired": "Active", "generation": 1},
             "conditions": [
                 condition("Ready", "True", "InSync", "the deployment is as wished"),
                 condition("Paused", "False", "Running", "the deployment runs on its schedule"),
