@@ -16,6 +16,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
 };
+use tracing::Instrument as _;
 
 use super::queue::Queue;
 use crate::{
@@ -140,7 +141,9 @@ impl Workers {
     /// the result for the metrics, and the statuses to send.
     async fn pass(self: &Arc<Self>, id: &DeploymentId) -> (&'static str, Vec<Publishing>) {
         let follows = !self.reconciler.is_write_under_way(id);
-        let pass = self.reconciler.reconcile(id, |sending| self.begin(id, sending));
+        let span = tracing::debug_span!("pass", deployment_id = %id);
+        let pass =
+            self.reconciler.reconcile(id, |sending| self.begin(id, sending)).instrument(span);
         let Ok(pass) = AssertUnwindSafe(pass).catch_unwind().await else {
             tracing::error!(deployment_id = %id, "a reconcile panicked, and is tried again");
             let Context { env, times, .. } = &self.context;

@@ -7,8 +7,10 @@ use super::{
 };
 use crate::{api::Reason, resources::Resource};
 
-/// One line for each resource of a pass: the situation, what was decided, and what came of it.
+/// One line for each resource of a pass: the situation, what was decided, and what came of it, and when
+/// the next pass is due if nothing happens before.
 pub(super) fn pass(seen: &Snapshot, settled: &[(Decided, Settled)], pass: &Pass) {
+    let again_in = pass.requeue_at.map(|at| at.saturating_duration_since(seen.now));
     for (Decided { resource, situation, decision }, settled) in settled {
         tracing::debug!(
             namespace = %resource.key.namespace,
@@ -20,6 +22,7 @@ pub(super) fn pass(seen: &Snapshot, settled: &[(Decided, Settled)], pass: &Pass)
             has_begun = pass.has_begun,
             ready = settled.ready.map(|ready| ready.reason.as_str()),
             obstacle = ?seen.view.obstacle,
+            again_in = ?again_in,
             ?situation,
             "decided"
         );

@@ -32,7 +32,6 @@ impl Reconciler {
         pass: &mut Pass,
     ) {
         self.count_conflict(seen);
-        log::pass(seen, settled, pass);
         pass.is_said = true;
         for (one, settled) in settled {
             let resource = &one.resource;
@@ -47,6 +46,7 @@ impl Reconciler {
             }
             pass.requeue(seen.next_change(resource, ready.is_some()));
         }
+        log::pass(seen, settled, pass);
     }
 
     fn remember(&self, Decided { resource, situation, .. }: &Decided, settled: Settled) {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use apiserver::{Failure, Match, Verb};
 use qoder_operator::qoder::TokenSource;
 use qoder_simulator::{Fault, Operation};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
     bed::{Bed, POLL, Setup, in_virtual_time},
-    log::{keep_log, log},
+    log::{keep_log, keep_log_of, log},
     waits::fleet,
 };
 
@@ -221,5 +222,27 @@ fn a_crd_that_was_installed_a_moment_ago_is_no_warning() {
         bed.until("r0", "True InSync", 60 * SECOND).await;
         assert_eq!(lines(" WARN "), [""; 0]);
         assert_eq!(lines("sets up the kind").len(), 2);
+    });
+}
+
+#[test]
+fn a_pass_says_at_debug_what_it_knew_and_decided_and_when_the_next_one_is_due() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        keep_log_of(LevelFilter::DEBUG);
+        bed.simulator.inject(Fault::respond(500).on(Operation::Pause).always());
+        bed.flip("r0", true);
+        bed.pass(SECOND / 2).await;
+        let decided = lines("decided");
+        let last = decided.iter().rfind(|line| line.contains("name=r0")).unwrap();
+        for part in [
+            &format!("pass{{deployment_id={}}}", bed.ids[0]),
+            "verdict=Pending(Pause)",
+            "before_write: Backoff",
+            "ready=\"PausePending\"",
+            "again_in=Some(",
+        ] {
+            assert!(last.contains(part), "{part}: {last}");
+        }
     });
 }
