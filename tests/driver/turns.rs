@@ -7,7 +7,7 @@ use qoder_simulator::{Fault, Operation};
 
 use crate::{
     bed::{Bed, POLL, Setup, in_virtual_time},
-    waits::fleet,
+    waits::{fleet, fleet_of},
     wire::{Kind, Moment},
 };
 
@@ -109,5 +109,21 @@ fn those_that_wait_say_so_when_their_row_stands_still_after_it_has_moved() {
         assert_eq!((in_sync, told()), (served, 100 - served), "nobody is silent");
         let wait = |name: &String| bed.message(name).contains("It waits for its turn");
         assert_eq!(names().filter(wait).count(), 100 - served - 16);
+    });
+}
+
+#[test]
+fn reads_that_are_answered_do_not_hide_that_no_write_is() {
+    in_virtual_time(async {
+        let mut setup = Setup::with(40);
+        setup.times.poll_interval = SECOND;
+        let bed = fleet_of(40, setup).await;
+        let _held = bed.wire.hold(Kind::Write, Moment::Before);
+        for i in 0..40 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        bed.pass(6 * SECOND).await;
+        let is_told = |i: &usize| bed.ready(&format!("r{i}")) == "False PausePending";
+        assert_eq!((0..40).filter(is_told).count(), 40);
     });
 }
