@@ -55,6 +55,9 @@ kubectl apply --kustomize deploy/simulator
 kubectl "${operator[@]}" rollout status deployment/qoder-simulator deployment/qoder-operator --timeout=120s
 kubectl wait crd/qoderdeployments.cloud.qoder.com --for=condition=Established --timeout=30s
 
+step "check in the Pod takes the settings of the Pod"
+kubectl "${operator[@]}" exec deployment/qoder-operator -- /qoder-operator check
+
 step "Three resources: one shall be paused, one runs, one was paused by the platform"
 kubectl apply --filename deploy/simulator/samples.yaml
 ready nightly-report
