@@ -91,6 +91,12 @@ impl Cache {
         looks.map(|(id, entry)| (id, self.look(id, entry)))
     }
 
+    /// When the one was looked at that was not looked at for longest, of those that polls look at.
+    #[must_use]
+    pub fn oldest_look(&self) -> Option<Instant> {
+        self.looks().map(|(_, looked_at)| looked_at).min()
+    }
+
     /// Whether a read of it is demanded.
     #[must_use]
     pub fn is_demanded(&self, id: &DeploymentId) -> bool {
@@ -148,14 +154,6 @@ impl Cache {
 
     fn placed(&self) -> impl Iterator<Item = (&DeploymentId, &Entry, Place)> {
         self.entries.iter().map(|(id, entry)| (id, &**entry, place(&self.missed, id, entry)))
-    }
-
-    /// When the oldest of the observations that a poll renews was made; of what was not observed yet, since when it is
-    /// bound.
-    #[must_use]
-    pub fn oldest_listed(&self) -> Option<Instant> {
-        let listed = self.placed().filter(|(.., place)| *place != Place::Nowhere);
-        listed.map(|(_, entry, _)| entry.observed_at()).min()
     }
 
     /// How many deployments are bound.

@@ -57,11 +57,6 @@ impl Entry {
         }
     }
 
-    /// When it was observed last; before the first time, since when it is bound.
-    pub(super) fn observed_at(&self) -> Instant {
-        self.observed.map_or(self.bound, |seen| seen.valid_from)
-    }
-
     pub(super) fn is_stalled(&self) -> bool {
         self.observed.is_some_and(|seen| seen.answer.is_stalled())
     }

@@ -48,7 +48,7 @@ pub struct Remote {
 pub struct Totals {
     /// Those that resources name.
     pub deployments: usize,
-    /// The age of the oldest observation of those that a poll reads.
+    /// The age of the oldest look, of those that polls make.
     pub oldest_observation: Duration,
     /// Those that wait for a permit.
     pub writes_waiting: usize,
@@ -151,7 +151,7 @@ impl Remote {
     #[must_use]
     pub fn totals(&self, now: Instant) -> Totals {
         let state = self.state();
-        let oldest = state.cache.oldest_listed();
+        let oldest = state.cache.oldest_look();
         Totals {
             deployments: state.cache.count(),
             oldest_observation: oldest

@@ -136,6 +136,19 @@ fn the_age_of_the_observations_grows_in_an_outage_that_was_there_before_the_star
 }
 
 #[test]
+fn the_age_of_the_observations_stays_within_a_poll_or_two_while_all_is_well() {
+    in_virtual_time(async {
+        let bed = fleet(20).await;
+        bed.simulator.set_paused(&bed.ids[0], true);
+        for _ in 0..60 {
+            bed.pass(POLL).await;
+            let age = bed.counted().observation_age;
+            assert!(age <= 2 * POLL, "{age:?}: the alert on it would fire");
+        }
+    });
+}
+
+#[test]
 fn a_write_says_what_it_answers_in_its_event_and_in_the_log() {
     in_virtual_time(async {
         let bed = fleet(2).await;
