@@ -54,10 +54,23 @@ impl Report {
         }
     }
 
+    /// What was not looked at, and why.
+    fn skip(&mut self, what: &str, why: &str) {
+        self.lines.push(format!("SKIP  {what}: {why}"));
+    }
+
     /// Whether the operator could work.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.failures == 0
+    ///
+    /// # Errors
+    /// How many checks have failed.
+    pub fn result(&self) -> Result<(), String> {
+        match self.failures {
+            0 => Ok(()),
+            failures => Err(format!(
+                "{failures} of {} checks failed: the operator could not work here",
+                self.lines.len()
+            )),
+        }
     }
 
     #[must_use]
@@ -72,7 +85,8 @@ pub async fn check_remote(report: &mut Report, source: &TokenSource, client: &Cl
         Ok(token) => token,
         Err(error) => {
             let why = format!("{}; see --token-file and QODER_PAT", Chain(&error));
-            return report.say_of("token", source, Err(why));
+            report.say_of("token", source, Err(why));
+            return report.skip("Qoder API", "it needs a token");
         }
     };
     report.say_of("token", source, Ok(()));
@@ -112,7 +126,15 @@ pub async fn check_kubernetes(report: &mut Report, client: &Kubernetes, namespac
         kind: QoderDeployment::kind(&()).into_owned(),
     };
     let served = discovery::pinned_kind(client, &kind);
-    let served = served.await.map(drop).map_err(|error| {
+    let served = served.await.map(drop);
+    if let Err(error) = &served
+        && !matches!(error, kube::Error::Api(_) | kube::Error::Discovery(_))
+    {
+        let why = format!("{}; check its address in the kubeconfig, and the network", Chain(error));
+        report.say("Kubernetes API", Err(why));
+        return report.skip("CustomResourceDefinition and rights", "they need the Kubernetes API");
+    }
+    let served = served.map_err(|error| {
         format!("{version} is not served ({}); apply crds/qoderdeployments.yaml", Chain(&error))
     });
     report.say("CustomResourceDefinition", served);
@@ -145,7 +167,7 @@ async fn may(client: &Kubernetes, asked: ResourceAttributes) -> Result<(), Strin
     let answer = api.create(&PostParams::default(), &review).await;
     match answer {
         Ok(review) if review.status.as_ref().is_some_and(|status| status.allowed) => Ok(()),
-        Ok(_) => Err("it is missing; apply deploy/base/rbac.yaml".to_owned()),
+        Ok(_) => Err("it is missing; apply deploy/base/rbac.yaml, or deploy/namespaced/rbac.yaml where the operator serves one namespace".to_owned()),
         Err(error) => Err(format!("the API server did not say ({})", Chain(&error))),
     }
 }

@@ -2,11 +2,17 @@
 
 #![allow(clippy::doc_markdown, reason = "--help shows these texts as they are")]
 
-use std::{collections::BTreeSet, ffi::OsStr, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{
-    Args, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
-    ValueEnum, builder::BoolishValueParser,
+    Arg, Args, Command as ClapCommand, CommandFactory as _, FromArgMatches as _, Parser,
+    Subcommand, ValueEnum, builder::BoolishValueParser,
 };
 use http::HeaderValue;
 use k8s_openapi::jiff::SignedDuration;
@@ -85,16 +91,16 @@ pub struct RunArgs {
     #[arg(long, env = "QODER_REQUEST_TIMEOUT", default_value = "15s", value_parser = request_timeout, value_name = "DURATION")]
     pub request_timeout: Duration,
 
-    /// How many reads may be sent in any second.
+    /// How many reads may be sent in any second: 1 to 1000.
     #[arg(long, env = "QODER_READS_PER_SECOND", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub reads_per_second: u32,
 
-    /// How many writes may be sent in any second.
+    /// How many writes may be sent in any second: 1 to 1000.
     #[arg(long, env = "QODER_WRITES_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub writes_per_second: u32,
 
     /// Where probes and metrics are served. [::] is every address, of IPv4 too.
-    #[arg(long, env = "QODER_LISTEN", default_value = "[::]:8080", value_name = "ADDRESS")]
+    #[arg(long, env = "QODER_LISTEN", default_value = "[::]:8080", value_parser = listen, value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
     /// How logs are written. auto: text on a terminal, else json.
@@ -126,14 +132,32 @@ impl Cli {
 /// Manifests set variables to nothing where there is nothing to say. clap would take that as a value.
 fn without_empty_variables(command: ClapCommand) -> ClapCommand {
     command
-        .mut_args(|arg| if arg.get_env().is_some_and(is_unset) { arg.env(None) } else { arg })
+        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None) } else { arg })
         .mut_subcommands(without_empty_variables)
 }
 
-/// Whether this variable is not in the environment, or has nothing but white space in it.
-pub fn is_unset(variable: impl AsRef<OsStr>) -> bool {
-    let value = std::env::var_os(variable).unwrap_or_default();
-    value.to_str().is_some_and(|text| text.trim().is_empty())
+/// Whether this variable is in the environment, and has nothing but white space in it.
+pub fn is_empty(variable: impl AsRef<OsStr>) -> bool {
+    let value = std::env::var_os(variable);
+    value.is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+}
+
+/// The variables of the environment that look like the operator's, and are none: a flag that is set by a wrong name is
+/// not heeded.
+#[must_use]
+pub fn unknown_variables() -> Vec<String> {
+    let command = Cli::command();
+    let known: BTreeSet<_> = command.get_arguments().filter_map(Arg::get_env).collect();
+    let is_unknown = |name: &OsString| {
+        let of_service = |text: &str| {
+            ["QODER_OPERATOR_", "QODER_SIMULATOR_"].iter().any(|of| text.starts_with(of))
+        };
+        let looks_like_ours =
+            |text: &str| text.starts_with("QODER_") && text != "QODER_PAT" && !of_service(text);
+        !known.contains(name.as_os_str()) && name.to_str().is_some_and(looks_like_ours)
+    };
+    let names = std::env::vars_os().map(|(name, _)| name).filter(is_unknown);
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 impl RunArgs {
@@ -208,13 +232,27 @@ fn request_timeout(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_millis(100)..=Duration::from_secs(300))
 }
 
+/// `1h`, `5m`, `100ms`.
+fn friendly(duration: Duration) -> String {
+    SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |it| format!("{it:#}"))
+}
+
+/// An address, or only a port as `:8080`: every address.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| {
+        "expected an address and a port, like [::]:8080, 127.0.0.1:8080, or :8080".to_owned()
+    })
+}
+
 fn duration(text: &str, range: std::ops::RangeInclusive<Duration>) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
     let duration = parsed.ok_or("expected a duration like 30s, 1m30s or 500ms")?;
     if range.contains(&duration) {
         Ok(duration)
     } else {
-        Err(format!("expected {:?} to {:?}", range.start(), range.end()))
+        Err(format!("expected {} to {}", friendly(*range.start()), friendly(*range.end())))
     }
 }
 
@@ -286,6 +324,18 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_be_a_port_only() {
+        for (text, address) in
+            [(":1", "[::]:1"), ("[::1]:2", "[::1]:2"), ("0.0.0.0:3", "0.0.0.0:3")]
+        {
+            let flag = format!("--listen={text}");
+            assert_eq!(parse(&[&flag]).unwrap().listen, address.parse().unwrap());
+        }
+        let error = parse(&["--listen=8080"]).err().unwrap();
+        assert!(error.contains("like [::]:8080"), "{error}");
+    }
+
+    #[test]
     fn durations_have_units_and_bounds() {
         let args = parse(&["--poll-interval", "1m30s", "--request-timeout", "500ms"]).unwrap();
         assert_eq!(args.poll_interval, Duration::from_secs(90));
@@ -294,5 +344,7 @@ mod tests {
             let error = parse(&[&format!("--poll-interval={bad}")]).err().unwrap();
             assert!(error.contains("--poll-interval"), "{error}");
         }
+        let error = parse(&["--poll-interval=2h"]).err().unwrap();
+        assert!(error.contains("expected 1s to 1h"), "{error}");
     }
 }

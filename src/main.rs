@@ -6,7 +6,7 @@ use qoder_operator::{
     api,
     chain::Chain,
     check::{Report, check_kubernetes, check_remote},
-    config::{Cli, Command, RunArgs},
+    config::{Cli, Command, RunArgs, unknown_variables},
     context::Context,
     controller::Controller,
     env::Env,
@@ -45,6 +45,9 @@ fn start(
     command: impl AsyncFnOnce(&RunArgs) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     telemetry::init(args.log_format);
+    for variable in unknown_variables() {
+        tracing::warn!(variable, "no flag has this variable; it is ignored");
+    }
     // kube and reqwest must find the same provider, and neither brings one.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -60,7 +63,7 @@ async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         Err(error) => report.say("Kubernetes API", Err(Chain(&error).to_string())),
     }
     println!("{}", report.text());
-    if report.is_good() { Ok(()) } else { Err("the operator could not work here".into()) }
+    report.result().map_err(Into::into)
 }
 
 fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
@@ -78,10 +81,10 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         version = env!("CARGO_PKG_VERSION"),
         base_url = args.base_url,
         token = %args.token_source(),
-        namespaces = args.namespaces().join(","),
+        namespaces = if args.namespaces().is_empty() { "all".to_owned() } else { args.namespaces().join(",") },
         poll_interval = ?args.poll_interval,
         request_timeout = ?args.request_timeout,
-        "starting; without namespaces: all"
+        "starting"
     );
     let kubernetes = kubernetes::infer().await?;
     let controller = Controller::new(kubernetes, qoder, account, args.namespaces(), context);
@@ -95,7 +98,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         ended = controller.as_mut() => Err(ended.err().map_or("the controller ended by itself".into(), Into::into)),
         ended = server.as_mut() => Err(ended.err().map_or("the server ended by itself".into(), Into::into)),
         signal = stop_signal() => {
-            tracing::info!(signal = signal?, "stopping: what is under way is brought to its end");
+            tracing::info!(signal = signal?, "stopping: requests in progress are finished");
             stopper.send_replace(true);
             tokio::select! {
                 biased;

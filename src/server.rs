@@ -61,11 +61,13 @@ impl Server {
 
 /// Where the kernel knows no IPv6, every address is every one of IPv4.
 async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
+    let mut listener = TcpListener::bind(address).await;
     if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && listener.is_err() {
-        return TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+        listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
     }
-    listener
+    listener.map_err(|error| {
+        io::Error::new(error.kind(), format!("failed to listen on {address} (--listen): {error}"))
+    })
 }
 
 /// The faults; with `?verbose` every check.

@@ -4,14 +4,17 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{LogFormat, is_unset};
+use crate::config::{LogFormat, is_empty};
 
 /// Starts logging to stderr. `RUST_LOG` says what; by default everything of ours from `info`.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .ok()
-        // An empty one would mean "error".
-        .filter(|_| !is_unset(EnvFilter::DEFAULT_ENV))
+    // An empty one would mean "error".
+    let is_set =
+        std::env::var_os(EnvFilter::DEFAULT_ENV).is_some() && !is_empty(EnvFilter::DEFAULT_ENV);
+    let given = is_set.then(EnvFilter::try_from_default_env);
+    let is_wrong = matches!(given, Some(Err(_)));
+    let filter = given
+        .and_then(Result::ok)
         .unwrap_or_else(|| EnvFilter::new("warn,qoder_operator=info,kube_runtime=error"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let json = match format {
@@ -23,5 +26,8 @@ pub fn init(format: LogFormat) {
         logs.json().flatten_event(true).with_current_span(false).init();
     } else {
         logs.init();
+    }
+    if is_wrong {
+        tracing::warn!("RUST_LOG cannot be read, and is ignored");
     }
 }

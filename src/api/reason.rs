@@ -113,11 +113,11 @@ reasons! {
         "Remove the annotation, or set it to enabled, to let the operator act again.";
     DriftTolerated: "Someone else changed the deployment, and driftPolicy Warn leaves it so.",
         "Change spec.paused, or set cloud.qoder.com/reconcile-requested-at to a new value to apply it again.";
-    Progressing: "The operator has not read the deployment since this generation of the resource.", "";
+    Progressing: "The operator has not read the deployment since the spec last changed.", "";
     PausePending: "The deployment is to be paused, and is not paused yet.", "";
     ResumePending: "The deployment is to be resumed, and is still paused.", "";
-    RemoteUnavailable: "The deployment cannot be read: the Qoder API is not available.",
-        "The operator keeps trying; if the API is up, check the operator's network and --base-url.";
+    RemoteUnavailable: "The deployment cannot be read for now.",
+        "The operator keeps trying; if the API is up, check the operator's network, proxies and --base-url.";
     RemoteAnswerInvalid: "The deployment cannot be read: what the operator was answered is no answer of the Qoder API.",
         "Check that --base-url ends in /api/v1/cloud and that no proxy answers in the API's place.";
     CredentialMissing: "The operator has no usable token.",
@@ -136,10 +136,10 @@ reasons! {
         "Upgrade the operator.";
     PausedByPlatform: "The platform paused the deployment after a failed run; the operator does not fight it.",
         "Repair the cause, then set cloud.qoder.com/resume-requested-at to a new value, or set spec.paused to true and back to false.";
-    Contested: "Someone else keeps changing the deployment; the operator has stopped correcting it for a while.",
-        "Find who changes it, then set cloud.qoder.com/reconcile-requested-at to a new value.";
+    Contested: "Someone else keeps changing the deployment; the operator has stopped correcting it, for 20 poll intervals the first time, and longer each time.",
+        "Find who changes it (a script, a person, a second operator), then set cloud.qoder.com/reconcile-requested-at to a new value.";
     WriteRefused: "The Qoder API refuses to pause or resume this deployment.",
-        "Give the token the right to write deployments; a new token, a new generation, or a new value of cloud.qoder.com/reconcile-requested-at is tried at once.";
+        "Give the token the right to pause and resume deployments, or put another one into the operator's Secret; to try again at once, set cloud.qoder.com/reconcile-requested-at to a new value.";
     PausedManually: "The deployment was paused by the pause endpoint.", "";
     Running: "The deployment is not paused.", "";
     NotObserved: "The deployment was not read yet.", "";

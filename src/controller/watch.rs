@@ -201,7 +201,9 @@ fn explain(error: &watcher::Error) -> String {
     };
     let advice = match status.code {
         401 => "; the API server does not accept the operator's credential",
-        403 => "; the operator may not list and watch: apply deploy/base/rbac.yaml",
+        403 => {
+            "; the operator may not list and watch: apply deploy/base/rbac.yaml, or deploy/namespaced/rbac.yaml"
+        }
         404 => "; the CRD is not installed: apply crds/qoderdeployments.yaml",
         _ => "",
     };

@@ -17,7 +17,7 @@ pub enum InvalidToken {
     Empty,
     /// A control or non-ASCII character, or a space.
     #[error(
-        "the token has a character at byte {0} that no token has: a control character, a space, or one outside ASCII"
+        "the token has a character at byte {0} that no token has: a line break, a space, or one outside ASCII; is there an empty line at its end?"
     )]
     Character(usize),
     /// Longer than any token.

@@ -76,20 +76,25 @@ fn waits_for(hindrance: Hindrance) -> String {
             "The Qoder API has not answered several times in a row."
         }
         Hindrance::UnderWay => {
-            "The Qoder API has not answered the request that is under way; the operator waits for it."
+            "The Qoder API has not answered the request in progress; the operator waits for it."
         }
         Hindrance::MayLand(Verb::Pause) => {
-            "An earlier request to pause it got no answer and may still take effect; the operator waits until it cannot."
+            "An earlier request to pause it got no answer and may still take effect; the operator waits until it no longer can."
         }
         Hindrance::MayLand(Verb::Unpause) => {
-            "An earlier request to resume it got no answer and may still take effect; the operator waits until it cannot."
+            "An earlier request to resume it got no answer and may still take effect; the operator waits until it no longer can."
         }
         Hindrance::Turn => {
             "It waits for its turn: the Qoder API serves none of the requests to pause and resume at the moment."
         }
         Hindrance::Token(problem) => token(problem),
         Hindrance::LastTry(last) => return last_try(last),
-        Hindrance::FirstRead(code) => return format!("First error: {}.", words(code)),
+        Hindrance::FirstRead("401") => {
+            "The Qoder API rejects the operator's token (401); if this lasts, put a valid token into the operator's Secret."
+        }
+        Hindrance::FirstRead(code) => {
+            return format!("First error: {}; the log has the latest.", words(code));
+        }
     };
     sentence.to_owned()
 }
@@ -98,11 +103,13 @@ fn token(problem: TokenProblem) -> &'static str {
     match problem {
         TokenProblem::NotRead => "It was not read yet.",
         TokenProblem::NoFile => "The file that --token-file names does not exist.",
-        TokenProblem::Denied => "The file that --token-file names may not be read by the operator.",
+        TokenProblem::Denied => {
+            "The operator has no permission to read the file that --token-file names."
+        }
         TokenProblem::Unreadable => "The file that --token-file names cannot be read.",
         TokenProblem::Invalid(InvalidToken::Empty) => "The token is empty.",
         TokenProblem::Invalid(InvalidToken::Character(_)) => {
-            "The token has a character that no token has: a space, a control character, or one outside ASCII."
+            "The token has a character that no token has: a line break, a space, or one outside ASCII; there may be an empty line at its end."
         }
         TokenProblem::Invalid(InvalidToken::TooLong) => "The token is too long to be one.",
     }
@@ -111,13 +118,13 @@ fn token(problem: TokenProblem) -> &'static str {
 fn last_try(LastTry { outcome, code }: LastTry) -> String {
     let follows = match outcome {
         Outcome::Unread => {
-            return "The Kubernetes API does not serve the read before the write; check the operator's right to get qoderdeployments, and its log.".to_owned();
+            return "The operator could not read this resource from the Kubernetes API, and changes nothing without that; check its right to get qoderdeployments, and its log.".to_owned();
         }
         Outcome::Conflict | Outcome::NotAsAsked => {
-            ", and the deployment has not changed; the operator looks, and tries again"
+            ", and the deployment has not changed; the operator reads it, and tries again"
         }
         Outcome::Ambiguous => {
-            "; it may have been done or not, so the operator looks, and tries again"
+            "; it may have been done or not, so the operator reads the deployment, and tries again"
         }
         Outcome::NotSent => "; the operator tries again",
         Outcome::Unauthorized => {

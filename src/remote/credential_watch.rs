@@ -62,7 +62,7 @@ impl Remote {
                 );
             }
             Some(Obstacle::Throttled) => {
-                tracing::warn!("the Qoder API has asked to wait (429 or Retry-After)");
+                tracing::warn!("the Qoder API has asked the operator to wait (429 or Retry-After)");
             }
             None => tracing::info!("the Qoder API serves requests again"),
         }

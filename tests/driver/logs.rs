@@ -80,7 +80,7 @@ fn a_wait_that_the_api_asks_for_is_told_once() {
         keep_log();
         bed.simulator.inject(Fault::respond(429).header("retry-after", "60").on(Operation::List));
         bed.pass(5 * POLL).await;
-        assert_eq!(lines("has asked to wait").len(), 1);
+        assert_eq!(lines("has asked the operator to wait").len(), 1);
         assert_eq!(lines("serves requests again").len(), 1);
     });
 }

@@ -146,9 +146,17 @@ fn an_outage_names_the_first_error_and_is_told_once_whatever_else_comes() {
         bed.simulator.inject(Fault::respond(501).always());
         let before = bed.status_writes("r2").len();
         bed.until("r2", "Unknown RemoteUnavailable", 10 * POLL).await;
-        assert!(bed.message("r2").contains("First error: HTTP 502."), "{}", bed.message("r2"));
+        assert!(
+            bed.message("r2").contains("First error: HTTP 502; the log has the latest."),
+            "{}",
+            bed.message("r2")
+        );
         bed.pass(40 * POLL).await;
-        assert!(bed.message("r2").contains("First error: HTTP 502."), "{}", bed.message("r2"));
+        assert!(
+            bed.message("r2").contains("First error: HTTP 502; the log has the latest."),
+            "{}",
+            bed.message("r2")
+        );
         assert_eq!(bed.status_writes("r2").len() - before, 1);
     });
 }

@@ -104,3 +104,42 @@ fn a_check_without_a_cluster_says_what_it_found_at_the_remote() {
     assert!(kubernetes[0].contains("failed to find out where Kubernetes is"), "{kubernetes:?}");
     assert!(checked.errors.contains("the operator could not work here"), "{}", checked.errors);
 }
+
+#[test]
+fn help_names_the_variable_of_each_flag() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_qoder-operator"))
+        .arg("--help")
+        .env_remove("QODER_LISTEN")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for variable in ["QODER_BASE_URL", "QODER_NAMESPACES", "QODER_LISTEN", "QODER_LOG_FORMAT"] {
+        assert!(help.contains(&format!("[env: {variable}=]")), "{variable}: {help}");
+    }
+}
+
+#[test]
+fn without_a_token_the_api_is_not_tried_and_the_report_says_so() {
+    let checked = Check::named("no-token").env("QODER_PAT", "").run();
+    assert!(checked.out.contains("FAIL  token: the token is empty"), "{}", checked.out);
+    assert!(checked.out.contains("SKIP  Qoder API: it needs a token"), "{}", checked.out);
+    assert!(checked.errors.contains(" checks failed: the operator could not work here"));
+}
+
+#[test]
+fn a_rust_log_that_cannot_be_read_is_told() {
+    let checked = Check::named("rust-log").env("RUST_LOG", "operator=loud").run();
+    assert!(checked.errors.contains("RUST_LOG cannot be read"), "{}", checked.errors);
+}
+
+#[test]
+fn a_variable_that_no_flag_has_is_told() {
+    let checked = Check::named("unknown-variable")
+        .env("QODER_NAMESPACE", "agents")
+        .env("QODER_OPERATOR_SERVICE_HOST", "10.0.0.1")
+        .run();
+    let told: Vec<_> =
+        checked.errors.lines().filter(|line| line.contains("no flag has this variable")).collect();
+    assert_eq!(told.len(), 1, "{}", checked.errors);
+    assert!(told[0].contains("\"QODER_NAMESPACE\""), "{told:?}");
+}

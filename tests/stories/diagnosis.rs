@@ -192,7 +192,7 @@ async fn the_api_is_down_at_the_start_and_later() -> Result<()> {
     let settings = Settings::new(&story.bed, &story.simulator.base_url());
     let named = || Named {
         ready: ("Unknown", "RemoteUnavailable"),
-        message: "First error: no connection.",
+        message: "First error: no connection; the log has the latest.",
         event: None,
         log: ("WARN", "Connection refused"),
         metric: "qoder_api_requests_total{operation=\"get\",code=\"connect\"}",
@@ -219,7 +219,7 @@ async fn the_name_of_the_api_cannot_be_resolved() -> Result<()> {
     settings.variables.push(("QODER_ALLOW_INSECURE_HTTP", "true".to_owned()));
     let named = Named {
         ready: ("Unknown", "RemoteUnavailable"),
-        message: "First error: name resolution failed.",
+        message: "First error: name resolution failed; the log has the latest.",
         event: None,
         log: ("WARN", "failed to resolve the name"),
         metric: "qoder_api_requests_total{operation=\"get\",code=\"dns\"}",
@@ -242,7 +242,7 @@ async fn nobody_vouches_for_the_certificate_of_the_api() -> Result<()> {
     let settings = Settings::new(&bed, &simulator.base_url());
     let named = Named {
         ready: ("Unknown", "RemoteUnavailable"),
-        message: "First error: the TLS handshake failed.",
+        message: "First error: the TLS handshake failed; the log has the latest.",
         event: None,
         log: ("WARN", "certificate"),
         metric: "qoder_api_requests_total{operation=\"get\",code=\"tls\"}",
@@ -260,7 +260,7 @@ async fn a_gateway_answers_403_in_the_apis_place() -> Result<()> {
     let settings = Settings::new(&story.bed, &story.simulator.base_url());
     let named = Named {
         ready: ("Unknown", "RemoteUnavailable"),
-        message: "First error: HTTP 403.",
+        message: "First error: HTTP 403; the log has the latest.",
         event: None,
         log: ("WARN", "403 Forbidden without the API's error envelope"),
         metric: "qoder_api_requests_total{operation=\"get\",code=\"403\"}",
@@ -280,12 +280,12 @@ async fn the_api_answers_429_for_ten_minutes() -> Result<()> {
         ready: ("Unknown", "RemoteUnavailable"),
         message: "The Qoder API has asked the operator to wait (429 or Retry-After).",
         event: None,
-        log: ("WARN", "has asked to wait (429 or Retry-After)"),
+        log: ("WARN", "has asked the operator to wait (429 or Retry-After)"),
         metric: "qoder_api_requests_total{operation=\"get\",code=\"429\"}",
         check: Some("Qoder API: the Qoder API answered 429"),
     };
     is_named(&settings, &story.operator, named).await?;
-    assert_eq!(lines(&story.operator, "WARN", "has asked to wait").len(), 1);
+    assert_eq!(lines(&story.operator, "WARN", "has asked the operator to wait").len(), 1);
     Ok(())
 }
 
