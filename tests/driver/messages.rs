@@ -180,3 +180,14 @@ fn a_safety_switch_with_an_unknown_value_pauses_reconciliation_and_names_the_kno
         assert_eq!(bed.writes(), [""; 0], "drift is left");
     });
 }
+
+#[test]
+fn an_owner_in_the_same_namespace_is_named() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.apply("later", 0, Some(true));
+        bed.until("later", "False DuplicateOwner", SECOND).await;
+        let message = bed.message("later");
+        assert!(message.contains("It is qoderdeployment/r0 in this namespace."), "{message}");
+    });
+}
