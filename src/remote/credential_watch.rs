@@ -36,12 +36,14 @@ impl Remote {
             let error = reloaded.as_ref().err().map(|error| Chain(error).to_string());
             let is_new_error = error.is_some() && error != state.token_error;
             state.token_error.clone_from(&error);
-            (reloaded.unwrap_or_default(), error.filter(|_| is_new_error))
+            let is_first = state.account.credential().epoch == 1;
+            (reloaded.unwrap_or_default(), is_first, error.filter(|_| is_new_error))
         };
         match reloaded {
-            (_, Some(error)) => tracing::error!(error, "there is no usable token"),
-            (true, None) => tracing::info!("loaded a new token"),
-            (false, None) => {}
+            (.., Some(error)) => tracing::error!(error, "there is no usable token"),
+            (true, true, None) => tracing::info!("loaded the token"),
+            (true, false, None) => tracing::info!("loaded another token"),
+            (false, _, None) => {}
         }
         self.tell_credential();
     }

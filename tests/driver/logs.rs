@@ -114,7 +114,10 @@ fn why_there_is_no_token_is_told_at_the_start_and_when_it_changes() {
 
         std::fs::write(&file, "pt-obviously-fake").unwrap();
         bed.pass(20 * SECOND).await;
-        assert_eq!(lines("loaded a new token").len(), 1);
+        assert_eq!(lines("loaded the token").len(), 1);
+        std::fs::write(&file, "pt-obviously-fake-too").unwrap();
+        bed.pass(20 * SECOND).await;
+        assert_eq!(lines("loaded another token").len(), 1);
         std::fs::remove_dir_all(folder).unwrap();
     });
 }
