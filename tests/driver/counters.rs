@@ -124,3 +124,20 @@ fn a_wish_that_took_effect_long_ago_takes_none_when_a_switch_or_a_token_is_put_r
         );
     });
 }
+
+#[test]
+fn a_correction_that_is_held_is_counted_once() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        for _ in 0..4 {
+            bed.simulator.set_paused(&bed.ids[0], true);
+            bed.pass(2 * POLL).await;
+        }
+        assert_eq!(bed.ready("r0"), "False Contested");
+        bed.pass(4 * POLL).await;
+        assert_eq!(
+            lines(&bed, "qoder_drift_total"),
+            [r#"qoder_drift_total{action="corrected"} 3"#, r#"qoder_drift_total{action="held"} 1"#,]
+        );
+    });
+}

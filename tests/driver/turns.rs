@@ -127,3 +127,16 @@ fn reads_that_are_answered_do_not_hide_that_no_write_is() {
         assert_eq!((0..40).filter(is_told).count(), 40);
     });
 }
+
+#[test]
+fn failures_are_forgotten_once_a_write_has_succeeded() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.simulator.inject(Fault::respond(403).html().on(Operation::Pause).times(5));
+        bed.flip("r0", true);
+        bed.until("r0", "True InSync", 60 * SECOND).await;
+        bed.simulator.inject(Fault::respond(403).html().on(Operation::Unpause).times(1));
+        bed.flip("r0", false);
+        bed.until("r0", "True InSync", 2 * SECOND).await;
+    });
+}
