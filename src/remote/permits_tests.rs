@@ -173,6 +173,41 @@ fn a_permit_from_before_something_has_closed_is_not_used() {
     assert!(matches!(account.admit_write(probe_at), Admission::Closed), "one probes");
 }
 
+#[test]
+fn a_permit_expires_at_its_end() {
+    let (mut permits, start) = (Permits::default(), Instant::now());
+    let end = start + Times::PERMIT;
+    let last = end - Duration::from_nanos(1);
+    for (now, is_kept) in [(last, true), (end, false)] {
+        permits.grant(&id(1), start);
+        assert_eq!(permits.room(now), Some((now, usize::from(is_kept))));
+        assert_eq!(permits.take(&id(1), now), is_kept);
+        if is_kept {
+            permits.give_back();
+        }
+    }
+    for n in 0..16 {
+        permits.grant(&id(n), start);
+    }
+    assert_eq!(permits.room(last), Some((end, 15)), "no room before one of them has expired");
+    permits.grant(&id(16), end);
+    assert_eq!(permits.granted.len(), 1, "those that were not taken are forgotten");
+}
+
+#[test]
+fn those_that_wait_stand_still_two_seconds_after_the_last_write_was_served() {
+    let (mut permits, start) = (Permits::default(), Instant::now());
+    assert_eq!(permits.stuck_at(), None);
+    permits.wait(&id(1), Lane::Spec, &ns(), start);
+    permits.wait(&id(2), Lane::Spec, &ns(), start + SLOT);
+    assert_eq!(permits.stuck_at(), Some(start + Times::STANDSTILL));
+    assert_eq!(permits.all_waiting(), [id(1), id(2)]);
+    permits.served(start + 2 * SLOT);
+    assert_eq!(permits.stuck_at(), Some(start + 2 * SLOT + Times::STANDSTILL));
+    assert!(permits.forget(&id(1)) && permits.forget(&id(2)));
+    assert_eq!((permits.stuck_at(), permits.all_waiting().len()), (None, 0));
+}
+
 /// Someone who wants to write.
 #[derive(Debug, Clone)]
 struct Ask {
