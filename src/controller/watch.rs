@@ -33,6 +33,8 @@ type Guarded = DeserializeGuard<QoderDeployment>;
 
 /// The first wait until a watch that failed is started again; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(800);
+/// After so long without a failure a watch begins a new row of waits.
+const CALM: Duration = Duration::from_secs(30);
 /// client-go's backoff grows to 30 s; here people are waiting.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -56,7 +58,7 @@ pub async fn watch_resources(
         None => Api::all(client),
     };
     let config = watcher::Config::default().timeout(WATCH_SECONDS);
-    let patient = || Patient { env: env.clone(), failures: 0 };
+    let patient = || Patient { env: env.clone(), failures: 0, last: None };
     let streamed = watcher(api.clone(), config.clone().streaming_lists()).backoff(patient());
     let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(patient());
     let mut follower = Follower { resources, namespace, health, metrics, list: Mark::default() };
@@ -70,12 +72,18 @@ pub async fn watch_resources(
 struct Patient {
     env: Env,
     failures: u32,
+    /// When it waited last.
+    last: Option<Instant>,
 }
 
 impl Iterator for Patient {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        if self.last.replace(now).is_none_or(|last| now - last > CALM) {
+            self.failures = 0;
+        }
         let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(8)).min(LONGEST_WAIT);
         self.failures = self.failures.saturating_add(1);
         Some(wait.mul_f64(1.0 - self.env.jitter() / 4.0))
@@ -83,9 +91,8 @@ impl Iterator for Patient {
 }
 
 impl Backoff for Patient {
-    fn reset(&mut self) {
-        self.failures = 0;
-    }
+    /// An event is no success: each list begins with one, also one that fails.
+    fn reset(&mut self) {}
 }
 
 /// Why following a watch ended.
@@ -118,10 +125,13 @@ impl Follower {
             match events.try_next().await {
                 Ok(Some(event)) => {
                     let mut is_back = false;
-                    self.health.send_if_modified(|health| {
-                        is_back = health.lives();
-                        false
-                    });
+                    // A list that has begun may break before its end, again and again.
+                    if !matches!(event, Event::Init | Event::InitApply(_)) {
+                        self.health.send_if_modified(|health| {
+                            is_back = health.lives();
+                            false
+                        });
+                    }
                     if is_back {
                         tracing::info!(namespace = self.namespace, "the watch works again");
                     }

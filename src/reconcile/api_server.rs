@@ -80,7 +80,8 @@ impl ApiServer {
 
     /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
     /// computed from: a uid in an apply to a status subresource is ignored, but the resourceVersion
-    /// refuses a re-created object with 409. After a 409 the same resource is tried once more.
+    /// refuses a re-created object with 409. After a 409 the same resource is tried once more, if the status stands that
+    /// this one was computed from.
     ///
     /// # Errors
     /// [`KubernetesError`]: it may stand or not.
@@ -102,7 +103,13 @@ impl ApiServer {
         let now = self.read(key, limit).await?;
         let is_same = now.metadata.uid.as_deref() == Some(&*resource.uid)
             && now.metadata.generation == Some(resource.generation);
-        if !is_same {
+        let stands = now.status.as_ref().map(QoderDeploymentStatus::digest);
+        if is_same && stands == Some(status.digest()) {
+            // It has landed, and its answer was another one.
+            return Ok(Publication::Stands(Box::new(now)));
+        }
+        // Another status than the one it was computed from: a newer one of ours, or of someone else.
+        if !is_same || stands != Some(resource.published.digest) {
             return Ok(Publication::Moved(Box::new(now)));
         }
         let version = now.metadata.resource_version.clone().unwrap_or_default();

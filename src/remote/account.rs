@@ -253,6 +253,8 @@ impl Account {
                 None
             }
             Ending::Failed(asked) | Ending::Throttled(asked) => {
+                // As the probe of a rejected token it has shown nothing: the next one waits.
+                self.credential.ended(ticket.epoch, ticket.probe, Verdict::Unclear, now);
                 self.let_go(ticket);
                 asked.map(|asked| self.budget.bounded(asked))
             }

@@ -97,6 +97,12 @@ impl Cache {
         self.looks().map(|(_, looked_at)| looked_at).min()
     }
 
+    /// Any of those that are bound.
+    #[must_use]
+    pub fn first(&self) -> Option<&DeploymentId> {
+        self.entries.keys().next()
+    }
+
     /// Whether a read of it is demanded.
     #[must_use]
     pub fn is_demanded(&self, id: &DeploymentId) -> bool {

@@ -104,6 +104,14 @@ impl Remote {
         if !is_due || self.is_read_waiting() {
             return false;
         }
+        if self.state().size.lists.are_to_blame() {
+            // A list would fail whatever the token is worth.
+            let any = self.state().cache.first().cloned();
+            if let Some(id) = any {
+                self.demand(&id, Instant::now());
+            }
+            return false;
+        }
         self.list(&ListQuery { scope: Scope::Live, limit: 1, cursor: None }).await.is_some()
     }
 }

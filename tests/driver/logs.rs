@@ -15,7 +15,7 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn lines(word: &str) -> Vec<String> {
+pub fn lines(word: &str) -> Vec<String> {
     log().lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
 }
 

@@ -323,3 +323,97 @@ fn a_status_whose_echo_has_come_holds_up_no_other() {
         assert_eq!(bed.ready("r0"), "True InSync");
     });
 }
+
+/// A status whose first apply has landed is answered with 409 (a proxy has sent it twice), and the read after it is slow.
+#[test]
+fn an_old_status_does_not_overwrite_a_newer_one_of_the_same_generation() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", POLL + SECOND).await;
+        let conflict =
+            bed.server.on(of("r0")).fail_answer(Failure::new(409, "Conflict", "planted"));
+        let get = Match::verb(Verb::Get).of("qoderdeployments").name("r0");
+        let slow = bed.server.on(get).hold();
+        bed.annotate("r0", "reconcile-requested-at", "1");
+        conflict.arrived().await;
+        slow.arrived().await;
+        bed.annotate("r0", "resume-requested-at", "1");
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        assert_eq!(bed.object("r0")["status"]["lastHandledResumeRequest"], "1");
+        // The agent is still archived: the next run fails, and someone makes the operator look.
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.pass(2 * SECOND).await;
+        bed.annotate("r0", "reconcile-requested-at", "2");
+        bed.until("r0", "False PausedByPlatform", 3 * SECOND).await;
+        assert_eq!(bed.object("r0")["status"]["lastHandledResumeRequest"], "1");
+        slow.release();
+        bed.pass(5 * SECOND).await;
+        assert_eq!(bed.writes(), ["unpause 0 200"], "asked for once; {}", bed.ready("r0"));
+    });
+}
+
+/// As above, without a proxy: the first apply outlives its call, and lands during the second.
+#[test]
+fn an_old_status_that_lands_late_does_not_overwrite_a_newer_one() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", POLL + SECOND).await;
+        let first = bed.server.on(of("r0")).hold();
+        bed.annotate("r0", "reconcile-requested-at", "1");
+        first.arrived().await;
+        let second = bed.server.on(of("r0")).hold();
+        second.arrived().await;
+        first.release();
+        bed.pass(SECOND / 10).await;
+        let landed = bed.object("r0")["status"]["lastHandledReconcileRequest"].clone();
+        assert_eq!(landed, "1");
+        let get = Match::verb(Verb::Get).of("qoderdeployments").name("r0");
+        let slow = bed.server.on(get).hold();
+        second.release();
+        bed.pass(SECOND / 10).await;
+        assert_eq!(slow.arrivals(), 1);
+        bed.annotate("r0", "resume-requested-at", "1");
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.pass(2 * SECOND).await;
+        bed.annotate("r0", "reconcile-requested-at", "2");
+        bed.until("r0", "False PausedByPlatform", 3 * SECOND).await;
+        slow.release();
+        bed.pass(5 * SECOND).await;
+        assert_eq!(bed.writes(), ["unpause 0 200"], "asked for once; {}", bed.ready("r0"));
+    });
+}
+
+/// The same, of `lastReached`: a drift that is tolerated becomes an open wish, and is corrected.
+#[test]
+fn an_old_status_does_not_open_a_wish_that_was_reached() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        // A generation whose first status is late, and says that it is not reached.
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        let conflict =
+            bed.server.on(of("r0")).fail_answer(Failure::new(409, "Conflict", "planted"));
+        bed.edit("r0", |object| {
+            object["spec"]["paused"] = json!(true);
+            object["spec"]["driftPolicy"] = json!("Warn");
+        });
+        bed.pass(SECOND).await;
+        let get = Match::verb(Verb::Get).of("qoderdeployments").name("r0");
+        let slow = bed.server.on(get).hold();
+        conflict.arrived().await;
+        slow.arrived().await;
+        assert_eq!(bed.ready("r0"), "False PausePending");
+        post.release();
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        bed.simulator.set_paused(&bed.ids[0], false);
+        bed.pass(2 * SECOND + SECOND / 2).await;
+        // Another resource makes the operator look.
+        bed.apply("watcher", 0, None);
+        bed.until("r0", "True DriftTolerated", 3 * SECOND).await;
+        slow.release();
+        bed.pass(5 * SECOND).await;
+        assert_eq!(bed.writes(), ["pause 0 200"], "tolerated; {}", bed.ready("r0"));
+    });
+}

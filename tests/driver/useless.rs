@@ -117,3 +117,29 @@ fn useless_lists_that_are_throttled_blind_no_small_fleet_that_is_polled_often() 
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// Lists are useless, and one POST meets a 401.
+#[test]
+fn a_rejected_credential_is_not_hammered_while_lists_are_useless() {
+    let mut found = Vec::new();
+    for (status, poll) in [(503, 300), (429, 300), (429, 3600), (503, 30)] {
+        in_virtual_time(async {
+            let mut setup = Setup::with(3);
+            setup.times.poll_interval = poll * SECOND;
+            let bed = fleet_of(3, setup).await;
+            bed.simulator.inject(Fault::respond(status).on(Operation::List).always());
+            bed.pass(3 * poll * SECOND + 10 * SECOND).await;
+            assert_eq!(bed.ready("r1"), "True InSync");
+            bed.simulator.inject(Fault::respond(401).on(Operation::Pause));
+            let before = bed.wire.sent(Kind::List).len();
+            bed.flip("r0", true);
+            bed.pass(100 * SECOND).await;
+            let lists = bed.wire.sent(Kind::List).len() - before;
+            let ready = bed.ready("r0");
+            if lists > 10 || ready != "True InSync" {
+                found.push(format!("P {poll} s, {status}: {lists} lists in 100 s, {ready}"));
+            }
+        });
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}

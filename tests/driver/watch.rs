@@ -6,6 +6,8 @@ use apiserver::{Failure, Match, Verb};
 
 use crate::{
     bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
+    log::keep_log,
+    logs::lines,
     waits::fleet,
     wire::{Kind, Moment},
 };
@@ -206,5 +208,64 @@ fn a_watch_whose_rights_are_taken_away_is_told_by_readyz_and_by_metrics() {
         bed.server.allow_all();
         bed.pass(90 * SECOND).await;
         assert_eq!((bed.missing().len(), bed.counted().watch_failing), (0, Duration::ZERO));
+    });
+}
+
+/// As `a_watch_whose_rights_are_taken_away_is_told_by_readyz_and_by_metrics`, where lists are read in pages.
+#[test]
+fn a_paged_list_that_fails_for_ten_minutes_is_told_by_readyz_metrics_and_one_line() {
+    in_virtual_time(async {
+        let mut bed = Bed::prepare(Setup::with(3)).await;
+        bed.server.set_streaming_lists(false);
+        bed.run();
+        for n in 0..3 {
+            bed.apply(&format!("r{n}"), n, Some(true));
+        }
+        bed.until("r2", "True InSync", 5 * SECOND).await;
+        keep_log();
+        for verb in [Verb::List, Verb::Watch] {
+            bed.server.deny(Match::verb(verb).of("qoderdeployments"));
+        }
+        bed.server.compact();
+        bed.server.watches().iter().for_each(apiserver::Watch::expire);
+        bed.pass(600 * SECOND).await;
+        let again = lines("the watch works again").len();
+        let fails = lines("the watch of QoderDeployments fails").len();
+        let failing = bed.counted().watch_failing;
+        let errors = bed.metrics.watch_errors.get();
+        assert!(
+            !bed.missing().is_empty()
+                && failing > 500 * SECOND
+                && again == 0
+                && fails <= 2
+                && errors <= 200,
+            "missing {:?}, failing for {failing:?}, {again} x works again, {fails} x fails, {errors} errors",
+            bed.missing()
+        );
+    });
+}
+
+/// The same where they are streamed, and the stream breaks before its end.
+#[test]
+fn a_streamed_list_that_breaks_each_time_is_told_by_readyz_metrics_and_one_line() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        keep_log();
+        bed.server.hold_watches();
+        bed.server.compact();
+        bed.server.watches().iter().for_each(apiserver::Watch::expire);
+        bed.server.watches().iter().for_each(apiserver::Watch::release);
+        for _ in 0..600 {
+            bed.pass(SECOND).await;
+            bed.server.watches().iter().for_each(apiserver::Watch::sever);
+        }
+        let again = lines("the watch works again").len();
+        let fails = lines("the watch of QoderDeployments fails").len();
+        let failing = bed.counted().watch_failing;
+        assert!(
+            !bed.missing().is_empty() && failing > 500 * SECOND && again == 0 && fails <= 2,
+            "missing {:?}, failing for {failing:?}, {again} x works again, {fails} x fails",
+            bed.missing()
+        );
     });
 }
