@@ -129,7 +129,8 @@ impl Observer {
         self.note_lists(|lists| lists.failed(is_answer));
         let are_useless = self.remote.state().size.lists == Lists::Useless;
         if are_useless {
-            self.demand_all(Instant::now());
+            // What it has shown before it failed is as good as a GET.
+            self.demand_all(started);
         } else {
             let unseen = self.remote.state().cache.unseen_since(Scope::Live, started);
             self.failed(&unseen, trouble, started);

@@ -143,3 +143,46 @@ fn a_rejected_credential_is_not_hammered_while_lists_are_useless() {
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+#[test]
+fn lists_that_hang_cost_each_deployment_one_get_a_poll() {
+    in_virtual_time(async {
+        let bed = fleet(20).await;
+        bed.simulator.inject(Fault::hang_before().on(Operation::List).always());
+        let gets = gets_a_poll(&bed).await;
+        assert!(gets <= 22, "{gets} GETs a poll for 20 deployments");
+    });
+}
+
+#[test]
+fn what_the_first_page_has_shown_is_not_read_again_because_the_second_fails() {
+    in_virtual_time(async {
+        let mut setup = Setup::with(150);
+        setup.simulator.dialect = qoder_simulator::Dialect::D2;
+        let mut bed = Bed::prepare(setup).await;
+        bed.run();
+        for i in 0..150 {
+            bed.apply(&format!("r{i}"), i, Some(i % 2 == 0));
+        }
+        bed.pass(60 * SECOND).await;
+        assert_eq!(bed.ready("r149"), "True InSync");
+        // What is on the second page cannot be read.
+        let mut counts = Vec::new();
+        for _ in 0..26 {
+            bed.simulator.clear_faults();
+            bed.simulator.inject(Fault::truncate().on(Operation::List).skip(1).always());
+            bed.forget();
+            bed.pass(POLL).await;
+            counts.push(bed.calls().iter().filter(|call| call.starts_with("get")).count());
+        }
+        assert!(counts[20..].iter().all(|gets| *gets <= 60), "50 are on that page: {counts:?}");
+    });
+}
+
+/// GETs in each poll, where lists are useless.
+async fn gets_a_poll(bed: &Bed) -> usize {
+    bed.pass(20 * POLL).await;
+    bed.forget();
+    bed.pass(20 * POLL).await;
+    bed.calls().iter().filter(|call| call.starts_with("get")).count() / 20
+}

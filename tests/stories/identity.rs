@@ -25,7 +25,11 @@ async fn the_oldest_owns_and_its_deletion_hands_over() -> Result<()> {
     story.apply("second", 0, Some(false)).await?;
     let duplicate = story.until("second", "False", "DuplicateOwner").await?;
     let stalled = condition(&duplicate, "Stalled").unwrap();
-    assert!(stalled.message.contains("It is qoderdeployment/first in this namespace"), "{}", stalled.message);
+    assert!(
+        stalled.message.contains("It is qoderdeployment/first in this namespace"),
+        "{}",
+        stalled.message
+    );
     story.until_warned("second", "DuplicateOwner").await?;
     story.apply("watcher", 0, None).await?;
     story.until("watcher", "True", "Observed").await?;
