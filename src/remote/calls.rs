@@ -107,9 +107,12 @@ impl Remote {
         Called { result, read: Read { started, epoch } }
     }
 
-    /// Counts a call that has ended.
+    /// Counts a call that has ended, and notes how it failed.
     pub(super) fn count(&self, operation: Operation, error: Option<&ApiError>, started: Instant) {
         let code = error.map_or("200", ApiError::code);
+        if error.is_some() {
+            self.state().last_error = Some(code);
+        }
         self.context.metrics.api_call(operation, code, started.elapsed());
     }
 

@@ -100,13 +100,16 @@ impl Remote {
 
     /// Makes the cheapest read, unless another one is the probe, or waits to be.
     async fn probe(&self) -> bool {
-        let is_due = self.state().account.is_probe_due(Instant::now());
+        let (is_due, are_lists_to_blame, any) = {
+            let state = self.state();
+            let is_due = state.account.is_probe_due(Instant::now());
+            (is_due, state.size.lists.are_to_blame(), state.cache.first().cloned())
+        };
         if !is_due || self.is_read_waiting() {
             return false;
         }
-        if self.state().size.lists.are_to_blame() {
+        if are_lists_to_blame {
             // A list would fail whatever the token is worth.
-            let any = self.state().cache.first().cloned();
             if let Some(id) = any {
                 self.demand(&id, Instant::now());
             }

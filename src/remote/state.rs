@@ -136,7 +136,6 @@ impl State {
         now: Instant,
         jitter: f64,
     ) {
-        self.last_error = error.map(ApiError::code).or(self.last_error);
         if operation == Operation::List && self.size.lists.are_to_blame() {
             let asked = self.account.useless_list_ended(ticket, error, now, jitter);
             self.lists_wait_until = asked.map(|wait| now + wait);
@@ -160,9 +159,7 @@ impl State {
     ) -> Outcome {
         let outcome = Outcome::of(write.verb, &result);
         self.account.ended(ticket, result.as_ref().err(), ended, env.jitter());
-        let error = result.as_ref().err().map(ApiError::code);
-        self.last_error = error.or(self.last_error);
-        let code = error.or(Some("200"));
+        let code = Some(result.as_ref().map_or_else(ApiError::code, |_| "200"));
         let end = End { outcome, code, at: ended, epoch: ticket.epoch, jitter: env.jitter() };
         self.ledger.note(&write.id).book(write, end, times);
         if let Ok(deployment) = result {
