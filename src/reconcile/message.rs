@@ -78,11 +78,14 @@ fn waits_for(hindrance: Hindrance) -> String {
         Hindrance::UnderWay => {
             "The Qoder API has not answered the request in progress; the operator waits for it."
         }
-        Hindrance::MayLand(Verb::Pause) => {
-            "An earlier request to pause it got no answer and may still take effect; the operator waits until it no longer can."
-        }
-        Hindrance::MayLand(Verb::Unpause) => {
-            "An earlier request to resume it got no answer and may still take effect; the operator waits until it no longer can."
+        Hindrance::MayLand(verb) => {
+            let verb = match verb {
+                Verb::Pause => "pause",
+                Verb::Unpause => "resume",
+            };
+            return format!(
+                "An earlier request to {verb} it got no answer and may still take effect; the operator waits until it no longer can."
+            );
         }
         Hindrance::Turn => {
             "It waits for its turn: the Qoder API serves none of the requests to pause and resume at the moment."
