@@ -147,16 +147,22 @@ fn a_namespace_whose_rights_go_away_costs_few_calls_and_heals() {
     });
 }
 
+/// Three deployments, on an API server that does not stream lists.
+async fn paged() -> Bed {
+    let mut bed = Bed::prepare(Setup::with(3)).await;
+    bed.server.set_streaming_lists(false);
+    bed.run();
+    for n in 0..3 {
+        bed.apply(&format!("r{n}"), n, Some(true));
+    }
+    bed.until("r2", "True InSync", 5 * SECOND).await;
+    bed
+}
+
 #[test]
 fn where_lists_cannot_be_streamed_they_are_read_in_pages_and_what_they_lack_is_gone() {
     in_virtual_time(async {
-        let mut bed = Bed::prepare(Setup::with(3)).await;
-        bed.server.set_streaming_lists(false);
-        bed.run();
-        for n in 0..3 {
-            bed.apply(&format!("r{n}"), n, Some(true));
-        }
-        bed.until("r2", "True InSync", 5 * SECOND).await;
+        let bed = paged().await;
         assert_eq!(bed.missing(), [""; 0]);
         // What is deleted while nobody watches is not in the next list.
         let again = bed.server.on(Match::verb(Verb::Watch)).always().fail(Failure::internal());
@@ -215,13 +221,7 @@ fn a_watch_whose_rights_are_taken_away_is_told_by_readyz_and_by_metrics() {
 #[test]
 fn a_paged_list_that_fails_for_ten_minutes_is_told_by_readyz_metrics_and_one_line() {
     in_virtual_time(async {
-        let mut bed = Bed::prepare(Setup::with(3)).await;
-        bed.server.set_streaming_lists(false);
-        bed.run();
-        for n in 0..3 {
-            bed.apply(&format!("r{n}"), n, Some(true));
-        }
-        bed.until("r2", "True InSync", 5 * SECOND).await;
+        let bed = paged().await;
         keep_log();
         for verb in [Verb::List, Verb::Watch] {
             bed.server.deny(Match::verb(verb).of("qoderdeployments"));

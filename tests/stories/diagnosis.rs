@@ -9,7 +9,7 @@ use qoder_simulator::{Config, Fault, Simulator};
 use serde_json::{Value, json};
 use testbed::{Bed, Operator, Result};
 
-use crate::story::{Story, TOKEN, condition};
+use crate::story::{Story, TOKEN, condition, is, untrusted};
 
 /// Where one cause is named.
 struct Named<'a> {
@@ -73,11 +73,19 @@ fn lines(operator: &Operator, level: &str, words: &str) -> Vec<String> {
     operator.log().lines().filter(is_it).map(str::to_owned).collect()
 }
 
+/// A story of this name in which `nightly` is as desired.
+async fn in_sync(name: &str) -> Result<Story> {
+    let story = Story::with(name, 1).await?;
+    resource(&story.bed, &story.simulator).await?;
+    story.until("nightly", "True", "InSync").await?;
+    Ok(story)
+}
+
 /// Waits until the resource `nightly` says so, and looks at all the rest.
 async fn is_named(settings: &Settings<'_>, operator: &Operator, named: Named<'_>) -> Result<()> {
     let bed = settings.bed;
     let (status, reason) = named.ready;
-    let holds = |object: &_| crate::story::is(object, status, reason);
+    let holds = |object: &_| is(object, status, reason);
     let object = bed.wait_until("nightly", &format!("{status} {reason}"), holds).await?;
     let message = &condition(&object, "Ready").unwrap().message;
     assert!(message.contains(named.message), "{message}");
@@ -186,9 +194,7 @@ async fn the_operator_has_no_rights() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_is_down_at_the_start_and_later() -> Result<()> {
-    let story = Story::with("down", 1).await?;
-    resource(&story.bed, &story.simulator).await?;
-    story.until("nightly", "True", "InSync").await?;
+    let story = in_sync("down").await?;
     let settings = Settings::new(&story.bed, &story.simulator.base_url());
     let named = || Named {
         ready: ("Unknown", "RemoteUnavailable"),
@@ -232,12 +238,7 @@ async fn the_name_of_the_api_cannot_be_resolved() -> Result<()> {
 async fn nobody_vouches_for_the_certificate_of_the_api() -> Result<()> {
     let bed = Bed::new("unknown-ca").await?;
     bed.write_token(TOKEN)?;
-    let issued = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
-    let (certificate, key) = (bed.folder().join("tls.pem"), bed.folder().join("tls-key.pem"));
-    std::fs::write(&certificate, issued.cert.pem())?;
-    std::fs::write(&key, issued.signing_key.serialize_pem())?;
-    let tls = Some(qoder_simulator::tls(&certificate, &key)?);
-    let simulator = Simulator::start(Config { tls, ..Config::with_deployments(1) }).await?;
+    let (simulator, _) = untrusted(&bed).await?;
     resource(&bed, &simulator).await?;
     let settings = Settings::new(&bed, &simulator.base_url());
     let named = Named {
@@ -253,9 +254,7 @@ async fn nobody_vouches_for_the_certificate_of_the_api() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_answers_403_in_the_apis_place() -> Result<()> {
-    let story = Story::with("gateway", 1).await?;
-    resource(&story.bed, &story.simulator).await?;
-    story.until("nightly", "True", "InSync").await?;
+    let story = in_sync("gateway").await?;
     story.simulator.inject(Fault::respond(403).html().always());
     let settings = Settings::new(&story.bed, &story.simulator.base_url());
     let named = Named {
@@ -271,9 +270,7 @@ async fn a_gateway_answers_403_in_the_apis_place() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_answers_429_for_ten_minutes() -> Result<()> {
-    let story = Story::with("throttled", 1).await?;
-    resource(&story.bed, &story.simulator).await?;
-    story.until("nightly", "True", "InSync").await?;
+    let story = in_sync("throttled").await?;
     story.simulator.inject(Fault::respond(429).header("retry-after", "600").always());
     let settings = Settings::new(&story.bed, &story.simulator.base_url());
     let named = Named {
@@ -291,9 +288,7 @@ async fn the_api_answers_429_for_ten_minutes() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployment_is_archived() -> Result<()> {
-    let story = Story::with("archived", 1).await?;
-    resource(&story.bed, &story.simulator).await?;
-    story.until("nightly", "True", "InSync").await?;
+    let story = in_sync("archived").await?;
     story.simulator.archive(&story.id(0));
     let settings = Settings::new(&story.bed, &story.simulator.base_url());
     let named = Named {
@@ -309,9 +304,7 @@ async fn the_deployment_is_archived() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_platform_has_paused_it() -> Result<()> {
-    let story = Story::with("platform-pause", 1).await?;
-    resource(&story.bed, &story.simulator).await?;
-    story.until("nightly", "True", "InSync").await?;
+    let story = in_sync("platform-pause").await?;
     story.simulator.pause_by_error(&story.id(0), "vault_not_found_error");
     let settings = Settings::new(&story.bed, &story.simulator.base_url());
     let named = Named {
@@ -327,9 +320,7 @@ async fn the_platform_has_paused_it() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn someone_else_keeps_changing_it() -> Result<()> {
-    let story = Story::with("contested", 1).await?;
-    resource(&story.bed, &story.simulator).await?;
-    story.until("nightly", "True", "InSync").await?;
+    let story = in_sync("contested").await?;
     for corrections in 1..=3 {
         story.simulator.set_paused(&story.id(0), true);
         story.until_calls("a correction", |_| story.effects(0) == corrections).await?;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use qoder_operator::api::QoderDeployment;
-use qoder_simulator::{Config, Dialect, Entry, Fault, Operation, Simulator};
+use qoder_simulator::{Config, Dialect, Entry, Fault, Operation};
 use serde_json::json;
 use testbed::{Bed, Result};
 
-use crate::story::{Story, TOKEN, condition, is, remote, start};
+use crate::story::{Story, TOKEN, condition, is, remote, start, untrusted};
 
 /// Each way in which a pause can go wrong, by name.
 fn faults_of_a_pause(another: &str) -> Vec<(&'static str, Fault)> {
@@ -255,12 +255,7 @@ async fn both_generations_of_the_api_are_spoken() -> Result<()> {
 #[tokio::test]
 async fn over_tls_only_a_trusted_server_gets_the_token() -> Result<()> {
     let bed = Bed::new("tls").await?;
-    let issued = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
-    let (certificate, key) = (bed.folder().join("tls.pem"), bed.folder().join("tls-key.pem"));
-    std::fs::write(&certificate, issued.cert.pem())?;
-    std::fs::write(&key, issued.signing_key.serialize_pem())?;
-    let tls = Some(qoder_simulator::tls(&certificate, &key)?);
-    let simulator = Simulator::start(Config { tls, ..Config::with_deployments(1) }).await?;
+    let (simulator, certificate) = untrusted(&bed).await?;
 
     let operator = start(&bed, &simulator).await?;
     let mut story = Story { bed, simulator, operator };

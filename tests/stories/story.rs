@@ -1,6 +1,6 @@
 //! What every story begins with, and how it looks at what happened.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use futures::TryStreamExt;
 use k8s_openapi::api::events::v1::Event;
@@ -144,6 +144,17 @@ impl Story {
         let before = reads(&self.simulator.journal());
         self.until_calls("a poll", |entries| reads(entries) >= before + count).await
     }
+}
+
+/// A simulator of one deployment whose certificate nobody vouches for, and the file that it is in.
+pub async fn untrusted(bed: &Bed) -> Result<(Simulator, PathBuf)> {
+    let issued = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+    let (certificate, key) = (bed.folder().join("tls.pem"), bed.folder().join("tls-key.pem"));
+    std::fs::write(&certificate, issued.cert.pem())?;
+    std::fs::write(&key, issued.signing_key.serialize_pem())?;
+    let tls = Some(qoder_simulator::tls(&certificate, &key)?);
+    let simulator = Simulator::start(Config { tls, ..Config::with_deployments(1) }).await?;
+    Ok((simulator, certificate))
 }
 
 /// An operator with small times that watches the bed and talks to the simulator.
