@@ -127,7 +127,7 @@ impl Observer {
     /// list would have shown has failed.
     fn list_failed(&self, trouble: Trouble, is_answer: bool, started: Instant) -> bool {
         self.note_lists(|lists| lists.failed(is_answer));
-        let are_useless = self.remote.state().size.lists == Lists::Useless;
+        let are_useless = self.remote.state().size.lists.are_useless();
         if are_useless {
             // What it has shown before it failed is as good as a GET.
             self.demand_all(started);

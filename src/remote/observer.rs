@@ -214,7 +214,7 @@ impl Observer {
             change(lists);
             (before, *lists)
         };
-        match (before == Lists::Useless, now == Lists::Useless) {
+        match (before.are_useless(), now.are_useless()) {
             (false, true) => tracing::warn!(
                 "lists of deployments fail, and single reads are answered: each deployment is read by itself"
             ),

@@ -99,14 +99,28 @@ pub enum Lists {
     /// The last one failed, and a GET was answered since: the next list shows which of the two it was.
     Doubtful,
     /// Lists fail while GETs are answered. Only polls try one.
-    Useless,
+    Useless {
+        /// How many GETs in a row something else has answered.
+        misled: u32,
+    },
 }
 
+/// When something else has answered so many GETs in a row, it may answer lists as well.
+const MISLED: u32 = 8;
+
 impl Lists {
+    const USELESS: Self = Self::Useless { misled: 0 };
+
+    /// Lists fail while GETs are answered.
+    #[must_use]
+    pub fn are_useless(self) -> bool {
+        matches!(self, Self::Useless { .. })
+    }
+
     /// A GET was answered since the last list failed.
     #[must_use]
     pub fn are_to_blame(self) -> bool {
-        matches!(self, Self::Doubtful | Self::Useless)
+        matches!(self, Self::Doubtful | Self::Useless { .. })
     }
 
     /// A list came to its end.
@@ -117,7 +131,8 @@ impl Lists {
     pub fn failed(&mut self, is_answer: bool) {
         *self = match *self {
             Self::Work | Self::Failed { .. } => Self::Failed { is_answer, is_explored: false },
-            Self::Doubtful | Self::Useless => Self::Useless,
+            Self::Doubtful => Self::USELESS,
+            Self::Useless { .. } => *self,
         };
     }
 
@@ -136,15 +151,20 @@ impl Lists {
     }
 
     pub fn get_answered(&mut self) {
-        if let Self::Failed { is_answer, .. } = *self {
-            *self = if is_answer { Self::Useless } else { Self::Doubtful };
-        }
+        *self = match *self {
+            Self::Failed { is_answer: false, .. } => Self::Doubtful,
+            Self::Failed { is_answer: true, .. } | Self::Useless { .. } => Self::USELESS,
+            Self::Work | Self::Doubtful => return,
+        };
     }
 
-    /// A GET was answered by something that is not the API: lists are not to blame.
+    /// A GET was answered by something that is not the API. One may go astray; if all do, lists are not to blame.
     pub fn get_misled(&mut self) {
-        if *self == Self::Useless {
-            *self = Self::Failed { is_answer: true, is_explored: false };
+        if let Self::Useless { misled } = self {
+            *misled += 1;
+            if *misled >= MISLED {
+                *self = Self::Failed { is_answer: true, is_explored: false };
+            }
         }
     }
 }
@@ -196,7 +216,7 @@ pub fn plan(need: Need, wanted: Wanted, size: Size) -> Plan {
     let scopes: &[Scope] = match (need, size.lists) {
         (Need::Demanded, Lists::Failed { is_explored: false, .. }) => return Plan::Explore,
         (Need::Demanded, Lists::Failed { is_explored: true, .. }) => return Plan::Wait,
-        (Need::Demanded, Lists::Useless) => return Plan::Gets,
+        (Need::Demanded, Lists::Useless { .. }) => return Plan::Gets,
         (Need::Everything, _) => &[Scope::Live],
         (Need::Demanded | Need::Changes, _) => &[Scope::Live, Scope::Paused, Scope::Active],
     };
