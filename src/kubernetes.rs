@@ -2,9 +2,16 @@
 //!
 //! The client that kube builds by itself waits without end for the head of an answer and for the
 //! next event of a watch, keeps connections that are long dead, repeats what its caller has
-//! reasons not to repeat, and does not heed `NO_PROXY`.
+//! reasons not to repeat, and does not heed `NO_PROXY`. Its watcher begins a watch that has ended at
+//! once again at once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
+use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response, Uri};
 use http_body::Body as HttpBody;
 use hyper_util::{
@@ -25,10 +32,11 @@ use kube::{
     client::{Body, ConfigExt as _},
     config::InferConfigError,
 };
-use tower::{BoxError, Service, ServiceBuilder, timeout::TimeoutLayer};
+use tokio::time::{Instant, sleep_until};
+use tower::{BoxError, Service, ServiceBuilder, filter::AsyncPredicate, timeout::TimeoutLayer};
 use tower_http::timeout::ResponseBodyTimeoutLayer;
 
-use crate::{loopback::is_loopback, times::Times};
+use crate::{lock::lock, loopback::is_loopback, times::Times};
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -121,17 +129,51 @@ where
 /// the start of a watch, and for the next piece of a body.
 pub fn bounded<S, B>(service: S, default_namespace: &str) -> Client
 where
-    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let service = ServiceBuilder::new()
+        .filter_async(WatchStarts::default())
         .layer(ResponseBodyTimeoutLayer::new(Times::KUBERNETES_SILENCE))
         .layer(TimeoutLayer::new(Times::KUBERNETES_CALL))
         .service(service);
     Client::new(service, default_namespace)
+}
+
+/// When the last watch of each path began: the next one waits. What ends each watch at once, a proxy for example, is
+/// not asked again and again without a pause.
+#[derive(Clone, Default)]
+struct WatchStarts(Arc<Mutex<BTreeMap<String, Instant>>>);
+
+impl AsyncPredicate<Request<Body>> for WatchStarts {
+    type Future = BoxFuture<'static, Result<Request<Body>, BoxError>>;
+    type Request = Request<Body>;
+
+    fn check(&mut self, request: Request<Body>) -> Self::Future {
+        let start = self.next(request.uri());
+        async move {
+            if let Some(at) = start {
+                sleep_until(at).await;
+            }
+            Ok(request)
+        }
+        .boxed()
+    }
+}
+
+impl WatchStarts {
+    /// When this watch may begin. `None`: it is no watch.
+    fn next(&self, uri: &Uri) -> Option<Instant> {
+        uri.query().filter(|query| query.split('&').any(|pair| pair == "watch=true"))?;
+        let now = Instant::now();
+        let starts = &mut *lock(&self.0);
+        let last = starts.entry(uri.path().to_owned());
+        let next = last.and_modify(|last| *last = now.max(*last + Times::WATCH_SPACING));
+        Some(*next.or_insert(now))
+    }
 }
 
 /// The proxy on the way, if any.

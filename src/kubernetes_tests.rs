@@ -36,7 +36,7 @@ fn event() -> http_body::Frame<Bytes> {
 type Answer<B> = Ready<Result<Response<B>, Infallible>>;
 
 /// An API that answers every request with such a body.
-fn answering<B>(body: impl Fn() -> B + Send + 'static) -> Client
+fn answering<B>(body: impl Fn() -> B + Clone + Send + 'static) -> Client
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -123,4 +123,19 @@ async fn connections_are_kept_alive() {
 
     connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await.unwrap();
     assert_eq!(request.await.unwrap().unwrap(), "hi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_end_at_once_begin_with_a_pause_and_nothing_else_waits() {
+    let client = answering(Full::<Bytes>::default);
+    let (api, start) = (deployments(client.clone()), Instant::now());
+    let elsewhere: Api<QoderDeployment> = Api::namespaced(client, "elsewhere");
+    let params = WatchParams::default();
+    for seconds in [0.0, 0.5, 1.0] {
+        api.watch(&params, "0").await.unwrap().for_each(|_| ready(())).await;
+        assert!(api.get("nightly").await.is_err(), "an empty answer");
+        assert_eq!(start.elapsed().as_secs_f64(), seconds);
+    }
+    elsewhere.watch(&params, "0").await.unwrap().for_each(|_| ready(())).await;
+    assert_eq!(start.elapsed().as_secs_f64(), 1.0, "a watch of another place");
 }

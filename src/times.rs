@@ -42,6 +42,8 @@ impl Times {
     pub const LAST_CALL: Duration = Duration::from_secs(4);
     /// How long an answer of the Kubernetes API may say nothing, a watch included.
     pub const KUBERNETES_SILENCE: Duration = Duration::from_secs(60);
+    /// The least time between the beginnings of two watches of one kind in one place.
+    pub const WATCH_SPACING: Duration = Duration::from_millis(500);
     /// How long a status that is being published may keep a worker.
     pub const SLOW_STATUS: Duration = Duration::from_millis(250);
     /// How long it may take to connect, to either API.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, TryStreamExt as _};
+use futures::{Stream, TryStreamExt as _, future::OptionFuture};
 use kube::{
     Api, Client, Resource as _,
     core::DeserializeGuard,
@@ -16,9 +16,12 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
-use super::watch_health::WatchHealth;
+use super::watch_health::{News, WatchHealth};
 use crate::{
     api::QoderDeployment,
     chain::{Chain, said},
@@ -122,21 +125,17 @@ impl Follower {
         loop {
             // A list whose beginning is the next event may be asked for at any time from now on.
             let mark = self.resources.index().mark();
-            match events.try_next().await {
-                Ok(Some(event)) => {
-                    let mut is_back = false;
-                    // A list that has begun may break before its end, again and again.
-                    if !matches!(event, Event::Init | Event::InitApply(_)) {
-                        self.health.send_if_modified(|health| {
-                            is_back = health.lives();
-                            false
-                        });
-                    }
-                    if is_back {
-                        tracing::info!(namespace = self.namespace, "the watch works again");
-                    }
-                    self.follow_event(event, mark);
+            let calm_at = self.health.borrow().calm_at();
+            let event = tokio::select! {
+                biased;
+                event = events.try_next() => event,
+                Some(()) = OptionFuture::from(calm_at.map(sleep_until)) => {
+                    self.note(WatchHealth::lives);
+                    continue;
                 }
+            };
+            match event {
+                Ok(Some(event)) => self.follow_event(event, mark),
                 Ok(None) => return Ended::Over,
                 Err(error) if is_refusal(&error) => return Ended::NotStreamed,
                 Err(error) => self.failed(&error),
@@ -144,40 +143,72 @@ impl Follower {
         }
     }
 
+    /// Notes a sign of life, and says so after failures.
+    fn note(&self, lives: impl FnOnce(&mut WatchHealth) -> bool) {
+        let mut is_back = false;
+        self.health.send_modify(|health| is_back = lives(health));
+        if is_back {
+            tracing::info!(namespace = self.namespace, "the watch works again");
+        }
+    }
+
     fn failed(&self, error: &watcher::Error) {
         self.metrics.watch_errors.inc();
         let (namespace, error) = (&self.namespace, explain(error));
-        let mut is_news = false;
-        self.health.send_modify(|health| is_news = health.failed(&error, Instant::now()));
-        if error.contains(STARTING) {
-            tracing::info!(
+        let mut news = News::None;
+        self.health.send_modify(|health| news = health.failed(&error, Instant::now()));
+        match news {
+            News::None => {}
+            News::Error if error.contains(STARTING) => tracing::info!(
                 namespace,
                 "the API server sets up the kind; its watch is started again"
-            );
-        } else if is_news {
-            tracing::warn!(
+            ),
+            News::Error => tracing::warn!(
                 namespace,
                 error,
                 "the watch of QoderDeployments fails, and is tried again"
-            );
+            ),
+            News::Blind => tracing::warn!(
+                namespace,
+                error,
+                "the operator sees no changes: the watch of QoderDeployments has been failing for a minute"
+            ),
         }
     }
 
     fn follow_event(&mut self, event: Event<Guarded>, mark: Mark) {
         match event {
-            Event::Init => self.list = mark,
-            Event::InitApply(object) => self.hand_over(object, Source::List(self.list)),
+            Event::Init => {
+                self.list = mark;
+                self.lists();
+            }
+            Event::InitApply(object) => {
+                self.lists();
+                self.hand_over(object, Source::List(self.list));
+            }
             Event::InitDone => {
                 self.resources.sweep(self.namespace.as_deref(), self.list);
-                self.health.send_modify(WatchHealth::listed);
+                self.note(WatchHealth::listed);
             }
-            Event::Apply(object) => self.hand_over(object, Source::Watch),
+            Event::Apply(object) => {
+                self.note(WatchHealth::lives);
+                self.hand_over(object, Source::Watch);
+            }
             Event::Delete(object) => {
+                self.note(WatchHealth::lives);
                 let metadata = object.meta();
                 let uid = metadata.uid.as_deref().unwrap_or_default();
                 self.resources.delete(&ResourceKey::of(metadata), uid);
             }
         }
+    }
+
+    /// A list that has begun may break before its end, again and again: it is no sign of life.
+    fn lists(&self) {
+        self.health.send_if_modified(|health| {
+            health.lists(Instant::now());
+            false
+        });
     }
 
     fn hand_over(&self, object: Guarded, source: Source) {

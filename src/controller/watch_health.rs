@@ -1,6 +1,6 @@
 //! How a watch is: whether its first list was complete, and since when it has been failing. Pure.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,10 +11,15 @@ const ROW: Duration = Duration::from_secs(75);
 /// After so long a watch that fails makes the operator unready: it is blind.
 const BLIND: Duration = Duration::from_secs(60);
 
+/// How many different errors of one row are told.
+const MOST_TOLD: usize = 4;
+
 /// How a watch is.
 #[derive(Debug, Clone, Default)]
 pub struct WatchHealth {
     is_listed: bool,
+    /// When the list that is under way brought something last.
+    list_lived: Option<Instant>,
     failures: Option<Failures>,
 }
 
@@ -24,27 +29,69 @@ struct Failures {
     first: Instant,
     last: Instant,
     error: String,
+    /// Its errors, each once.
+    told: BTreeSet<String>,
+    is_blindness_told: bool,
+}
+
+/// What is new with a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Nothing.
+    None,
+    /// This error.
+    Error,
+    /// The operator is blind by now.
+    Blind,
 }
 
 impl WatchHealth {
-    /// Its first list is complete.
-    pub fn listed(&mut self) {
-        self.is_listed = true;
-        self.failures = None;
+    /// A list has begun, or brings something.
+    pub fn lists(&mut self, now: Instant) {
+        self.list_lived = Some(now);
     }
 
-    /// It brought something. Returns whether it had failed before.
+    /// A list is complete. Returns whether the watch had failed before.
+    pub fn listed(&mut self) -> bool {
+        self.is_listed = true;
+        self.list_lived = None;
+        self.lives()
+    }
+
+    /// It brought something, or has not failed for long. Returns whether it had failed before.
     pub fn lives(&mut self) -> bool {
         self.failures.take().is_some()
     }
 
-    /// It failed with this error, and is started again. Returns whether that is news.
-    pub fn failed(&mut self, error: &str, now: Instant) -> bool {
-        let row = self.row(now);
-        let is_news = row.is_none_or(|row| row.error != error);
-        let first = row.map_or(now, |row| row.first);
-        self.failures = Some(Failures { first, last: now, error: error.to_owned() });
-        is_news
+    /// It failed with this error, and is started again. Returns what is new.
+    pub fn failed(&mut self, error: &str, now: Instant) -> News {
+        self.list_lived = None;
+        let row = self.row(now).cloned();
+        let mut row = row.unwrap_or_else(|| Failures {
+            first: now,
+            last: now,
+            error: String::new(),
+            told: BTreeSet::new(),
+            is_blindness_told: false,
+        });
+        let is_blind = now - row.first >= BLIND;
+        let news = if row.told.len() < MOST_TOLD && row.told.insert(error.to_owned()) {
+            News::Error
+        } else if is_blind && !row.is_blindness_told {
+            row.is_blindness_told = true;
+            News::Blind
+        } else {
+            News::None
+        };
+        self.failures = Some(Failures { last: now, error: error.to_owned(), ..row });
+        news
+    }
+
+    /// When it counts as living again, if it fails no more.
+    #[must_use]
+    pub fn calm_at(&self) -> Option<Instant> {
+        let row = self.failures.as_ref().filter(|_| self.is_listed && self.list_lived.is_none())?;
+        Some(row.last + ROW)
     }
 
     /// Whether its first list was complete.
@@ -62,26 +109,37 @@ impl WatchHealth {
     /// For how long it has been failing.
     #[must_use]
     pub fn failing_for(&self, now: Instant) -> Option<Duration> {
-        Some(now - self.row(now)?.first)
+        let first = self.row(now).map(|row| row.first);
+        Some(now - first.or(self.stuck_since(now))?)
     }
 
     /// Why the operator is not ready because of it, as a sentence that goes on after the name of the watch.
     #[must_use]
     pub fn fault(&self, now: Instant) -> Option<String> {
-        match (self.is_listed, self.row(now)) {
-            (false, None) => Some("its first list is not complete yet".to_owned()),
-            (false, Some(row)) => Some(format!("its resources cannot be listed: {}", row.error)),
-            (true, Some(row)) if now - row.first >= BLIND => Some(format!(
-                "it has been failing for {} s: {}",
-                (now - row.first).as_secs(),
-                row.error
-            )),
-            (true, _) => None,
+        let row = self.row(now);
+        if !self.is_listed {
+            return Some(row.map_or_else(
+                || "its first list is not complete yet".to_owned(),
+                |row| format!("its resources cannot be listed: {}", row.error),
+            ));
         }
+        if let Some(row) = row.filter(|row| now - row.first >= BLIND) {
+            let seconds = (now - row.first).as_secs();
+            return Some(format!("it has been failing for {seconds} s: {}", row.error));
+        }
+        let seconds = (now - self.stuck_since(now)?).as_secs();
+        Some(format!("the list of its resources has brought nothing for {seconds} s"))
+    }
+
+    /// Since when the list that is under way brings nothing, if that is for long.
+    fn stuck_since(&self, now: Instant) -> Option<Instant> {
+        self.list_lived.filter(|lived| now - *lived >= BLIND)
     }
 
     fn row(&self, now: Instant) -> Option<&Failures> {
-        self.failures.as_ref().filter(|row| !self.is_listed || now - row.last <= ROW)
+        let is_row =
+            |row: &&Failures| !self.is_listed || self.list_lived.is_some() || now - row.last <= ROW;
+        self.failures.as_ref().filter(is_row)
     }
 }
 
@@ -111,7 +169,8 @@ mod tests {
         let mut health = WatchHealth::default();
         health.listed();
         for second in [0, 20, 59] {
-            assert_eq!(health.failed("403", now + second * SECOND), second == 0, "news once");
+            let news = if second == 0 { News::Error } else { News::None };
+            assert_eq!(health.failed("403", now + second * SECOND), news, "once");
         }
         assert_eq!(health.fault(now + 59 * SECOND), None, "a moment");
         let blind = now + 60 * SECOND;
@@ -122,10 +181,57 @@ mod tests {
         assert!(health.fault(calm).is_some());
         assert_eq!(health.fault(calm + SECOND), None);
         assert_eq!(health.failing_for(calm + SECOND), None);
-        assert!(health.failed("403", calm + SECOND), "another row");
+        assert_eq!(health.failed("403", calm + SECOND), News::Error, "another row");
         assert_eq!(health.failing_for(calm + 2 * SECOND), Some(SECOND));
-        assert!(health.failed("404", calm + SECOND), "another error");
+        assert_eq!(health.failed("404", calm + SECOND), News::Error, "another error");
+        assert_eq!(health.failed("403", calm + SECOND), News::None, "in turns");
+        assert_eq!(health.failed("403", calm + 61 * SECOND), News::Blind);
+        assert_eq!(health.failed("403", calm + 62 * SECOND), News::None, "once");
         assert!(health.lives() && !health.lives());
         assert_eq!(health.failing_for(calm + 2 * SECOND), None);
+    }
+
+    #[test]
+    fn a_row_has_few_errors_to_tell() {
+        let now = Instant::now();
+        let mut health = WatchHealth::default();
+        health.listed();
+        let news = |n: u32| health.failed(&n.to_string(), now);
+        let told: Vec<_> = (0..9).map(news).filter(|news| *news == News::Error).collect();
+        assert_eq!(told.len(), MOST_TOLD);
+        assert!(health.fault(now + BLIND).is_some_and(|fault| fault.ends_with(": 8")), "the last");
+    }
+
+    #[test]
+    fn an_idle_watch_that_fails_no_more_lives_after_a_while() {
+        let now = Instant::now();
+        let mut health = WatchHealth::default();
+        health.failed("403", now);
+        assert_eq!(health.calm_at(), None, "it has to bring its first list");
+        health.listed();
+        assert_eq!(health.calm_at(), None);
+        health.failed("403", now);
+        assert_eq!(health.calm_at(), Some(now + ROW));
+        health.lists(now);
+        assert_eq!(health.calm_at(), None, "it has to bring this list");
+        assert!(health.fault(now + 2 * ROW).is_some_and(|fault| fault.ends_with(": 403")));
+        assert!(health.listed());
+        assert_eq!((health.calm_at(), health.fault(now + 2 * ROW)), (None, None));
+    }
+
+    #[test]
+    fn a_list_that_brings_nothing_for_a_minute_is_a_fault() {
+        let now = Instant::now();
+        let mut health = WatchHealth::default();
+        health.lists(now);
+        health.listed();
+        health.lists(now);
+        health.lists(now + 30 * SECOND);
+        let blind = now + 90 * SECOND;
+        assert_eq!(health.fault(blind - SECOND), None);
+        assert!(health.fault(blind).is_some_and(|fault| fault.ends_with("nothing for 60 s")));
+        assert_eq!(health.failing_for(blind), Some(60 * SECOND));
+        health.failed("closed", blind);
+        assert_eq!(health.fault(blind), None, "it is tried again");
     }
 }

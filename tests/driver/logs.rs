@@ -239,7 +239,7 @@ fn a_crd_that_was_installed_a_moment_ago_is_no_warning() {
         bed.run();
         bed.until("r0", "True InSync", 60 * SECOND).await;
         assert_eq!(lines(" WARN "), [""; 0]);
-        assert_eq!(lines("sets up the kind").len(), 2);
+        assert_eq!(lines("sets up the kind").len(), 1);
     });
 }
 
@@ -262,5 +262,56 @@ fn a_pass_says_at_debug_what_it_knew_and_decided_and_when_the_next_one_is_due() 
         ] {
             assert!(last.contains(part), "{part}: {last}");
         }
+    });
+}
+
+/// What a person finds in the log of a calm fleet after its watch has healed.
+#[test]
+fn the_end_of_a_row_of_failures_of_an_idle_watch_is_told() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        keep_log();
+        let watches = Match::verb(Verb::Watch).of("qoderdeployments");
+        let failing = bed.server.on(watches).always().fail(Failure::new(403, "Forbidden", "no"));
+        bed.pass(300 * SECOND).await;
+        failing.lift();
+        bed.pass(75 * SECOND).await;
+        assert_eq!(bed.missing(), [""; 0]);
+        assert_eq!(lines("the watch works again").len(), 1, "{}", log());
+    });
+}
+
+/// The CRD's storage does not come up.
+#[test]
+fn a_kind_that_is_set_up_for_ten_minutes_is_two_lines() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        keep_log();
+        let watches = Match::verb(Verb::Watch).of("qoderdeployments");
+        let starting = Failure::new(429, "TooManyRequests", "storage is (re)initializing");
+        let _failing = bed.server.on(watches).always().fail(starting);
+        bed.pass(600 * SECOND).await;
+        let sees = lines("the operator sees no changes").len();
+        assert_eq!((lines("sets up the kind").len(), sees), (1, 1), "{}", log());
+    });
+}
+
+/// Two API servers behind one address: one says 500 and the other 503.
+#[test]
+fn a_watch_that_fails_in_two_ways_is_told_once_for_each() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        keep_log();
+        let watches = || Match::verb(Verb::Watch).of("qoderdeployments");
+        for i in 0..60 {
+            let code = if i % 2 == 0 { 500 } else { 503 };
+            let failing =
+                bed.server.on(watches()).always().fail(Failure::new(code, "Planted", "sorry"));
+            bed.pass(6 * SECOND).await;
+            failing.lift();
+        }
+        let sees = lines("the operator sees no changes").len();
+        let fails = lines("the watch of QoderDeployments fails").len();
+        assert_eq!((fails, sees), (2, 1), "in six minutes: {}", log());
     });
 }

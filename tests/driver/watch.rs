@@ -269,3 +269,33 @@ fn a_streamed_list_that_breaks_each_time_is_told_by_readyz_metrics_and_one_line(
         );
     });
 }
+
+/// A list that never comes to its end, after a watch that was too old.
+#[test]
+fn a_streamed_list_that_never_ends_is_told_by_readyz() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        bed.server.hold_watches();
+        bed.server.compact();
+        bed.server.watches().iter().for_each(apiserver::Watch::expire);
+        bed.server.watches().iter().for_each(apiserver::Watch::release);
+        bed.pass(61 * SECOND).await;
+        assert_eq!(bed.missing().len(), 1);
+        assert!(bed.counted().watch_failing >= 60 * SECOND);
+    });
+}
+
+/// A proxy ends each watch as soon as it has begun.
+#[test]
+fn watches_that_end_at_once_are_not_begun_again_at_once() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        let before = bed.server.journal().len();
+        for _ in 0..1000 {
+            bed.pass(SECOND / 100).await;
+            bed.server.watches().iter().for_each(apiserver::Watch::close);
+        }
+        let calls = bed.server.journal().len() - before;
+        assert!(calls <= 21, "{calls} watches in ten seconds");
+    });
+}
