@@ -65,6 +65,11 @@ impl Reconciler {
         Snapshot { id: id.clone(), now, bound, view, times: self.context.times }
     }
 
+    /// A deployment that was woken has had its turn: those are woken whose turn for a status comes next.
+    pub fn had_its_turn(&self) {
+        self.resources.wake_next_statuses();
+    }
+
     /// No write begins from now on: the process ends.
     pub fn close_writes(&self) {
         self.remote.close_writes();

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::{QoderDeploymentStatus, Reason, Wish},
     context::Context,
+    fair_queue::Lane,
     resources::{NotNow, Progress, ReachedChange, Resource, Source, StatusWrite},
     times::Times,
 };
@@ -86,15 +87,14 @@ impl Reconciler {
             pass.requeue(Some(at));
             return false;
         }
-        match StatusWrite::begin(&self.resources, resource, digest) {
+        match StatusWrite::begin(&self.resources, resource, digest, lane(resource, ready.reason)) {
             Ok(write) => {
                 let limit =
                     if seen.is_ending() { Times::LAST_CALL } else { Times::KUBERNETES_CALL };
                 pass.statuses.push(Publishing { write, status, reason: ready.reason, limit });
             }
-            // A pass follows its end.
-            Err(NotNow::OneIsOnItsWay | NotNow::Gone) => {}
-            Err(NotNow::Crowded) => pass.requeue(Some(seen.now + Times::STANDSTILL)),
+            // A pass follows its end, or its turn.
+            Err(NotNow::OneIsOnItsWay | NotNow::Gone | NotNow::Crowded) => {}
         }
         false
     }
@@ -198,5 +198,17 @@ impl Reconciler {
             let meaning = if is_confirmed { "already_reconciled" } else { "other" };
             self.context.metrics.conflict(meaning);
         }
+    }
+}
+
+/// Which statuses come first where many wait.
+fn lane(resource: &Resource, reason: Reason) -> Lane {
+    let stands = resource.published.ready.map(|(_, reason)| reason);
+    if !resource.is_answered() {
+        Lane::Spec
+    } else if stands != Some(reason) {
+        Lane::Drift
+    } else {
+        Lane::Report
     }
 }

@@ -2,12 +2,15 @@
 //! for each place that a copy can come from. No I/O.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet},
     mem,
     sync::{Arc, LazyLock},
 };
 
-use super::resource::{Resource, ResourceKey};
+use super::{
+    resource::{Resource, ResourceKey},
+    rooms::Rooms,
+};
 use crate::{api::DeploymentId, fair_queue::Lane};
 
 /// Where a copy of a resource came from. Copies come in any order.
@@ -48,8 +51,8 @@ pub struct Index {
     /// The names of namespaces, each kept once: thousands of resources share them.
     namespaces: BTreeSet<Arc<str>>,
     mark: Mark,
-    /// How many statuses are on their way in each namespace that has any.
-    statuses: BTreeMap<Arc<str>, usize>,
+    /// The statuses that are on their way.
+    pub rooms: Rooms,
 }
 
 impl Index {
@@ -163,22 +166,12 @@ impl Index {
         self.resources.get_mut(key).filter(|held| &*held.uid == uid)
     }
 
-    /// One more status is on its way in this namespace, if fewer than `most` are. Returns whether.
-    pub fn enter(&mut self, namespace: &Arc<str>, most: usize) -> bool {
-        let count = self.statuses.entry(namespace.clone()).or_default();
-        let is_room = *count < most;
-        *count += usize::from(is_room);
-        is_room
-    }
-
-    /// A status that was on its way in this namespace has ended, however.
-    pub fn leave(&mut self, namespace: &Arc<str>) {
-        if let Entry::Occupied(mut count) = self.statuses.entry(namespace.clone()) {
-            *count.get_mut() = count.get().saturating_sub(1);
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+    /// Whose turn for a status has come: [`Rooms::next`].
+    pub fn next_statuses(&mut self) -> Vec<DeploymentId> {
+        let mut rooms = mem::take(&mut self.rooms);
+        let next = rooms.next(|id| self.is_bound(id));
+        self.rooms = rooms;
+        next
     }
 
     /// The resources that name a deployment, oldest first.

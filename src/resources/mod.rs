@@ -8,6 +8,7 @@ pub mod published;
 pub mod resource;
 #[allow(clippy::module_inception, reason = "it is what the folder is about")]
 mod resources;
+pub mod rooms;
 pub mod sent;
 pub mod status_write;
 mod text;

@@ -30,21 +30,6 @@ fn sends(index: &mut Index, digest: u64) {
 }
 
 #[test]
-fn few_statuses_of_a_namespace_are_on_their_way_at_once() {
-    let mut index = Index::default();
-    let (busy, calm): (Arc<str>, Arc<str>) = ("busy".into(), "calm".into());
-    assert!(index.enter(&busy, 2) && index.enter(&busy, 2));
-    assert!(!index.enter(&busy, 2) && !index.enter(&busy, 2));
-    assert!(index.enter(&calm, 2));
-    index.leave(&busy);
-    assert!(index.enter(&busy, 2));
-    assert!(!index.enter(&busy, 2));
-    index.leave(&calm);
-    index.leave(&calm);
-    assert_eq!(index.statuses.len(), 1, "nothing is kept of a namespace where all is calm");
-}
-
-#[test]
 fn a_late_answer_makes_no_ghost() {
     for source in LATE {
         let mut index = Index::default();

@@ -154,8 +154,9 @@ impl Resource {
         }
         if older.has_written(self.published.digest) {
             self.memory = older.memory.clone();
-            self.told = older.told;
         }
+        // Whoever wrote the status: we have told what we have told.
+        self.told = older.told;
         self.sent.clone_from(&older.sent);
         self
     }

@@ -98,6 +98,17 @@ impl Resources {
             self.remote.unbind(id);
         }
         (self.wake)(id, Lane::Spec);
+        // It may have been its turn for a status.
+        self.wake_next_statuses();
+    }
+
+    /// Wakes those whose turn for a status has come. To be called whenever one has ended, and when one that was woken
+    /// has had its turn.
+    pub fn wake_next_statuses(&self) {
+        let next = self.index().next_statuses();
+        for id in &next {
+            (self.wake)(id, Lane::Report);
+        }
     }
 
     /// Remembers the progress that was made for a resource, as far as it is still the same object. Returns whether

@@ -61,7 +61,7 @@ impl Bed {
         self.woken()
     }
 
-    fn woken(&self) -> Vec<(String, Lane)> {
+    pub fn woken(&self) -> Vec<(String, Lane)> {
         std::mem::take(&mut lock(&self.woken))
     }
 

@@ -5,13 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{index::Index, resource::Resource, resources::Resources};
+use crate::fair_queue::Lane;
 
 /// How long a status whose task broke waits to be tried again.
 const AFTER_A_PANIC: Duration = Duration::from_secs(1);
-
-/// How many statuses of one namespace may be on their way at once. While none hangs, fewer are: a worker waits for
-/// those that it has begun.
-const STATUSES_AT_ONCE: usize = 32;
 
 /// Why a status may not be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +17,7 @@ pub enum NotNow {
     Gone,
     /// One of the same resource is on its way.
     OneIsOnItsWay,
-    /// Many of its namespace are on their way, and hang.
+    /// Many of its namespace are on their way. Its turn will come.
     Crowded,
 }
 
@@ -34,7 +31,7 @@ pub struct StatusWrite {
 }
 
 impl StatusWrite {
-    /// Begins to send a status of this digest, if it may be sent now.
+    /// Begins to send a status of this digest, if it may be sent now. `lane`: how important it is.
     ///
     /// # Errors
     /// Why it may not.
@@ -42,8 +39,9 @@ impl StatusWrite {
         resources: &Arc<Resources>,
         resource: &Arc<Resource>,
         digest: u64,
+        lane: Lane,
     ) -> Result<Self, NotNow> {
-        begin(&mut resources.index(), resource, digest)?;
+        begin(&mut resources.index(), resource, digest, lane)?;
         let (resources, resource) = (Arc::clone(resources), Arc::clone(resource));
         Ok(Self { resources, resource, digest, has_ended: false })
     }
@@ -83,16 +81,17 @@ impl Drop for StatusWrite {
         if !self.has_ended {
             self.fail(AFTER_A_PANIC);
         }
-        self.resources.index().leave(&self.resource.key.namespace);
+        self.resources.index().rooms.leave(&self.resource.key.namespace);
+        self.resources.wake_next_statuses();
     }
 }
 
-fn begin(index: &mut Index, of: &Resource, digest: u64) -> Result<(), NotNow> {
+fn begin(index: &mut Index, of: &Resource, digest: u64, lane: Lane) -> Result<(), NotNow> {
     let held = index.held_mut(&of.key, &of.uid).ok_or(NotNow::Gone)?;
     if held.is_sending() {
         return Err(NotNow::OneIsOnItsWay);
     }
-    if !index.enter(&of.key.namespace, STATUSES_AT_ONCE) {
+    if !index.rooms.enter(&of.key.namespace, &of.deployment, lane) {
         return Err(NotNow::Crowded);
     }
     if let Some(held) = index.held_mut(&of.key, &of.uid) {

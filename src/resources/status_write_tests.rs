@@ -6,6 +6,7 @@ use crate::{
     resources::{
         Source,
         resources::tests::{Bed, object},
+        rooms::STATUSES_AT_ONCE,
     },
 };
 
@@ -17,7 +18,7 @@ fn held(bed: &Bed, name: &str) -> Arc<Resource> {
 }
 
 fn begin(bed: &Bed, of: &Arc<Resource>, digest: u64) -> Result<StatusWrite, NotNow> {
-    StatusWrite::begin(&bed.resources, of, digest)
+    StatusWrite::begin(&bed.resources, of, digest, Lane::Report)
 }
 
 fn refusal(begun: Result<StatusWrite, NotNow>) -> Option<NotNow> {
@@ -105,6 +106,8 @@ async fn few_statuses_of_a_namespace_are_on_their_way_at_once() {
     let gone = held(&bed, "n0");
     bed.resources.delete(&gone.key, &gone.uid);
     assert_eq!(refusal(begin(&bed, &last, 1)), Some(NotNow::Crowded));
+    bed.woken();
     drop(writes.remove(0));
+    assert_eq!(bed.woken(), [("dep_1".to_owned(), Lane::Report)], "its turn has come");
     assert!(begin(&bed, &last, 1).is_ok());
 }

@@ -293,3 +293,41 @@ fn a_status_of_the_generation_before_is_not_put_on_the_next() {
         }
     });
 }
+
+/// A process starts, and its first list is older than the last status of the process before it (a list may be served
+/// from a cache that lags). Others wait for their turn.
+#[test]
+fn the_last_status_of_the_process_before_is_not_overwritten_by_an_older_one() {
+    in_virtual_time(async {
+        let mut bed = fleet(60).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", POLL + SECOND).await;
+        bed.annotate("r0", "resume-requested-at", "1");
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", POLL + 3 * SECOND).await;
+        bed.stop().await.unwrap();
+        bed.forget();
+        for i in 1..60 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        // As it was before that status, and was told to the process that starts.
+        let handled = |value| {
+            move |status: &mut serde_json::Value| status["lastHandledResumeRequest"] = value
+        };
+        let objects = bed.server.deployments();
+        objects.edit_status(NAMESPACE, "r0", handled(json!("0"))).unwrap();
+        let lists = bed.wire.hold(Kind::List, Moment::Before);
+        bed.run();
+        bed.pass(SECOND).await;
+        bed.server.hold_watches();
+        objects.edit_status(NAMESPACE, "r0", handled(json!("1"))).unwrap();
+        lists.release();
+        bed.pass(2 * SECOND).await;
+        bed.server.release_watches();
+        bed.pass(10 * SECOND).await;
+        let resumed: Vec<_> =
+            bed.writes().into_iter().filter(|call| call.starts_with("un")).collect();
+        assert_eq!(resumed, [""; 0], "it was resumed once, as was asked for");
+    });
+}

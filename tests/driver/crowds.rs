@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    bed::{Bed, Setup, in_virtual_time},
-    waits::fleet_of,
+    bed::{Bed, POLL, Setup, in_virtual_time},
+    waits::{fleet, fleet_of},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -95,4 +95,81 @@ fn thirty_flips_beside_many_reports_that_hang_are_sent_within_five_seconds() {
         bed.pass(5 * SECOND).await;
         assert!(bed.writes().len() >= 30, "{} of 30", bed.writes().len());
     });
+}
+
+/// Reports that Kubernetes takes slowly, and a flip.
+#[test]
+fn the_status_of_a_flip_does_not_wait_behind_reports() {
+    for seconds in 0..4 {
+        in_virtual_time(async {
+            let bed = fleet(1000).await;
+            let _slow = bed.server.on(Match::status_patches()).always().delay(SECOND);
+            let reported = report(&bed, 1000);
+            bed.pass(POLL).await;
+            bed.pass(seconds * SECOND).await;
+            assert!(reported(&bed) < 200, "{} reports are done", reported(&bed));
+            let name = format!("r{}", 990 + seconds);
+            bed.flip(&name, true);
+            bed.until(&name, "True InSync", 5 * SECOND).await;
+        });
+    }
+}
+
+/// 32 statuses at once, each taken within so long.
+#[test]
+fn statuses_that_are_taken_slowly_use_the_room_that_there_is() {
+    for millis in [500, 600, 2000] {
+        in_virtual_time(async {
+            let bed = fleet(320).await;
+            let slow = Duration::from_millis(millis);
+            let _slow = bed.server.on(Match::status_patches()).always().delay(slow);
+            let reported = report(&bed, 320);
+            while reported(&bed) == 0 {
+                bed.pass(SECOND / 10).await;
+            }
+            let start = Instant::now();
+            while reported(&bed) < 320 {
+                bed.pass(SECOND / 10).await;
+            }
+            let (took, ideal) = (start.elapsed(), slow * 320 / 32);
+            assert!(took <= ideal * 3 / 2 + SECOND, "{millis} ms each: {took:?}, not {ideal:?}");
+        });
+    }
+}
+
+/// 32 statuses hang, and all others of the namespace wait for room.
+#[test]
+fn resources_that_wait_for_room_for_their_status_do_not_spin() {
+    in_virtual_time(async {
+        let bed = fleet(1000).await;
+        let _hanging = bed.server.on(Match::status_patches()).always().silence_request();
+        let _reported = report(&bed, 1000);
+        bed.pass(2 * POLL).await;
+        let before = passes(&bed);
+        bed.pass(60 * SECOND).await;
+        let passes = passes(&bed) - before;
+        assert!(passes <= 1000, "{passes} passes in a minute that changes nothing");
+    });
+}
+
+/// All have a new name to report. Returns what counts those whose status has it.
+fn report(bed: &Bed, count: usize) -> impl Fn(&Bed) -> usize {
+    for (i, id) in bed.ids.iter().enumerate().take(count) {
+        bed.simulator.patch(id, json!({ "name": format!("other {i}") }));
+    }
+    move |bed| {
+        let has_reported = |i: &usize| {
+            let name = bed.object(&format!("r{i}"))["status"]["name"].clone();
+            name == format!("other {i}")
+        };
+        (0..count).filter(has_reported).count()
+    }
+}
+
+/// Passes so far.
+fn passes(bed: &Bed) -> usize {
+    let text = bed.metrics.encode(&bed.counted()).unwrap();
+    let counts =
+        text.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total{"));
+    counts.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
 }

@@ -23,7 +23,11 @@ use qoder_operator::{
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time};
+use crate::{
+    bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
+    log::keep_log,
+    logs::lines,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -139,4 +143,51 @@ fn a_status_for_a_resource_whose_version_went_back_is_tried_with_growing_waits()
         let applies = backup.journal().iter().filter(is_status).count();
         assert!(applies <= 20, "{applies} status applies while the watch was silent");
     });
+}
+
+/// As `what_a_restore_has_put_into_the_status_goes_when_it_does_not_hold`: and what is new is told.
+#[test]
+fn what_is_new_after_a_restore_is_told_in_an_event_and_in_the_log() {
+    let mut found = Vec::new();
+    for leftover in [false, true] {
+        in_virtual_time(async {
+            let mut bed = Bed::prepare(Setup::with(2)).await;
+            bed.server.set_latency(SECOND / 100);
+            bed.apply("r0", 0, Some(false));
+            bed.apply("r1", 1, Some(false));
+            bed.server
+                .deployments()
+                .edit_status(NAMESPACE, "r0", |status| {
+                    let condition = |kind: &str, status: &str, reason: &str| {
+                        json!({
+                            "type": kind, "status": status, "reason": reason, "message": "",
+                            "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z",
+                        })
+                    };
+                    *status = json!({
+                        "observedGeneration": 1, "desired": "Active", "status": "active",
+                        "lastReached": { "desired": "Active", "generation": 1 },
+                        "conditions": [condition("Ready", "True", "InSync")],
+                    });
+                    if leftover {
+                        status["archivedTime"] = json!("2026-01-01T00:00:00Z");
+                    }
+                })
+                .unwrap();
+            bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+            keep_log();
+            bed.run();
+            bed.until("r0", "False PausedByPlatform", 3 * SECOND).await;
+            bed.pass(60 * SECOND).await;
+            let changes =
+                lines("Ready has changed").iter().filter(|line| line.contains("name=r0")).count();
+            if bed.events("r0") != ["PausedByPlatform"] || changes != 1 {
+                found.push(format!(
+                    "leftover {leftover}: events {:?}, {changes} lines",
+                    bed.events("r0")
+                ));
+            }
+        });
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }

@@ -66,7 +66,7 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
 ];
 
 /// What needs neither a client nor a runtime: folders, and files.
-pub const PURE: [&str; 35] = [
+pub const PURE: [&str; 36] = [
     "api/",
     "fair_queue.rs",
     "times.rs",
@@ -98,6 +98,7 @@ pub const PURE: [&str; 35] = [
     "resources/memory.rs",
     "resources/mirror.rs",
     "resources/resource.rs",
+    "resources/rooms.rs",
     "resources/published.rs",
     "resources/told.rs",
     "resources/text.rs",
