@@ -110,7 +110,7 @@ impl Workers {
             };
             if !takes(&id) {
                 self.queue.done(&id);
-                self.reconciler.had_its_turn();
+                self.reconciler.passed();
                 continue;
             }
             self.context.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
@@ -126,7 +126,7 @@ impl Workers {
         self.context.metrics.reconcile_started();
         let (result, statuses) = self.pass(id).await;
         self.queue.done(id);
-        self.reconciler.had_its_turn();
+        self.reconciler.passed();
         let statuses = statuses.into_iter().map(|publishing| self.publish(id, publishing));
         let mut statuses = pin!(join_all(statuses));
         let quickly = timeout(Times::SLOW_STATUS, &mut statuses).await;

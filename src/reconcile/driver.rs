@@ -65,8 +65,8 @@ impl Reconciler {
         Snapshot { id: id.clone(), now, bound, view, times: self.context.times }
     }
 
-    /// A deployment that was woken has had its turn: those are woken whose turn for a status comes next.
-    pub fn had_its_turn(&self) {
+    /// To be called after each pass: those are woken whose turn for a status comes next.
+    pub fn passed(&self) {
         self.resources.wake_next_statuses();
     }
 

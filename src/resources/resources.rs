@@ -102,8 +102,8 @@ impl Resources {
         self.wake_next_statuses();
     }
 
-    /// Wakes those whose turn for a status has come. To be called whenever one has ended, and when one that was woken
-    /// has had its turn.
+    /// Wakes those whose turn for a status has come. To be called after each pass: one follows each status, and each
+    /// that was woken here.
     pub fn wake_next_statuses(&self) {
         let next = self.index().next_statuses();
         for id in &next {

@@ -21,7 +21,7 @@ pub enum NotNow {
     Crowded,
 }
 
-/// One status on its way. Dropped before it has ended, it has failed.
+/// One status on its way. Dropped before it has ended, it has failed. A pass is to follow: it wakes whose turn comes next.
 pub struct StatusWrite {
     resources: Arc<Resources>,
     /// The resource that it was computed from.
@@ -82,7 +82,6 @@ impl Drop for StatusWrite {
             self.fail(AFTER_A_PANIC);
         }
         self.resources.index().rooms.leave(&self.resource.key.namespace);
-        self.resources.wake_next_statuses();
     }
 }
 

@@ -106,8 +106,31 @@ async fn few_statuses_of_a_namespace_are_on_their_way_at_once() {
     let gone = held(&bed, "n0");
     bed.resources.delete(&gone.key, &gone.uid);
     assert_eq!(refusal(begin(&bed, &last, 1)), Some(NotNow::Crowded));
-    bed.woken();
     drop(writes.remove(0));
-    assert_eq!(bed.woken(), [("dep_1".to_owned(), Lane::Report)], "its turn has come");
     assert!(begin(&bed, &last, 1).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_turn_has_come_is_woken_and_if_it_is_gone_by_then_the_next_one() {
+    let bed = Bed::new();
+    let held = |n: usize| {
+        let name = format!("n{n}");
+        let id = format!("dep_{n}");
+        bed.resources.take_in(&object(&name, &format!("u{n}"), 1, &id), Source::Watch);
+        let id = DeploymentId::try_from(id.as_str()).unwrap();
+        bed.resources.index().bound(&id).remove(0)
+    };
+    let all: Vec<_> = (0..STATUSES_AT_ONCE + 3).map(held).collect();
+    let mut writes: Vec<_> = all.iter().filter_map(|one| begin(&bed, one, 1).ok()).collect();
+    assert_eq!(writes.len(), STATUSES_AT_ONCE);
+    bed.woken();
+    let turn = |n: usize| (format!("dep_{}", STATUSES_AT_ONCE + n), Lane::Report);
+    bed.resources.wake_next_statuses();
+    assert_eq!(bed.woken(), [], "there is no room");
+    drop(writes.pop());
+    bed.resources.wake_next_statuses();
+    assert_eq!(bed.woken(), [turn(0)]);
+    let gone = &all[STATUSES_AT_ONCE];
+    bed.resources.delete(&gone.key, &gone.uid);
+    assert!(bed.woken().contains(&turn(1)));
 }
