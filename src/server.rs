@@ -62,7 +62,8 @@ impl Server {
 /// Where the kernel knows no IPv6, every address is every one of IPv4.
 async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let mut listener = TcpListener::bind(address).await;
-    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && listener.is_err() {
+    let is_taken = matches!(&listener, Err(error) if error.kind() == io::ErrorKind::AddrInUse);
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && listener.is_err() && !is_taken {
         listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
     }
     listener.map_err(|error| {

@@ -58,6 +58,8 @@ impl Times {
     pub const CONNECTION_IDLE: Duration = Duration::from_secs(45);
     /// How long a rate that a 429 has lowered is kept before more is tried.
     pub const RATE_CAUTION: Duration = Duration::from_secs(23);
+    /// How long a wait that the API has asked for is met no more until it counts as over.
+    pub const CALM: Duration = Duration::from_secs(60);
     /// One poll in so many reads everything; those between may read the rarer half only.
     pub const FULL_POLL: u32 = 20;
     /// Failures in a row that open the breaker.

@@ -121,9 +121,9 @@ reasons! {
     RemoteAnswerInvalid: "The deployment cannot be read: what the operator was answered is no answer of the Qoder API.",
         "Check that --base-url ends in /api/v1/cloud and that no proxy answers in the API's place.";
     CredentialMissing: "The operator has no usable token.",
-        "Put a token into the operator's Secret, under the key token; the operator reads it again without a restart.";
+        "Put a token into the operator's Secret, under the key token; where that is mounted as a file, no restart is needed.";
     CredentialRejected: "The Qoder API rejects the operator's token (401).",
-        "Put a valid token into the operator's Secret, under the key token; the operator reads it again without a restart.";
+        "Put a valid token into the operator's Secret, under the key token; where that is mounted as a file, no restart is needed.";
     Forbidden: "The token may not read this deployment (403).",
         "Give the token's account access to the deployment, or correct spec.deploymentID in a new resource.";
     RemoteNotFound: "The Qoder API knows no deployment with this id (404).",

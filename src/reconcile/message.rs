@@ -88,7 +88,7 @@ fn waits_for(hindrance: Hindrance) -> String {
             );
         }
         Hindrance::Turn => {
-            "It waits for its turn: the Qoder API serves none of the requests to pause and resume at the moment."
+            "It waits for its turn: many requests to pause and resume wait, and for a while none was served."
         }
         Hindrance::Token(problem) => token(problem),
         Hindrance::LastTry(last) => return last_try(last),

@@ -175,7 +175,7 @@ impl Reconciler {
 
     /// A status with this reason stands: counts what is new in it, and publishes its event.
     fn told(&self, resource: &Resource, reason: Reason, status: &QoderDeploymentStatus) {
-        if !self.resources.tell(resource, reason) {
+        if !self.resources.tell(resource, status.digest(), reason) {
             return;
         }
         let message = status.conditions.first().map_or("", |ready| &ready.message);

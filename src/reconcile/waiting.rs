@@ -84,7 +84,9 @@ impl Snapshot {
                 };
                 first.map(Hindrance::FirstRead).or(obstacle)
             }
-            Reason::WriteRefused => last_try(),
+            Reason::WriteRefused => {
+                Some(Hindrance::LastTry(writes.refusal(&resource.requester())?))
+            }
             Reason::CredentialMissing => match self.view.credential.worth {
                 Worth::Missing(problem) => Some(Hindrance::Token(problem)),
                 Worth::Usable | Worth::Rejected { .. } => None,

@@ -73,6 +73,12 @@ impl Account {
         self.credential.state()
     }
 
+    /// Whether there is a token.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.credential.token().is_some()
+    }
+
     /// While the credential is rejected: from when on it may be tried again.
     #[must_use]
     pub fn probe_at(&self) -> Option<Instant> {

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     account::{Admission, Ticket},
     cache::Cache,
+    ending::Ending,
     remote::Remote,
     state::State,
 };
@@ -103,7 +104,7 @@ impl Remote {
             self.state().end_read(operation, &ticket, error, Instant::now(), self.env().jitter());
         }
         self.count(operation, error, started);
-        self.after_call(is_unauthorized(error));
+        self.after_call(error);
         Called { result, read: Read { started, epoch } }
     }
 
@@ -117,19 +118,14 @@ impl Remote {
     }
 
     /// Tells those who wait for the end of a call. A token that was refused may have been replaced.
-    pub(super) fn after_call(&self, is_unauthorized: bool) {
+    pub(super) fn after_call(&self, error: Option<&ApiError>) {
         self.tell_credential();
-        self.tell_obstacle();
-        if is_unauthorized {
+        self.tell_obstacle(Ending::of(error) == Ending::Answered);
+        if error.and_then(ApiError::status) == Some(StatusCode::UNAUTHORIZED) {
             self.reload_token();
         }
         self.free();
     }
-}
-
-/// Whether a call was answered with 401.
-pub(super) fn is_unauthorized(error: Option<&ApiError>) -> bool {
-    error.and_then(ApiError::status) == Some(StatusCode::UNAUTHORIZED)
 }
 
 /// Until this time; `None`: for ever.

@@ -32,31 +32,40 @@ impl Remote {
     pub(super) fn reload_token(&self) {
         let reloaded = {
             let state = &mut *self.state();
+            let had_one = state.account.has_token();
             let reloaded = state.account.reload(Instant::now());
             let error = reloaded.as_ref().err().map(|error| Chain(error).to_string());
             let is_new_error = error.is_some() && error != state.token_error;
             state.token_error.clone_from(&error);
-            let is_first = state.account.credential().epoch == 1;
-            (reloaded.unwrap_or_default(), is_first, error.filter(|_| is_new_error))
+            (reloaded.unwrap_or_default(), had_one, error.filter(|_| is_new_error))
         };
         match reloaded {
             (.., Some(error)) => tracing::error!(error, "there is no usable token"),
-            (true, true, None) => tracing::info!("loaded the token"),
-            (true, false, None) => tracing::info!("loaded another token"),
+            (true, false, None) => tracing::info!("loaded the token"),
+            (true, true, None) => tracing::info!("loaded another token"),
             (false, _, None) => {}
         }
         self.tell_credential();
     }
 
     /// Logs what keeps all requests back, when it begins and when it is over: one line, and not one for each resource.
-    pub(super) fn tell_obstacle(&self) {
-        let (before, now, last_error) = {
+    /// `is_served`: a call has just been served. It is over when that is so, and a wait not before it was met no more
+    /// for a while: one kind of request may meet it again and again, and the other be served between.
+    pub(super) fn tell_obstacle(&self, is_served: bool) {
+        let (before, met, last_error) = {
             let state = &mut *self.state();
-            let now = state.account.obstacle(Instant::now());
-            (std::mem::replace(&mut state.obstacle_told, now), now, state.last_error)
+            let now = Instant::now();
+            let before = state.obstacle_told;
+            let met = state.account.obstacle(now).map(|obstacle| (obstacle, now));
+            let stands = before.filter(|(obstacle, at)| {
+                !is_served || *obstacle == Obstacle::Throttled && now - *at < Times::CALM
+            });
+            state.obstacle_told = met.or(stands);
+            (before, state.obstacle_told, state.last_error)
         };
-        match now {
-            now if now == before => {}
+        let what = |told: Option<(Obstacle, Instant)>| told.map(|(obstacle, _)| obstacle);
+        match what(met) {
+            now if now == what(before) => {}
             Some(Obstacle::Outage) => {
                 tracing::warn!(
                     last_error,

@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use super::{
     account::{Admission, Ticket},
-    calls::is_unauthorized,
     grants::Permit,
     remote::Remote,
     state::Exchange,
@@ -62,15 +61,14 @@ impl Sending {
         let result = self.remote.client.write(&ticket.token, write.verb, &write.id).await;
         let ended = Instant::now();
 
-        let (remote, error) = (&self.remote, result.as_ref().err());
-        remote.count(Operation::Write(write.verb), error, started);
-        let is_unauthorized = is_unauthorized(error);
+        let remote = &self.remote;
+        remote.count(Operation::Write(write.verb), result.as_ref().err(), started);
         let exchange = Exchange { write: &write, ticket, started, ended };
-        let outcome = remote.state().end_write(exchange, result, &remote.context);
+        let outcome = remote.state().end_write(exchange, &result, &remote.context);
         // It is booked: there is nothing to abandon.
         self.write = None;
         self.ticket = None;
-        self.remote.after_call(is_unauthorized);
+        self.remote.after_call(result.as_ref().err());
         Some((write, outcome))
     }
 

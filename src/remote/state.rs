@@ -37,8 +37,8 @@ pub struct State {
     pub size: Size,
     /// Why there is no token, as it was logged last.
     pub token_error: Option<String>,
-    /// What keeps all requests back, as it was logged last.
-    pub obstacle_told: Option<Obstacle>,
+    /// What keeps all requests back, as it was logged last, and when it was met last.
+    pub obstacle_told: Option<(Obstacle, Instant)>,
     /// How the last request that failed has ended, for the log.
     pub last_error: Option<&'static str>,
     /// No write begins any more: the process ends.
@@ -154,23 +154,23 @@ impl State {
     pub fn end_write(
         &mut self,
         Exchange { write, ticket, started, ended }: Exchange<'_>,
-        result: Result<Deployment, ApiError>,
+        result: &Result<Deployment, ApiError>,
         Context { env, times, .. }: &Context,
     ) -> Outcome {
-        let outcome = Outcome::of(write.verb, &result);
+        let outcome = Outcome::of(write.verb, result);
         self.account.ended(ticket, result.as_ref().err(), ended, env.jitter());
         let code = Some(result.as_ref().map_or_else(ApiError::code, |_| "200"));
         let end = End { outcome, code, at: ended, epoch: ticket.epoch, jitter: env.jitter() };
         self.ledger.note(&write.id).book(write, end, times);
         if let Ok(deployment) = result {
             let observed = Observed {
-                answer: Answer::from(&deployment),
+                answer: Answer::from(deployment),
                 started,
                 valid_from: ended,
                 epoch: ticket.epoch,
                 is_written: outcome == Outcome::Done,
             };
-            self.cache.observe(&write.id, Some(deployment), observed);
+            self.cache.observe(&write.id, Some(deployment.clone()), observed);
         }
         outcome
     }

@@ -54,6 +54,7 @@ struct Refusal {
     at: Instant,
     until: Instant,
     epoch: u64,
+    answer: LastTry,
 }
 
 impl Writes {
@@ -139,9 +140,15 @@ impl Writes {
         epoch: u64,
         asked_for: Option<Instant>,
     ) -> Option<Instant> {
-        let Refusal { at, until, epoch: met_by } = *self.refusal.as_ref()?.get(requester)?;
+        let Refusal { at, until, epoch: met_by, .. } = *self.refusal.as_ref()?.get(requester)?;
         let stands = met_by == epoch && asked_for.is_none_or(|asked_for| asked_for <= at);
         stands.then_some(until)
+    }
+
+    /// What a refusal said.
+    #[must_use]
+    pub fn refusal(&self, requester: &Requester) -> Option<LastTry> {
+        Some(self.refusal.as_ref()?.get(requester)?.answer)
     }
 
     /// Drift corrections are held until then.
@@ -193,9 +200,10 @@ impl Writes {
             Outcome::Done => {}
             Outcome::Refused => {
                 let until = end.at + times.slow_look();
-                let refusal = Refusal { at: end.at, until, epoch: end.epoch };
+                let answer = end.last_try();
+                let refusal = Refusal { at: end.at, until, epoch: end.epoch, answer };
                 self.refusal = Some(For::new(requester, refusal));
-                self.last_failure = Some(For::new(requester, end.last_try()));
+                self.last_failure = Some(For::new(requester, answer));
             }
             Outcome::Conflict => {
                 self.conflict = Some(*verb);

@@ -237,6 +237,8 @@ fn each_end_of_a_write_says_what_is_void_what_may_land_and_who_waits() {
         let is_failure = expected[2] || expected[4];
         let last_try = LastTry { outcome, code: Some("418") };
         assert_eq!(writes.last_failure(&a), is_failure.then_some(last_try));
+        book(&mut writes, &a, Outcome::Unread, ended);
+        assert_eq!(writes.refusal(&a), expected[4].then_some(last_try), "it keeps its answer");
     }
 }
 

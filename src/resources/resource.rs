@@ -136,6 +136,7 @@ impl Resource {
     /// remembered.
     #[must_use]
     pub fn after(mut self, older: &Self) -> Self {
+        let now = self.generation_seen;
         // The same texts: one allocation for all copies.
         self.key = older.key.clone();
         self.uid = older.uid.clone();
@@ -152,12 +153,14 @@ impl Resource {
                 new.clone_from(old);
             }
         }
-        if older.has_written(self.published.digest) {
-            self.memory = older.memory.clone();
-        }
         // Whoever wrote the status: we have told what we have told.
         self.told = older.told;
         self.sent.clone_from(&older.sent);
+        if older.has_written(self.published.digest) {
+            self.memory = older.memory.clone();
+        } else {
+            self.sent.get_or_insert_default().replaced(older.published.digest, now);
+        }
         self
     }
 

@@ -125,11 +125,13 @@ impl Resources {
         has_advanced
     }
 
-    /// A status with this reason stands. Returns whether it is news.
+    /// A status of this digest, with this reason, stands. Returns whether it is news. It is none if a later one
+    /// stands by now: the answer of an apply may come late.
     #[must_use]
-    pub fn tell(&self, resource: &Resource, reason: Reason) -> bool {
+    pub fn tell(&self, resource: &Resource, digest: u64, reason: Reason) -> bool {
         let mut index = self.index();
-        let Some(held) = index.held_mut(&resource.key, &resource.uid) else { return false };
+        let held = index.held_mut(&resource.key, &resource.uid);
+        let Some(held) = held.filter(|held| held.published.digest == digest) else { return false };
         let mut told = held.told;
         let is_news = told.tell(reason);
         if held.told != told {

@@ -228,7 +228,10 @@ async fn progress_is_of_one_object_only() {
 
     bed.takes_in(&object("a", "v", 2, "dep_1"), Source::Watch);
     assert!(!bed.resources.remember(&first, told));
-    assert!(!bed.resources.tell(&first, crate::api::Reason::Contested));
+    let digest = first.published.digest;
+    assert!(!bed.resources.tell(&first, digest, crate::api::Reason::Contested));
+    assert!(!bed.resources.tell(&held(), digest + 1, crate::api::Reason::Contested), "another");
+    assert!(bed.resources.tell(&held(), digest, crate::api::Reason::Contested));
     bed.resources.stands(&first);
     assert_eq!(bed.resources.held_version(&first), None);
     assert_eq!(

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 /// How many statuses of one resource are remembered, at most, that nothing has confirmed.
 const MOST_UNCONFIRMED: usize = 8;
 
+/// How long a status waits that someone else has replaced: two who do not agree change it in turns, with a pause.
+const REPLACED: Duration = Duration::from_secs(1);
+
 /// The statuses that were sent since one stood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
@@ -18,6 +21,8 @@ pub struct Sent {
     failures: u32,
     /// When the last one failed, and how long it waits to be tried again.
     failed: Option<(Instant, Duration)>,
+    /// The one that stood when someone else wrote another, and when that was seen.
+    replaced: Option<(u64, Instant)>,
 }
 
 impl Sent {
@@ -43,17 +48,25 @@ impl Sent {
         self.failed = None;
     }
 
+    /// Someone else has replaced the one of this digest.
+    pub fn replaced(&mut self, digest: u64, now: Instant) {
+        self.replaced = Some((digest, now));
+    }
+
     /// How many have failed in a row.
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// If the last one failed and was of this digest: when it is tried again, after `longest` at the latest.
+    /// When one of this digest is sent again, after `longest` at the latest: if it was the last one and failed, or if
+    /// someone else has replaced it.
     #[must_use]
     pub fn tried_again_at(&self, digest: u64, longest: Duration) -> Option<Instant> {
-        let (failed, wait) = self.failed.filter(|_| self.is_last(digest))?;
-        Some(failed + wait.min(longest))
+        let failed = self.failed.filter(|_| self.is_last(digest));
+        let replaced = self.replaced.filter(|(replaced, _)| *replaced == digest);
+        let replaced = replaced.map(|(_, at)| (at, REPLACED));
+        failed.into_iter().chain(replaced).map(|(at, wait)| at + wait.min(longest)).max()
     }
 
     /// Whether one of this digest was sent.
@@ -109,6 +122,12 @@ mod tests {
         assert_eq!(sent.failures(), 2);
         assert_eq!(sent.tried_again_at(2, 9 * SECOND), Some(now + 4 * SECOND));
         assert_eq!(sent.tried_again_at(1, 9 * SECOND), None, "something else was tried since");
+        sent.replaced(7, now);
+        assert_eq!(sent.tried_again_at(7, 9 * SECOND), Some(now + REPLACED));
+        assert_eq!(sent.tried_again_at(7, SECOND / 2), Some(now + SECOND / 2));
+        sent.replaced(2, now);
+        assert_eq!(sent.tried_again_at(2, 9 * SECOND), Some(now + 4 * SECOND), "the later one");
+        sent.replaced(7, now);
         assert!(!sent.is_under_way(0));
         sent.begin(3);
         assert!(sent.is_under_way(0));

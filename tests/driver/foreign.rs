@@ -119,3 +119,22 @@ fn a_late_echo_of_our_own_status_undoes_nothing_also_beside_a_field_of_another_m
         });
     }
 }
+
+/// Another controller puts a field of ours back as soon as we have written it.
+#[test]
+fn another_writer_that_answers_at_once_makes_no_busy_loop() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.server.set_latency(SECOND / 100);
+        let before = bed.status_writes("r0").len();
+        for _ in 0..1000 {
+            bed.pass(SECOND / 50).await;
+            if bed.object("r0")["status"]["name"] != "theirs" {
+                let theirs = |status: &mut serde_json::Value| status["name"] = json!("theirs");
+                bed.server.deployments().edit_status(NAMESPACE, "r0", theirs).unwrap();
+            }
+        }
+        let writes = bed.status_writes("r0").len() - before;
+        assert!(writes <= 60, "{writes} status writes in twenty seconds");
+    });
+}

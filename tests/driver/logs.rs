@@ -315,3 +315,55 @@ fn a_watch_that_fails_in_two_ways_is_told_once_for_each() {
         assert_eq!((fails, sees), (2, 1), "in six minutes: {}", log());
     });
 }
+
+/// A wait is over, and the next request fails.
+#[test]
+fn an_api_that_fails_after_a_wait_is_not_said_to_serve_again() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        keep_log();
+        let sorry = Fault::respond(429).header("retry-after", "20").on(Operation::List);
+        bed.simulator.inject(sorry.times(1));
+        bed.simulator.inject(Fault::respond(503).always());
+        bed.pass(20 * POLL).await;
+        assert_eq!(lines("the Qoder API has asked").len(), 1);
+        assert_eq!(lines("serves requests again"), [""; 0], "nothing was served");
+    });
+}
+
+/// A write is asked to wait again and again, and everything else is served.
+#[test]
+fn a_wait_that_only_writes_meet_is_told_once() {
+    in_virtual_time(async {
+        let bed = fleet(3).await;
+        keep_log();
+        let sorry = Fault::respond(429).header("retry-after", "3").on(Operation::Pause);
+        bed.simulator.inject(sorry.always());
+        bed.flip("r0", true);
+        bed.pass(3600 * SECOND).await;
+        let begins = lines("the Qoder API has asked").len();
+        let ends = lines("serves requests again").len();
+        assert_eq!((begins, ends), (1, 0), "it is not over");
+    });
+}
+
+/// The same token is gone for a moment.
+#[test]
+fn a_token_that_comes_back_is_not_another_one() {
+    in_virtual_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "pt-obviously-fake").unwrap();
+        let token = TokenSource::File(file.clone());
+        let mut bed = Bed::prepare(Setup { token, ..Setup::with(1) }).await;
+        bed.apply("r0", 0, Some(false));
+        bed.run();
+        bed.until("r0", "True InSync", 5 * SECOND).await;
+        keep_log();
+        std::fs::remove_file(&file).unwrap();
+        bed.pass(15 * SECOND).await;
+        std::fs::write(&file, "pt-obviously-fake").unwrap();
+        bed.pass(15 * SECOND).await;
+        assert_eq!(lines("loaded another token"), [""; 0], "{}", log());
+    });
+}

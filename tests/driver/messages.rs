@@ -191,3 +191,30 @@ fn an_owner_in_the_same_namespace_is_named() {
         assert!(message.contains("It is qoderdeployment/r0 in this namespace."), "{message}");
     });
 }
+
+/// Refused by the Qoder API, and told of Kubernetes.
+#[test]
+fn a_refusal_is_not_blamed_on_a_fresh_read_that_failed_since() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.annotate("r0", "reconcile-requested-at", "1");
+        bed.pass(5 * SECOND).await;
+        bed.simulator.inject(
+            Fault::respond(403)
+                .body(r#"{"type":"error","error":{"type":"permission_error","message":"no"}}"#)
+                .on(Operation::Pause)
+                .always(),
+        );
+        bed.flip("r0", true);
+        bed.until("r0", "False WriteRefused", 5 * SECOND).await;
+        let read = Match::verb(Verb::Get).of("qoderdeployments");
+        let _down = bed.server.on(read).always().fail(Failure::internal());
+        bed.annotate("r0", "reconcile-requested-at", "2");
+        bed.pass(5 * SECOND).await;
+        // GitOps puts the old value back.
+        bed.annotate("r0", "reconcile-requested-at", "1");
+        bed.pass(5 * SECOND).await;
+        assert_eq!(bed.ready("r0"), "False WriteRefused");
+        assert!(bed.message("r0").contains("403"), "{}", bed.message("r0"));
+    });
+}

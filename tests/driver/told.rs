@@ -6,7 +6,10 @@ use qoder_simulator::{Fault, Operation};
 use serde_json::json;
 
 use crate::{
-    bed::in_virtual_time,
+    bed::{POLL, in_virtual_time},
+    log::keep_log,
+    logs::lines,
+    publishing::of,
     waits::fleet,
     wire::{Kind, Moment},
 };
@@ -60,5 +63,52 @@ fn reconciliation_that_goes_on_with_a_request_says_nothing_in_between() {
         });
         bed.until("r0", "True InSync", SECOND).await;
         assert_eq!(bed.status_writes("r0").len() - before, 1);
+    });
+}
+
+/// The answer of a status comes after its echo, and after a later status was taken.
+#[test]
+fn the_late_answer_of_an_older_status_tells_nothing_again() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        bed.until("r0", "True InSync", SECOND).await;
+        bed.pass(3 * SECOND).await;
+        keep_log();
+        let slow = bed.server.on(of("r0")).hold_answer();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.until("r0", "True DriftTolerated", 2 * POLL).await;
+        bed.pass(SECOND).await;
+        let told = lines("Ready has changed").len();
+        bed.simulator.set_paused(&bed.ids[0], false);
+        bed.annotate("r0", "reconcile-requested-at", "1");
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        bed.pass(SECOND).await;
+        slow.release();
+        bed.pass(5 * SECOND).await;
+        let changes = lines("Ready has changed");
+        let text = bed.metrics.encode(&bed.counted()).unwrap();
+        let tolerated: Vec<_> = text.lines().filter(|line| line.contains("tolerated")).collect();
+        assert_eq!((told, changes.len()), (1, 2), "{tolerated:?} {changes:#?}");
+    });
+}
+
+/// The same of an event: the recorder folds what is the same within minutes, so another note.
+#[test]
+fn the_late_answer_of_an_older_status_publishes_no_event_again() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let slow = bed.server.on(of("r0")).hold_answer();
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+        bed.pass(SECOND).await;
+        bed.annotate("r0", "resume-requested-at", "1");
+        bed.until("r0", "True InSync", 3 * SECOND).await;
+        bed.pass(SECOND).await;
+        let before = bed.server.writes().iter().filter(|entry| entry.resource == "events").count();
+        slow.release();
+        bed.pass(10 * SECOND).await;
+        let after = bed.server.writes().iter().filter(|entry| entry.resource == "events").count();
+        assert_eq!(after - before, 0, "InSync, and an event that it is PausedByPlatform");
     });
 }
