@@ -89,3 +89,7 @@ impl Remote {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "grants_tests.rs"]
+mod tests;

@@ -60,7 +60,7 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
     // The process around them.
     ("config", &["qoder", "remote", "times"]),
     ("check", &["api", "chain", "qoder"]),
-    ("kubernetes", &["loopback", "times"]),
+    ("kubernetes", &["lock", "loopback", "times"]),
     ("server", &["controller", "metrics"]),
     ("telemetry", &["config"]),
 ];
