@@ -71,17 +71,12 @@ impl Workers {
 
         self.reconciler.close_writes();
         self.add_untold();
-        // What is under way may still change: its end wakes it.
-        let is_last = |id: &DeploymentId| {
-            self.untold.borrow().contains(id) && !self.reconciler.is_write_under_way(id)
-        };
+        let is_untold = |id: &DeploymentId| self.untold.borrow().contains(id);
         let writes = timeout(Times::LAST_WRITES, self.end_writes());
-        if self.work_until(&workers, writes, is_last).await.is_err() {
+        if self.work_until(&workers, writes, is_untold).await.is_err() {
             tracing::warn!("a write was still under way at the end: it may have been done or not");
         }
 
-        self.add_untold();
-        let is_untold = |id: &DeploymentId| self.untold.borrow().contains(id);
         let statuses = timeout(Times::LAST_STATUSES, self.end_statuses());
         if self.work_until(&workers, statuses, is_untold).await.is_err() {
             tracing::warn!("some statuses could not be published before the end");

@@ -151,3 +151,19 @@ fn a_probe_that_is_let_go_makes_room_for_the_next() {
     account.let_go(&probe);
     assert!(is_admitted(&mut account, now + SECOND));
 }
+
+#[test]
+fn a_useless_list_that_asks_to_wait_makes_nothing_wait_and_its_wish_is_bounded() {
+    let (mut account, mut now) = (account(), Instant::now());
+    for (asked, heeded) in [(60, 60), (1_000_000, 600)] {
+        now += SECOND;
+        let list = send_read(&mut account, now);
+        let error = answer(503, None, Some(SECOND * asked));
+        let wait = account.useless_list_ended(&list, Some(&error), now, 0.0);
+        assert_eq!(wait, Some(SECOND * heeded));
+        assert_eq!(account.obstacle(now), None);
+    }
+    now += SECOND;
+    let list = send_read(&mut account, now);
+    assert_eq!(account.useless_list_ended(&list, None, now, 0.0), None);
+}

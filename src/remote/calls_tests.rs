@@ -84,3 +84,18 @@ async fn a_probe_of_the_breaker_that_is_dropped_makes_room_for_the_next() {
         assert_eq!(sent.load(Ordering::SeqCst), probes);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_dropped_wakes_the_read_that_waits_for_its_end() {
+    let (remote, sent) = remote(500, 5);
+    for _ in 0..5 {
+        assert!(remote.get(&id(1)).await.unwrap().result.is_err());
+    }
+    tokio::time::sleep(TIMES.breaker_probe()).await;
+    let id = id(1);
+    let first = timeout(SECOND / 10, remote.get(&id));
+    let second = timeout(SECOND, remote.get(&id));
+    let (first, second) = tokio::join!(first, second);
+    assert!(first.is_err() && second.is_err());
+    assert_eq!(sent.load(Ordering::SeqCst), 7);
+}

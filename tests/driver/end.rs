@@ -427,3 +427,16 @@ fn a_short_outage_of_kubernetes_at_the_end_costs_no_status() {
         assert_eq!(bed.ready("r0"), "True InSync");
     });
 }
+
+#[test]
+fn a_status_that_has_failed_for_minutes_before_the_sigterm_is_told_at_the_end() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let failing = bed.server.on(Match::status_patches()).always().fail(Failure::internal());
+        bed.flip("r0", true);
+        bed.pass(300 * SECOND).await;
+        failing.lift();
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+    });
+}

@@ -138,3 +138,24 @@ fn another_writer_that_answers_at_once_makes_no_busy_loop() {
         assert!(writes <= 60, "{writes} status writes in twenty seconds");
     });
 }
+
+/// Each time that a status of it is on its way, someone else changes it.
+#[test]
+fn a_resource_that_always_changes_meanwhile_is_written_with_growing_waits() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let held = bed.server.on(of("r0")).always().hold();
+        bed.simulator.patch(&bed.ids[0], json!({ "name": "another" }));
+        held.arrived().await;
+        for n in 0..6000 {
+            bed.annotate("r0", "n", &n.to_string());
+            held.release_one();
+            bed.pass(SECOND / 100).await;
+        }
+        assert!((5..=20).contains(&held.arrivals()), "{} applies in a minute", held.arrivals());
+        held.lift();
+        held.release();
+        bed.pass(60 * SECOND).await;
+        assert_eq!(bed.object("r0")["status"]["name"], "another");
+    });
+}
