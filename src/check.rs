@@ -27,6 +27,10 @@ const RIGHTS: [(&str, &str, &str, &str); 6] = [
     ("patch", "events.k8s.io", "events", ""),
 ];
 
+/// What is not looked at without the Kubernetes API, and why.
+pub const NEEDS_KUBERNETES: (&str, &str) =
+    ("CustomResourceDefinition and rights", "they need the Kubernetes API");
+
 /// How the line begins of what was not looked at.
 const SKIPPED: &str = "SKIP";
 
@@ -58,7 +62,7 @@ impl Report {
     }
 
     /// What was not looked at, and why.
-    fn skip(&mut self, what: &str, why: &str) {
+    pub fn skip(&mut self, what: &str, why: &str) {
         self.lines.push(format!("{SKIPPED}  {what}: {why}"));
     }
 
@@ -69,6 +73,7 @@ impl Report {
     pub fn result(&self) -> Result<(), String> {
         match self.failures {
             0 => Ok(()),
+            1 => Err("one check failed: the operator could not work here".to_owned()),
             failures => Err(format!(
                 "{failures} of {} checks failed: the operator could not work here",
                 self.lines.iter().filter(|line| !line.starts_with(SKIPPED)).count()
@@ -78,7 +83,10 @@ impl Report {
 
     #[must_use]
     pub fn text(&self) -> String {
-        self.lines.join("\n")
+        let all_is_well = "all is well, as far as one read can show; whether the token may pause and resume was not tried";
+        let last = (self.failures == 0).then(|| all_is_well.to_owned());
+        let lines: Vec<_> = self.lines.iter().cloned().chain(last).collect();
+        lines.join("\n")
     }
 }
 
@@ -114,6 +122,9 @@ fn advice(error: &ApiError) -> String {
             "tls" => {
                 "is the certificate of an authority that the operator trusts, and the time right?"
             }
+            "invalid" => {
+                "something that is not the Qoder API may have answered: check proxies and --base-url, which ends in /api/v1/cloud"
+            }
             _ => "check --base-url, proxies and the network",
         },
     };
@@ -135,7 +146,7 @@ pub async fn check_kubernetes(report: &mut Report, client: &Kubernetes, namespac
     {
         let why = format!("{}; check its address in the kubeconfig, and the network", Chain(error));
         report.say("Kubernetes API", Err(why));
-        return report.skip("CustomResourceDefinition and rights", "they need the Kubernetes API");
+        return report.skip(NEEDS_KUBERNETES.0, NEEDS_KUBERNETES.1);
     }
     let served = served.map_err(|error| {
         format!("{version} is not served ({}); apply crds/qoderdeployments.yaml", Chain(&error))

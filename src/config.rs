@@ -23,11 +23,15 @@ use crate::{
     times::Times,
 };
 
+/// What is no flag.
+const AROUND: &str = "Kubernetes is found through KUBECONFIG, or from inside the Pod. RUST_LOG sets the level of the \
+                      logs, for example qoder_operator=debug. HTTPS_PROXY and NO_PROXY are heeded.";
+
 /// Pauses and resumes Qoder deployments as QoderDeployment resources say.
 ///
 /// Not affiliated with or endorsed by Qoder.
 #[derive(Parser)]
-#[command(name = "qoder-operator", version, args_conflicts_with_subcommands = true)]
+#[command(name = "qoder-operator", version, args_conflicts_with_subcommands = true, after_help = AROUND)]
 pub struct Cli {
     /// What to do; without it: run.
     #[command(subcommand)]
@@ -41,10 +45,12 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Runs the operator (the default).
+    #[command(after_help = AROUND)]
     Run(Box<RunArgs>),
     /// Prints the CustomResourceDefinition as YAML.
     Crd,
     /// Checks the token, the base URL, the CRD and the rights, and says what to do. Takes the flags of run.
+    #[command(after_help = AROUND)]
     Check(Box<RunArgs>),
 }
 
@@ -60,7 +66,7 @@ pub struct RunArgs {
     )]
     pub base_url: String,
 
-    /// Allow a base URL with http to another machine, where the token can be read on the way: for simulators.
+    /// Allow http to another machine. Others can read the token on the way: only for simulators.
     #[arg(long, env = "QODER_ALLOW_INSECURE_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_insecure_http: bool,
 
@@ -69,7 +75,7 @@ pub struct RunArgs {
     #[arg(long, env = "QODER_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// The workspace, as the header qoder-workspace-id of every call.
+    /// The id of the workspace; sent with every request as the header qoder-workspace-id.
     #[arg(long, env = "QODER_WORKSPACE_ID", value_parser = workspace_id, value_name = "ID")]
     pub workspace_id: Option<HeaderValue>,
 

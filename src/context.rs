@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{env::Env, metrics::Metrics, times::Times};
+use crate::{env::Env, leader::Claim, metrics::Metrics, times::Times};
 
 /// What nearly every part works with. A clone counts into the same metrics and draws from the same chance.
 #[derive(Clone)]
@@ -13,4 +13,6 @@ pub struct Context {
     pub env: Env,
     /// The flags' times.
     pub times: Times,
+    /// Whether this process may act.
+    pub claim: Claim,
 }

@@ -41,6 +41,7 @@ pub mod controller;
 pub mod env;
 pub mod fair_queue;
 pub mod kubernetes;
+pub mod leader;
 mod lock;
 mod loopback;
 pub mod metrics;

@@ -5,12 +5,13 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 use qoder_operator::{
     api,
     chain::Chain,
-    check::{Report, check_kubernetes, check_remote},
+    check::{NEEDS_KUBERNETES, Report, check_kubernetes, check_remote},
     config::{Cli, Command, RunArgs, unknown_variables},
     context::Context,
     controller::Controller,
     env::Env,
     kubernetes,
+    leader::Claim,
     metrics::Metrics,
     qoder::{Client, HttpTransport},
     remote::Account,
@@ -57,10 +58,17 @@ fn start(
 
 async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut report = Report::default();
-    check_remote(&mut report, &args.token_source(), &qoder(args, &Env::real())?).await;
+    match qoder(args, &Env::real()) {
+        Ok(client) => check_remote(&mut report, &args.token_source(), &client).await,
+        Err(error) => report.say("Qoder API", Err(Chain(&*error).to_string())),
+    }
     match kubernetes::infer().await {
         Ok(client) => check_kubernetes(&mut report, &client, &args.namespaces()).await,
-        Err(error) => report.say("Kubernetes API", Err(Chain(&error).to_string())),
+        Err(error) => {
+            let why = format!("{}; set KUBECONFIG, or run it in the Pod", Chain(&error));
+            report.say("Kubernetes API", Err(why));
+            report.skip(NEEDS_KUBERNETES.0, NEEDS_KUBERNETES.1);
+        }
     }
     println!("{}", report.text());
     report.result().map_err(Into::into)
@@ -74,7 +82,7 @@ fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
-    let context = Context { metrics: Arc::clone(&metrics), env, times };
+    let context = Context { metrics: Arc::clone(&metrics), env, times, claim: Claim::always() };
     let account = Account::new(args.token_source(), args.rates(), times);
     let qoder = qoder(args, &context.env)?;
     tracing::info!(

@@ -2,6 +2,7 @@
 //! same. Labels are static and few; never an object's name.
 
 mod labels;
+mod snapshot;
 
 use std::{
     sync::{Mutex, atomic::AtomicU64},
@@ -9,15 +10,16 @@ use std::{
 };
 
 use prometheus_client::{
-    encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
 use labels::{
-    ApiOperation, ApiRequest, ConflictMeaning, Controller, DeploymentState, DriftAction, QueueName,
-    ReadyReason, ReconcileResult,
+    ApiOperation, ApiRequest, ConflictMeaning, Controller, DeploymentState, DriftAction, LeaseName,
+    QueueName, ReadyReason, ReconcileResult,
 };
+
+pub use snapshot::Snapshot;
 
 use crate::qoder::{CODES, Operation};
 
@@ -30,9 +32,9 @@ pub struct Metrics {
     reconcile_errors: Family<Controller, Counter>,
     reconcile_time: Family<Controller, Histogram>,
     active_workers: Family<Controller, Gauge>,
+    leads: Family<LeaseName, Gauge>,
     queue_depth: Family<QueueName, Gauge>,
-    /// How long keys waited in the work queue.
-    pub queue_duration: Histogram,
+    queue_duration: Family<QueueName, Histogram>,
     drift: Family<DriftAction, Counter>,
     conflicts: Family<ConflictMeaning, Counter>,
     /// From the first sight of a generation to the remote state that it asks for.
@@ -48,28 +50,10 @@ pub struct Metrics {
     observation_age: Gauge<f64, AtomicU64>,
     breaker_open: Gauge,
     writes_waiting: Gauge,
+    poll_interval: Gauge<f64, AtomicU64>,
 }
 
-/// What is counted at each scrape, and not at each change.
-#[derive(Debug, Default)]
-pub struct Snapshot {
-    /// Keys in the work queue.
-    pub queue_depth: usize,
-    /// Deployments that wait for a permit to write.
-    pub writes_waiting: usize,
-    pub breaker_open: bool,
-    /// Deployments that resources name.
-    pub observed_deployments: usize,
-    /// The age of the oldest observation of those that a poll reads.
-    pub observation_age: Duration,
-    /// For how long the watch that has been failing longest has; zero: none is.
-    pub watch_failing: Duration,
-    /// Resources by condition and its status.
-    pub conditions: Vec<(&'static str, &'static str, usize)>,
-    /// Resources by the reason of their condition Ready.
-    pub reasons: Vec<(&'static str, usize)>,
-}
-
+const QUEUE: QueueName = QueueName { name: "qoderdeployment" };
 const CONTROLLER: Controller = Controller { controller: "qoderdeployment" };
 
 fn histogram() -> Histogram {
@@ -86,8 +70,10 @@ impl Default for Metrics {
             reconcile_errors: Family::default(),
             reconcile_time: Family::new_with_constructor(histogram),
             active_workers: Family::default(),
+            leads: Family::default(),
             queue_depth: Family::default(),
-            queue_duration: histogram(),
+            queue_duration: Family::new_with_constructor(histogram),
+            poll_interval: Gauge::default(),
             drift: Family::default(),
             conflicts: Family::default(),
             time_to_effect: histogram(),
@@ -141,6 +127,11 @@ impl Metrics {
             "Reconciles under way",
             self.active_workers.clone(),
         );
+        r.register(
+            "leader_election_master_status",
+            "Whether this process leads",
+            self.leads.clone(),
+        );
         r.register("workqueue_depth", "Keys in the work queue", self.queue_depth.clone());
         r.register_with_unit(
             "workqueue_queue_duration",
@@ -162,6 +153,12 @@ impl Metrics {
         );
         r.register("qoder_status_writes", "Status patches sent", self.status_writes.clone());
         r.register("qoder_watch_errors", "Failed tries of watches", self.watch_errors.clone());
+        r.register_with_unit(
+            "qoder_poll_interval",
+            "How often the remote is read",
+            Unit::Seconds,
+            self.poll_interval.clone(),
+        );
         r.register_with_unit(
             "qoder_watch_failing",
             "For how long a watch has been failing",
@@ -212,6 +209,7 @@ impl Metrics {
         drop(self.reconcile_errors.get_or_create(&CONTROLLER));
         drop(self.reconcile_time.get_or_create(&CONTROLLER));
         drop(self.active_workers.get_or_create(&CONTROLLER));
+        drop(self.queue_duration.get_or_create(&QUEUE));
         for action in ["corrected", "tolerated", "held"] {
             drop(self.drift.get_or_create(&DriftAction { action }));
         }
@@ -227,6 +225,11 @@ impl Metrics {
         self.api_duration
             .get_or_create(&ApiOperation { operation })
             .observe(duration.as_secs_f64());
+    }
+
+    /// A key has waited so long in the work queue.
+    pub fn key_waited(&self, duration: Duration) {
+        self.queue_duration.get_or_create(&QUEUE).observe(duration.as_secs_f64());
     }
 
     pub fn reconcile_started(&self) {
@@ -252,33 +255,6 @@ impl Metrics {
     /// A write was answered with 409. `meaning` is `already_reconciled` or `other`.
     pub fn conflict(&self, meaning: &'static str) {
         self.conflicts.get_or_create(&ConflictMeaning { meaning }).inc();
-    }
-
-    /// All metrics as `OpenMetrics` text.
-    ///
-    /// # Errors
-    /// A metric cannot be written.
-    pub fn encode(&self, snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let queue = QueueName { name: "qoderdeployment" };
-        self.queue_depth.get_or_create(&queue).set(count(snapshot.queue_depth));
-        self.writes_waiting.set(count(snapshot.writes_waiting));
-        self.breaker_open.set(i64::from(snapshot.breaker_open));
-        self.observed_deployments.set(count(snapshot.observed_deployments));
-        self.observation_age.set(snapshot.observation_age.as_secs_f64());
-        self.watch_failing.set(snapshot.watch_failing.as_secs_f64());
-        self.deployments.clear();
-        for (condition, status, n) in &snapshot.conditions {
-            let state = DeploymentState { condition, status };
-            self.deployments.get_or_create(&state).set(count(*n));
-        }
-        for (reason, n) in &snapshot.reasons {
-            self.ready_reasons.get_or_create(&ReadyReason { reason }).set(count(*n));
-        }
-        let mut text = String::new();
-        let registry = self.registry.lock().map_err(|_| std::fmt::Error)?;
-        encode(&mut text, &registry)?;
-        Ok(text)
     }
 }
 

@@ -7,7 +7,7 @@ fn exercised() -> String {
     metrics.api_call(Operation::Write(Verb::Pause), "200", Duration::from_millis(3));
     metrics.reconcile_started();
     metrics.reconcile_ended("error", Duration::from_millis(3));
-    metrics.queue_duration.observe(0.001);
+    metrics.key_waited(Duration::from_millis(1));
     metrics.drift("corrected");
     metrics.conflict("already_reconciled");
     metrics.time_to_effect.observe(0.1);
@@ -43,7 +43,8 @@ fn the_text_is_open_metrics_and_the_names_are_as_dashboards_know_them() {
                 "HELP" => {
                     families += 1;
                     family = name.to_owned();
-                    let prefixes = ["qoder_", "controller_runtime_", "workqueue_"];
+                    let prefixes =
+                        ["qoder_", "controller_runtime_", "workqueue_", "leader_election_"];
                     assert!(prefixes.iter().any(|prefix| name.starts_with(prefix)), "{name}");
                     assert!(!name.ends_with("_total"), "{name}: that is the sample's suffix");
                     assert!(rest.len() > 5, "{name}: no help");
@@ -95,7 +96,7 @@ fn the_samples_have_their_well_known_names() {
         r#"controller_runtime_reconcile_errors_total{controller="qoderdeployment"} 1"#,
         r#"controller_runtime_active_workers{controller="qoderdeployment"} 0"#,
         r#"workqueue_depth{name="qoderdeployment"} 0"#,
-        "workqueue_queue_duration_seconds_count 1",
+        "workqueue_queue_duration_seconds_count{name=\"qoderdeployment\"} 1",
         r#"qoder_drift_total{action="corrected"} 1"#,
         r#"qoder_conflict_total{meaning="already_reconciled"} 1"#,
         r#"qoder_deployments{condition="Ready",status="True"} 2"#,

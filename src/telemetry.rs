@@ -13,9 +13,9 @@ pub fn init(format: LogFormat) {
         std::env::var_os(EnvFilter::DEFAULT_ENV).is_some() && !is_empty(EnvFilter::DEFAULT_ENV);
     let given = is_set.then(EnvFilter::try_from_default_env);
     let is_wrong = matches!(given, Some(Err(_)));
-    let filter = given
-        .and_then(Result::ok)
-        .unwrap_or_else(|| EnvFilter::new("warn,qoder_operator=info,kube_runtime=error"));
+    let filter = given.and_then(Result::ok).unwrap_or_else(|| {
+        EnvFilter::new("warn,qoder_operator=info,kube_runtime=error,kube_client=error")
+    });
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),

@@ -107,23 +107,23 @@ macro_rules! reasons {
 }
 
 reasons! {
-    InSync: "The deployment is as spec.paused says.", "";
+    InSync: "The deployment is in the state that spec.paused asks for.", "";
     Observed: "spec.paused is absent, so the deployment is unmanaged: it is observed, and never changed.", "";
     ReconcileDisabled: "The annotation cloud.qoder.com/reconcile has paused reconciliation: the deployment is observed, and not changed.",
         "Remove the annotation, or set it to enabled, to let the operator act again.";
     DriftTolerated: "Someone else changed the deployment, and driftPolicy Warn leaves it so.",
         "Change spec.paused, or set cloud.qoder.com/reconcile-requested-at to a new value to apply it again.";
-    Progressing: "The operator has not read the deployment since the spec last changed.", "";
+    Progressing: "The operator cannot confirm the new spec yet.", "";
     PausePending: "The deployment is to be paused, and is not paused yet.", "";
     ResumePending: "The deployment is to be resumed, and is still paused.", "";
     RemoteUnavailable: "The deployment cannot be read for now.",
         "The operator keeps trying; if the API is up, check the operator's network, proxies and --base-url.";
-    RemoteAnswerInvalid: "The deployment cannot be read: what the operator was answered is no answer of the Qoder API.",
+    RemoteAnswerInvalid: "The deployment cannot be read: the answer is not a valid answer of the Qoder API.",
         "Check that --base-url ends in /api/v1/cloud and that no proxy answers in the API's place.";
     CredentialMissing: "The operator has no usable token.",
-        "Put a token into the operator's Secret, under the key token; where that is mounted as a file, no restart is needed.";
+        "Put a token into the operator's Secret, under the key token; if --token-file names it, no restart is needed.";
     CredentialRejected: "The Qoder API rejects the operator's token (401).",
-        "Put a valid token into the operator's Secret, under the key token; where that is mounted as a file, no restart is needed.";
+        "Put a valid token into the operator's Secret, under the key token; if --token-file names it, no restart is needed.";
     Forbidden: "The token may not read this deployment (403).",
         "Give the token's account access to the deployment, or correct spec.deploymentID in a new resource.";
     RemoteNotFound: "The Qoder API knows no deployment with this id (404).",
@@ -134,15 +134,15 @@ reasons! {
         "Keep spec.paused in one of the resources only.";
     UnknownRemoteStatus: "The deployment has a status that this version of the operator does not know.",
         "Upgrade the operator.";
-    PausedByPlatform: "The platform paused the deployment after a failed run; the operator does not fight it.",
+    PausedByPlatform: "Qoder paused the deployment, not a person; the operator does not resume it by itself.",
         "Repair the cause, then set cloud.qoder.com/resume-requested-at to a new value, or set spec.paused to true and back to false.";
     Contested: "Someone else keeps changing the deployment; the operator has stopped correcting it, for 20 poll intervals the first time, and longer each time.",
         "Find who changes it (a script, a person, a second operator), then set cloud.qoder.com/reconcile-requested-at to a new value.";
     WriteRefused: "The Qoder API refuses to pause or resume this deployment.",
-        "Give the token the right to pause and resume deployments, or put another one into the operator's Secret; to try again at once, set cloud.qoder.com/reconcile-requested-at to a new value.";
-    PausedManually: "The deployment was paused by the pause endpoint.", "";
+        "If it is a 403, give the token the right to pause and resume deployments, or put another token into the operator's Secret; else the log has the id of the request, for Qoder's support. To try again at once, set cloud.qoder.com/reconcile-requested-at to a new value.";
+    PausedManually: "Someone paused the deployment: a person, a script, or this operator.", "";
     Running: "The deployment is not paused.", "";
-    NotObserved: "The deployment was not read yet.", "";
+    NotObserved: "The deployment has not been read yet.", "";
 }
 
 impl Reason {

@@ -24,7 +24,7 @@ use super::crd::{conditions_schema, deployment_id_schema};
     namespaced,
     status = "QoderDeploymentStatus",
     derive = "PartialEq",
-    doc = "QoderDeployment says whether a deployment of Qoder Cloud Agents is paused, and shows what it is.",
+    doc = "QoderDeployment says whether a deployment of Qoder Cloud Agents is paused, and shows what it is. Annotations: cloud.qoder.com/reconcile: disabled pauses reconciliation; a new value of cloud.qoder.com/reconcile-requested-at applies the spec again; a new value of cloud.qoder.com/resume-requested-at resumes once.",
     selectable = ".spec.deploymentID",
     selectable = ".spec.paused",
     selectable = ".status.status",
@@ -145,8 +145,8 @@ impl From<Option<bool>> for Wish {
     }
 }
 
-/// What was last seen of the remote deployment, and how it compares with the spec. Nothing here moves by itself with
-/// time: an idle fleet writes nothing.
+/// What was last seen of the remote deployment, and how it compares with the spec. It changes only when the
+/// deployment, the spec or the way to the API does.
 #[derive(Serialize, Deserialize, JsonSchema, Debug, Clone, PartialEq, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QoderDeploymentStatus {
@@ -164,7 +164,7 @@ pub struct QoderDeploymentStatus {
     #[schemars(length(max = 256))]
     pub status: Option<String>,
 
-    /// Why the remote deployment is paused. Absent while it is not.
+    /// Why the remote deployment is paused. Absent while it is not, or where the API names no reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_reason: Option<PausedReason>,
 
@@ -182,7 +182,7 @@ pub struct QoderDeploymentStatus {
     #[schemars(extend("format" = "date-time"), length(max = 64))]
     pub archived_time: Option<String>,
 
-    /// The last desired state that was reached. Absent until one was.
+    /// The last desired state that was reached. Absent until one was, and while another resource owns the deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_reached: Option<LastReached>,
 
@@ -196,7 +196,7 @@ pub struct QoderDeploymentStatus {
     #[schemars(length(max = 64))]
     pub last_handled_reconcile_request: Option<String>,
 
-    /// Ready, Reconciling, Stalled and Paused, as Kubernetes knows conditions. At most 8.
+    /// Standard conditions: Ready, Reconciling, Stalled and Paused. At most 8.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,

@@ -9,6 +9,7 @@ use super::{
     parts::Parts,
     queue::Queue,
     tasks::{Died, Tasks},
+    term::{Terms, lead},
     view::View,
     watch::watch_resources,
     watch_health::WatchHealth,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    fair_queue::Lane,
+    leader::{Elector, Start},
     reconcile::{
         api_server::ApiServer,
         driver::Reconciler,
@@ -27,8 +28,9 @@ use crate::{
     times::Times,
 };
 
-/// The one task that ends when it is told to.
+/// The two tasks that end when they are told to.
 const PUBLISHER: &str = "publisher of events";
+const ELECTOR: &str = "leader election";
 
 pub struct Controller {
     parts: Parts,
@@ -37,6 +39,8 @@ pub struct Controller {
     client: Client,
     watches: Vec<(Option<String>, watch::Sender<WatchHealth>)>,
     view: View,
+    /// `None`: this process leads as long as it runs.
+    elector: Option<Elector>,
     context: Context,
 }
 
@@ -58,11 +62,11 @@ impl Controller {
         };
         let remote = Arc::new(Remote::new(qoder, account, Arc::clone(&wake), context.clone()));
         let resources = Arc::new(Resources::new(index, Arc::clone(&remote), wake));
-        let (recorder, publisher) = recorder(client.clone());
+        let (recorder, publisher) = recorder(client.clone(), context.claim.clone());
         let reconciler = Reconciler::new(
             Arc::clone(&resources),
             Arc::clone(&remote),
-            ApiServer::new(client.clone(), &context.metrics),
+            ApiServer::new(client.clone(), &context),
             recorder,
             context.clone(),
         );
@@ -78,7 +82,15 @@ impl Controller {
             watches.iter().map(|(name, health)| (name.clone(), health.subscribe())).collect();
         let parts = Parts { resources, remote, queue };
         let view = View::new(parts.clone(), healths);
-        Self { parts, workers, publisher, client, watches, view, context }
+        Self { parts, workers, publisher, client, watches, view, elector: None, context }
+    }
+
+    /// Acts only while it leads. The claim of this elector is that of the context.
+    #[must_use]
+    pub fn elected(mut self, elector: Elector) -> Self {
+        self.view.elected(elector.role());
+        self.elector = Some(elector);
+        self
     }
 
     /// For probes and metrics.
@@ -87,18 +99,17 @@ impl Controller {
         self.view.clone()
     }
 
-    /// Runs until told to stop; then lets what is under way end, and its events be published.
+    /// Runs until told to stop; then lets what is under way end, and its events be published, and gives the lead back.
     ///
     /// # Errors
     /// A background task has died: this process is of no use any more.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), Died> {
-        let Self { parts, workers, publisher, client, watches, view, context } = self;
-        let Parts { resources, remote, .. } = &parts;
+        let Self { parts, workers, publisher, client, watches, view, elector, context } = self;
         let mut tasks = Tasks::default();
         for (namespace, health) in watches {
             let name =
                 namespace.as_deref().map_or("watch".to_owned(), |name| format!("watch of {name}"));
-            let (resources, client) = (Arc::clone(resources), client.clone());
+            let (resources, client) = (Arc::clone(&parts.resources), client.clone());
             tasks.spawn(
                 name,
                 watch_resources(resources, client, namespace, health, context.clone()),
@@ -106,7 +117,7 @@ impl Controller {
         }
         let (last_events, publish_all) = watch::channel(false);
         tasks.spawn(PUBLISHER, publisher.run(publish_all));
-        let token = Arc::clone(remote);
+        let token = Arc::clone(&parts.remote);
         tasks.spawn("watch of the token", async move { token.watch_token().await });
 
         // Who owns a deployment, and what is cheap to read, is known when all resources are.
@@ -116,35 +127,36 @@ impl Controller {
             () = view.listed() => {}
             died = tasks.died() => return Err(died),
         }
-        tracing::info!(resources = resources.index().iter().count(), "the caches are synced");
-        tasks.spawn("observer", Arc::clone(remote).observe());
-        let permits = Arc::clone(remote);
-        tasks.spawn("grant of permits", async move { permits.grant_permits().await });
-        tasks.spawn("watch of the credential", follow_credential(parts));
+        tracing::info!(resources = parts.resources.index().iter().count(), "the caches are synced");
+        let (leave, left) = watch::channel(None);
+        let mut terms = Terms::always();
+        if let Some(elector) = elector {
+            terms = Terms::of(elector.role());
+            tasks.spawn(ELECTOR, elector.run(left));
+        }
         tokio::select! {
             biased;
-            () = workers.work(stop) => {}
+            led = lead(&parts, &workers, &mut terms, stop) => led?,
             died = tasks.died() => return Err(died),
         }
         last_events.send_replace(true);
-        match timeout(Times::LAST_EVENTS, tasks.died()).await {
-            Ok(Died::Ended(name)) if name == PUBLISHER => Ok(()),
-            Ok(died) => Err(died),
-            Err(_) => {
-                tracing::warn!("some events could not be published before the end");
-                Ok(())
-            }
+        if !has_ended(&mut tasks, PUBLISHER).await? {
+            tracing::warn!("some events could not be published before the end");
         }
+        let is_settled = parts.remote.is_settled();
+        leave.send_replace(Some(if is_settled { Start::Clean } else { Start::Unclean }));
+        if terms.are_elected() {
+            has_ended(&mut tasks, ELECTOR).await?;
+        }
+        Ok(())
     }
 }
 
-/// When the credential changes, every resource has something to say.
-async fn follow_credential(Parts { resources, remote, queue }: Parts) {
-    let mut changes = remote.credential_changes();
-    while changes.changed().await.is_ok() {
-        let all = resources.index().deployments();
-        for id in &all {
-            queue.add(id, Lane::Report);
-        }
+/// Waits for a while until this task has ended as it was told to. Returns whether it has.
+async fn has_ended(tasks: &mut Tasks, task: &str) -> Result<bool, Died> {
+    match timeout(Times::LAST_EVENTS, tasks.died()).await {
+        Ok(Died::Ended(name)) if name == task => Ok(true),
+        Ok(died) => Err(died),
+        Err(_) => Ok(false),
     }
 }

@@ -5,6 +5,7 @@ mod controller;
 mod parts;
 mod queue;
 mod tasks;
+mod term;
 mod view;
 mod watch;
 mod watch_health;

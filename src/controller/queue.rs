@@ -46,6 +46,15 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// A term as the leader begins: there is something to look at for every deployment, and nobody is at work.
+    pub fn begin_term(&self) {
+        *self.keys() = WorkQueue::default();
+        let all = lock(&self.index).deployments();
+        for id in &all {
+            self.add(id, Lane::Report);
+        }
+    }
+
     /// The work on a key has failed. Returns how often it had failed in a row before.
     pub fn failed(&self, id: &DeploymentId) -> u32 {
         self.keys().failed(id)

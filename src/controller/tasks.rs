@@ -32,6 +32,11 @@ impl Tasks {
         self.names.insert(handle.id(), name.into());
     }
 
+    /// Ends them all.
+    pub async fn end(mut self) {
+        self.running.shutdown().await;
+    }
+
     /// Returns when one has died.
     pub async fn died(&mut self) -> Died {
         let Some(ended) = self.running.join_next_with_id().await else {

@@ -7,7 +7,9 @@ use tokio::{sync::watch, time::Instant};
 use super::{parts::Parts, watch_health::WatchHealth};
 use crate::{
     api::{ConditionStatus, ConditionType, Reason},
+    leader::Role,
     metrics::Snapshot,
+    remote::Totals,
 };
 
 /// A look into the controller.
@@ -16,6 +18,8 @@ pub struct View {
     parts: Parts,
     /// How the watch of each namespace is.
     watches: Vec<(Option<String>, watch::Receiver<WatchHealth>)>,
+    /// `None`: there is no election.
+    role: Option<watch::Receiver<Role>>,
 }
 
 /// One thing that the operator needs to be ready.
@@ -32,10 +36,20 @@ impl View {
         parts: Parts,
         watches: Vec<(Option<String>, watch::Receiver<WatchHealth>)>,
     ) -> Self {
-        Self { parts, watches }
+        Self { parts, watches, role: None }
     }
 
-    /// What the operator needs to be ready: each watch has brought all resources, and lives.
+    pub(super) fn elected(&mut self, role: watch::Receiver<Role>) {
+        self.role = Some(role);
+    }
+
+    /// Whether this process acts.
+    fn leads(&self) -> bool {
+        self.role.as_ref().is_none_or(|role| matches!(*role.borrow(), Role::Leader(_)))
+    }
+
+    /// What the operator needs to be ready: each watch has brought all resources, and lives. One that stands by is ready
+    /// as well.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
         let now = Instant::now();
@@ -47,7 +61,9 @@ impl View {
             let name = format!("watch of the QoderDeployments of {place}");
             Check { name, fault: health.borrow().fault(now) }
         };
-        self.watches.iter().map(check).collect()
+        let role = self.role.as_ref().map(|role| format!("leader election ({})", *role.borrow()));
+        let role = role.map(|name| Check { name, fault: None });
+        self.watches.iter().map(check).chain(role).collect()
     }
 
     /// Returns when the first list of every watch is complete, or has failed while that of another is complete: one
@@ -69,9 +85,12 @@ impl View {
         futures::future::select_all(listed).await;
     }
 
-    /// What is counted at each scrape.
+    /// What is counted at each scrape. Of the resources and the remote only the leader counts, so that a sum over
+    /// replicas is right.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        let now = Instant::now();
+        let leads = self.leads();
         // Those that are nowhere, too: an alert can tell 0 from an operator that is gone.
         let all = ConditionType::ALL.into_iter().flat_map(|kind| {
             ConditionStatus::ALL.map(|status| ((kind.as_str(), status.as_str()), 0))
@@ -82,7 +101,7 @@ impl View {
             .filter(|reason| reason.is_of_ready())
             .map(|one| (one.as_str(), 0))
             .collect();
-        for resource in self.parts.resources.index().iter() {
+        for resource in self.parts.resources.index().iter().filter(|_| leads) {
             if let Some((_, reason)) = resource.published.ready {
                 *reasons.entry(reason.as_str()).or_default() += 1;
             }
@@ -94,15 +113,16 @@ impl View {
                 }
             }
         }
-        let now = Instant::now();
-        let remote = self.parts.remote.totals(now);
+        let remote = if leads { self.parts.remote.totals(now) } else { Totals::default() };
         let failing =
             self.watches.iter().filter_map(|(_, health)| health.borrow().failing_for(now));
         Snapshot {
-            queue_depth: self.parts.queue.depth(),
+            leads,
+            queue_depth: if leads { self.parts.queue.depth() } else { 0 },
             writes_waiting: remote.writes_waiting,
             breaker_open: remote.is_breaker_open,
             observed_deployments: remote.deployments,
+            poll_interval: self.parts.remote.poll_interval(),
             observation_age: remote.oldest_observation,
             watch_failing: failing.max().unwrap_or_default(),
             conditions: conditions

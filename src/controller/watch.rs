@@ -125,13 +125,14 @@ impl Follower {
         loop {
             // A list whose beginning is the next event may be asked for at any time from now on.
             let mark = self.resources.index().mark();
-            let calm_at = self.health.borrow().calm_at();
-            let event = tokio::select! {
-                biased;
-                event = events.try_next() => event,
-                Some(()) = OptionFuture::from(calm_at.map(sleep_until)) => {
-                    self.note(WatchHealth::lives);
-                    continue;
+            let event = loop {
+                let calm_at = self.health.borrow().calm_at();
+                tokio::select! {
+                    biased;
+                    event = events.try_next() => break event,
+                    Some(()) = OptionFuture::from(calm_at.map(sleep_until)) => {
+                        self.note(WatchHealth::lives);
+                    }
                 }
             };
             match event {
@@ -180,10 +181,10 @@ impl Follower {
         match event {
             Event::Init => {
                 self.list = mark;
-                self.lists();
+                self.lists(WatchHealth::list_begins);
             }
             Event::InitApply(object) => {
-                self.lists();
+                self.lists(WatchHealth::lists);
                 self.hand_over(object, Source::List(self.list));
             }
             Event::InitDone => {
@@ -204,9 +205,9 @@ impl Follower {
     }
 
     /// A list that has begun may break before its end, again and again: it is no sign of life.
-    fn lists(&self) {
+    fn lists(&self, note: impl FnOnce(&mut WatchHealth, Instant)) {
         self.health.send_if_modified(|health| {
-            health.lists(Instant::now());
+            note(health, Instant::now());
             false
         });
     }

@@ -1,4 +1,5 @@
-//! How a watch is: whether its first list was complete, and since when it has been failing. Pure.
+//! How a watch is: whether its first list was complete, whether a list stands still, and since when it has been
+//! failing. Pure.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -29,9 +30,17 @@ struct Failures {
     first: Instant,
     last: Instant,
     error: String,
-    /// Its errors, each once.
+    /// Its first few errors, each once.
     told: BTreeSet<String>,
     is_blindness_told: bool,
+}
+
+impl Failures {
+    /// How long it has failed. Nothing says when an idle watch lives again, so the time since the last failure does not
+    /// count.
+    fn lasted(&self) -> Duration {
+        self.last - self.first
+    }
 }
 
 /// What is new with a failure.
@@ -46,7 +55,12 @@ pub enum News {
 }
 
 impl WatchHealth {
-    /// A list has begun, or brings something.
+    /// A list has begun. One that begins anew before the last one came to its end goes on with its wait.
+    pub fn list_begins(&mut self, now: Instant) {
+        self.list_lived.get_or_insert(now);
+    }
+
+    /// A list brings something.
     pub fn lists(&mut self, now: Instant) {
         self.list_lived = Some(now);
     }
@@ -65,8 +79,8 @@ impl WatchHealth {
 
     /// It failed with this error, and is started again. Returns what is new.
     pub fn failed(&mut self, error: &str, now: Instant) -> News {
-        self.list_lived = None;
         let row = self.row(now).cloned();
+        self.list_lived = None;
         let mut row = row.unwrap_or_else(|| Failures {
             first: now,
             last: now,
@@ -74,7 +88,8 @@ impl WatchHealth {
             told: BTreeSet::new(),
             is_blindness_told: false,
         });
-        let is_blind = now - row.first >= BLIND;
+        row.last = now;
+        let is_blind = row.lasted() >= BLIND;
         let news = if row.told.len() < MOST_TOLD && row.told.insert(error.to_owned()) {
             News::Error
         } else if is_blind && !row.is_blindness_told {
@@ -83,7 +98,7 @@ impl WatchHealth {
         } else {
             News::None
         };
-        self.failures = Some(Failures { last: now, error: error.to_owned(), ..row });
+        self.failures = Some(Failures { error: error.to_owned(), ..row });
         news
     }
 
@@ -109,8 +124,8 @@ impl WatchHealth {
     /// For how long it has been failing.
     #[must_use]
     pub fn failing_for(&self, now: Instant) -> Option<Duration> {
-        let first = self.row(now).map(|row| row.first);
-        Some(now - first.or(self.stuck_since(now))?)
+        let row = self.row(now).map(Failures::lasted);
+        row.max(self.stuck_since(now).map(|since| now - since))
     }
 
     /// Why the operator is not ready because of it, as a sentence that goes on after the name of the watch.
@@ -123,8 +138,8 @@ impl WatchHealth {
                 |row| format!("its resources cannot be listed: {}", row.error),
             ));
         }
-        if let Some(row) = row.filter(|row| now - row.first >= BLIND) {
-            let seconds = (now - row.first).as_secs();
+        if let Some(row) = row.filter(|row| row.lasted() >= BLIND) {
+            let seconds = row.lasted().as_secs();
             return Some(format!("it has been failing for {seconds} s: {}", row.error));
         }
         let seconds = (now - self.stuck_since(now)?).as_secs();
@@ -174,15 +189,18 @@ mod tests {
         }
         assert_eq!(health.fault(now + 59 * SECOND), None, "a moment");
         let blind = now + 60 * SECOND;
+        assert_eq!(health.fault(blind), None, "it may live again");
+        assert_eq!(health.failing_for(blind), Some(59 * SECOND));
+        assert_eq!(health.failed("403", blind), News::Blind);
         assert!(health.fault(blind).unwrap().contains("failing for 60 s: 403"));
         assert_eq!(health.failing_for(blind), Some(60 * SECOND));
         // Nothing more is heard of an idle one that lives again.
-        let calm = now + 59 * SECOND + ROW;
+        let calm = blind + ROW;
         assert!(health.fault(calm).is_some());
         assert_eq!(health.fault(calm + SECOND), None);
         assert_eq!(health.failing_for(calm + SECOND), None);
         assert_eq!(health.failed("403", calm + SECOND), News::Error, "another row");
-        assert_eq!(health.failing_for(calm + 2 * SECOND), Some(SECOND));
+        assert_eq!(health.failing_for(calm + 2 * SECOND), Some(Duration::ZERO));
         assert_eq!(health.failed("404", calm + SECOND), News::Error, "another error");
         assert_eq!(health.failed("403", calm + SECOND), News::None, "in turns");
         assert_eq!(health.failed("403", calm + 61 * SECOND), News::Blind);
@@ -196,10 +214,13 @@ mod tests {
         let now = Instant::now();
         let mut health = WatchHealth::default();
         health.listed();
-        let news = |n: u32| health.failed(&n.to_string(), now);
-        let told: Vec<_> = (0..9).map(news).filter(|news| *news == News::Error).collect();
+        let told: Vec<_> = (0..9)
+            .map(|n: u32| health.failed(&n.to_string(), now))
+            .filter(|news| *news == News::Error)
+            .collect();
         assert_eq!(told.len(), MOST_TOLD);
-        assert!(health.fault(now + BLIND).is_some_and(|fault| fault.ends_with(": 8")), "the last");
+        health.failed("the last", now + BLIND);
+        assert!(health.fault(now + BLIND).is_some_and(|fault| fault.ends_with(": the last")));
     }
 
     #[test]
@@ -212,7 +233,8 @@ mod tests {
         assert_eq!(health.calm_at(), None);
         health.failed("403", now);
         assert_eq!(health.calm_at(), Some(now + ROW));
-        health.lists(now);
+        health.failed("403", now + BLIND);
+        health.lists(now + BLIND);
         assert_eq!(health.calm_at(), None, "it has to bring this list");
         assert!(health.fault(now + 2 * ROW).is_some_and(|fault| fault.ends_with(": 403")));
         assert!(health.listed());
@@ -223,10 +245,11 @@ mod tests {
     fn a_list_that_brings_nothing_for_a_minute_is_a_fault() {
         let now = Instant::now();
         let mut health = WatchHealth::default();
-        health.lists(now);
+        health.list_begins(now);
         health.listed();
-        health.lists(now);
+        health.list_begins(now);
         health.lists(now + 30 * SECOND);
+        health.list_begins(now + 75 * SECOND);
         let blind = now + 90 * SECOND;
         assert_eq!(health.fault(blind - SECOND), None);
         assert!(health.fault(blind).is_some_and(|fault| fault.ends_with("nothing for 60 s")));

@@ -83,6 +83,15 @@ impl Workers {
         }
     }
 
+    /// Nothing goes on: another replica leads. Returns when nothing is under way here any more.
+    pub async fn abandon(&self) {
+        for tasks in [&self.reconciles, &self.writes] {
+            let mut tasks = std::mem::take(&mut *lock(tasks));
+            tasks.shutdown().await;
+        }
+        self.untold.send_replace(BTreeSet::new());
+    }
+
     /// Works on what the queue hands out and `takes` accepts. Returns what `end` says.
     async fn work_until<T>(
         self: &Arc<Self>,
@@ -108,7 +117,7 @@ impl Workers {
                 self.reconciler.passed();
                 continue;
             }
-            self.context.metrics.queue_duration.observe(since.elapsed().as_secs_f64());
+            self.context.metrics.key_waited(since.elapsed());
             let all = Arc::clone(self);
             spawn(&self.reconciles, async move { all.reconcile(&id, worker).await });
         }
@@ -172,6 +181,8 @@ impl Workers {
     async fn publish(&self, id: &DeploymentId, publishing: Publishing) -> bool {
         let sent = AssertUnwindSafe(self.reconciler.send_status(publishing)).catch_unwind().await;
         self.queue.add(id, Lane::Report);
+        // Of what is gone no pass follows.
+        self.reconciler.passed();
         match sent {
             Ok(Ok(())) => return true,
             // What is gone is not tried again.

@@ -30,6 +30,11 @@ pub struct QueueName {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LeaseName {
+    pub name: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DriftAction {
     pub action: &'static str,
 }

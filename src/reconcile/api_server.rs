@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::leftovers::leftovers;
 use crate::{
     api::{FIELD_MANAGER, QoderDeployment, QoderDeploymentStatus},
-    metrics::Metrics,
+    context::Context,
+    leader::Claim,
     resources::{Resource, ResourceKey},
 };
 
@@ -22,6 +23,7 @@ pub struct ApiServer {
     client: Client,
     /// Status patches sent.
     status_writes: Counter,
+    claim: Claim,
 }
 
 /// A call to the Kubernetes API failed.
@@ -43,6 +45,9 @@ pub enum KubernetesError {
     /// It took a status, and holds another one.
     #[error("something else writes or changes what the operator writes into the status")]
     Altered,
+    /// Another replica leads by now.
+    #[error("this replica does not lead any more")]
+    NotLeading,
     /// Each apply met with another version.
     #[error("someone else keeps changing the resource")]
     Contended,
@@ -62,8 +67,8 @@ pub enum Publication {
 impl ApiServer {
     /// The API behind this client. Counts the status patches that it sends.
     #[must_use]
-    pub fn new(client: Client, metrics: &Metrics) -> Self {
-        Self { client, status_writes: metrics.status_writes.clone() }
+    pub fn new(client: Client, Context { metrics, claim, .. }: &Context) -> Self {
+        Self { client, status_writes: metrics.status_writes.clone(), claim: claim.clone() }
     }
 
     /// Reads one resource, from the API server and not from a cache of it, in at most this time.
@@ -162,6 +167,9 @@ impl ApiServer {
         patch: &Patch<&Value>,
         limit: Duration,
     ) -> Result<QoderDeployment, KubernetesError> {
+        if !self.claim.is_held() {
+            return Err(KubernetesError::NotLeading);
+        }
         self.status_writes.inc();
         bounded(limit, self.api(key).patch_status(&key.name, params, patch)).await
     }

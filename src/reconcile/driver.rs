@@ -62,10 +62,10 @@ impl Reconciler {
         let now = Instant::now();
         let bound = self.resources.index().bound(id);
         let view = self.remote.view(id, now);
-        Snapshot { id: id.clone(), now, bound, view, times: self.context.times }
+        Snapshot::new(id, now, bound, view, self.context.times)
     }
 
-    /// To be called after each pass: those are woken whose turn for a status comes next.
+    /// To be called after each pass, and each status: those are woken whose turn for a status comes next.
     pub fn passed(&self) {
         self.resources.wake_next_statuses();
     }

@@ -36,7 +36,7 @@ pub(super) fn message(resource: &Resource, contents: Contents<'_>) -> String {
         reason.meaning().to_owned(),
         detail(resource, contents),
         hindrance.map(waits_for).unwrap_or_default(),
-        reason.fix().to_owned(),
+        fix(reason, hindrance).to_owned(),
     ];
     let mut message = format!("{}:", resource.deployment);
     for sentence in sentences.iter().filter(|sentence| !sentence.is_empty()) {
@@ -46,14 +46,29 @@ pub(super) fn message(resource: &Resource, contents: Contents<'_>) -> String {
     message
 }
 
+/// What to do. Where what it waits for says that already, nothing.
+fn fix(reason: Reason, hindrance: Option<Hindrance>) -> &'static str {
+    match hindrance {
+        Some(Hindrance::FirstRead("401") | Hindrance::Obstacle(Obstacle::Throttled))
+            if reason == Reason::RemoteUnavailable =>
+        {
+            "The operator tries again by itself."
+        }
+        _ => reason.fix(),
+    }
+}
+
 /// What is particular about this resource.
 fn detail(resource: &Resource, Contents { ready, last_known, owner, .. }: Contents<'_>) -> String {
     match ready.reason {
         Reason::PausedByPlatform => {
             let error = last_known.and_then(|known| known.paused_reason.as_ref()?.error.as_deref());
-            match PAUSING_ERRORS.into_iter().find(|known| Some(*known) == error) {
-                Some(kind) => format!("The error is {kind}."),
-                None => "The error is of a type that this operator does not know.".to_owned(),
+            match (error, PAUSING_ERRORS.into_iter().find(|known| Some(*known) == error)) {
+                (_, Some(kind)) => format!("The error is {kind}."),
+                (Some(_), None) => {
+                    "The API names an error that this operator does not know.".to_owned()
+                }
+                (None, None) => "The API names no error.".to_owned(),
             }
         }
         Reason::DuplicateOwner => match owner {
@@ -61,7 +76,7 @@ fn detail(resource: &Resource, Contents { ready, last_known, owner, .. }: Conten
             None => "It is in another namespace.".to_owned(),
         },
         Reason::ReconcileDisabled if resource.has_unknown_switch => {
-            "Its value is not known; known are disabled and enabled.".to_owned()
+            "Its value is not valid: use disabled or enabled.".to_owned()
         }
         _ => String::new(),
     }
@@ -73,7 +88,7 @@ fn waits_for(hindrance: Hindrance) -> String {
             "The Qoder API has asked the operator to wait (429 or Retry-After)."
         }
         Hindrance::Obstacle(Obstacle::Outage) => {
-            "The Qoder API has not answered several times in a row."
+            "The last requests to the Qoder API have all failed: no answer, or HTTP 5xx."
         }
         Hindrance::UnderWay => {
             "The Qoder API has not answered the request in progress; the operator waits for it."
@@ -84,11 +99,11 @@ fn waits_for(hindrance: Hindrance) -> String {
                 Verb::Unpause => "resume",
             };
             return format!(
-                "An earlier request to {verb} it got no answer and may still take effect; the operator waits until it no longer can."
+                "An earlier request to {verb} it got no answer and may still take effect; the operator waits until it no longer can, four request timeouts at most."
             );
         }
         Hindrance::Turn => {
-            "It waits for its turn: many requests to pause and resume wait, and for a while none was served."
+            "It waits for its turn: many pauses and resumes wait, and for a while none was served."
         }
         Hindrance::Token(problem) => token(problem),
         Hindrance::LastTry(last) => return last_try(last),
@@ -107,10 +122,12 @@ fn token(problem: TokenProblem) -> &'static str {
         TokenProblem::NotRead => "It was not read yet.",
         TokenProblem::NoFile => "The file that --token-file names does not exist.",
         TokenProblem::Denied => {
-            "The operator has no permission to read the file that --token-file names."
+            "The operator has no permission to read the file that --token-file names: check its mode, and the fsGroup of the Pod."
         }
         TokenProblem::Unreadable => "The file that --token-file names cannot be read.",
-        TokenProblem::Invalid(InvalidToken::Empty) => "The token is empty.",
+        TokenProblem::Invalid(InvalidToken::Empty) => {
+            "The token is empty, or neither --token-file nor QODER_PAT is set."
+        }
         TokenProblem::Invalid(InvalidToken::Character(_)) => {
             "The token has a character that no token has: a line break, a space, or one outside ASCII; there may be an empty line at its end."
         }
@@ -151,7 +168,7 @@ fn words(code: &str) -> String {
         "timeout" => "no answer in time",
         "broken" => "the connection broke",
         "too_large" => "an answer that is too large",
-        "invalid" => "an answer that makes no sense",
+        "invalid" => "an answer that is not one of the API",
         status => return format!("HTTP {status}"),
     };
     words.to_owned()

@@ -99,10 +99,11 @@ impl Reconciler {
         false
     }
 
-    /// When a status that has failed is tried again. At the end of the process there is no time to wait for long.
+    /// When a status may be sent that has failed, or that someone else has replaced. At the end of the process there is no time to wait for long.
     fn tried_again_at(seen: &Snapshot, resource: &Resource, digest: u64) -> Option<Instant> {
         let longest = if seen.is_ending() { seen.times.backoff(0, 0.0) } else { Duration::MAX };
-        resource.sent.as_ref()?.tried_again_at(digest, longest)
+        let failed = resource.sent.as_ref().and_then(|sent| sent.tried_again_at(digest, longest));
+        failed.max(resource.calm_at(longest))
     }
 
     /// The status that is to stand.

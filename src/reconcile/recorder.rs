@@ -12,6 +12,7 @@ use super::events;
 use crate::{
     api::{FIELD_MANAGER, QoderDeployment},
     chain::Chain,
+    leader::Claim,
     resources::Resource,
     times::Times,
 };
@@ -31,13 +32,14 @@ pub struct Recorder(mpsc::Sender<(ObjectReference, events::Event)>);
 pub struct Publisher {
     events: mpsc::Receiver<(ObjectReference, events::Event)>,
     client: Client,
+    claim: Claim,
 }
 
 /// Both ends.
 #[must_use]
-pub fn recorder(client: Client) -> (Recorder, Publisher) {
+pub fn recorder(client: Client, claim: Claim) -> (Recorder, Publisher) {
     let (sender, events) = mpsc::channel(BACKLOG);
-    (Recorder(sender), Publisher { events, client })
+    (Recorder(sender), Publisher { events, client, claim })
 }
 
 impl Recorder {
@@ -73,7 +75,9 @@ impl Publisher {
                 let Some((reference, event)) = next else {
                     return;
                 };
-                publish(&recorder, &reference, event).await;
+                if self.claim.is_held() {
+                    publish(&recorder, &reference, event).await;
+                }
             }
         }
     }

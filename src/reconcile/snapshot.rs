@@ -30,6 +30,27 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Puts together what is known. Where the leader before has not ended clean, what it may have sent counts as lost:
+    /// both verbs, or where a status says that all is in sync just the verb that it has asked for.
+    #[must_use]
+    pub fn new(
+        id: &DeploymentId,
+        now: Instant,
+        bound: Vec<Arc<Resource>>,
+        mut view: View,
+        times: Times,
+    ) -> Self {
+        if let Some(until) = view.presumed_until {
+            let owner = owner(&bound).filter(|owner| owner.is_in_sync());
+            for (verb, wish) in [(Verb::Pause, Wish::Paused), (Verb::Unpause, Wish::Active)] {
+                if owner.is_none_or(|owner| owner.wish == wish) {
+                    view.writes.presume_lost(verb, until);
+                }
+            }
+        }
+        Self { id: id.clone(), now, bound, view, times }
+    }
+
     /// The process ends: what was done is told now, or never.
     #[must_use]
     pub fn is_ending(&self) -> bool {
@@ -108,8 +129,8 @@ impl Snapshot {
         };
         let since = match reason {
             Reason::CredentialMissing | Reason::CredentialRejected => credential.since,
-            // Of another change of the resource only a request tells when it came.
-            _ => resource.reconcile_requested(),
+            // Of another change of the resource only a request tells when it came, also one that is handled by now.
+            _ => resource.reconcile_request.as_ref().map(|request| request.seen),
         };
         is_refuted.then_some(since.unwrap_or(resource.generation_seen))
     }

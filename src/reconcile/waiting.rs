@@ -63,7 +63,11 @@ impl Snapshot {
             is_stuck.then(|| last_try().unwrap_or(Hindrance::UnderWay))
         };
         match reason {
-            Reason::Progressing => under_way().or(obstacle),
+            Reason::Progressing => {
+                let verbs = [Verb::Pause, Verb::Unpause];
+                let lost = verbs.into_iter().find(|verb| writes.may_land(*verb, self.now));
+                under_way().or(lost.map(Hindrance::MayLand)).or(obstacle)
+            }
             Reason::PausePending | Reason::ResumePending if writes.under_way_since().is_some() => {
                 under_way()
             }

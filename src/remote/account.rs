@@ -73,6 +73,11 @@ impl Account {
         self.credential.state()
     }
 
+    /// Nobody waits for a permit, or has one.
+    pub fn forget_permits(&mut self) {
+        self.permits = Permits::default();
+    }
+
     /// Whether there is a token.
     #[must_use]
     pub fn has_token(&self) -> bool {

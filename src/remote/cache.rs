@@ -58,6 +58,15 @@ impl Cache {
         }
     }
 
+    /// Forgets all that was looked at and demanded, and keeps track of the same deployments.
+    pub fn forget_looks(&mut self, now: Instant) {
+        let mut entries = std::mem::take(&mut self.entries);
+        for entry in entries.values_mut() {
+            entry.forget_looks(now);
+        }
+        *self = Self { entries, ..Self::default() };
+    }
+
     /// Forgets what is over.
     pub fn tidy(&mut self, now: Instant) {
         self.echoes.retain(|_, end| now < *end);

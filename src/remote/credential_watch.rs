@@ -48,7 +48,7 @@ impl Remote {
         self.tell_credential();
     }
 
-    /// Logs what keeps all requests back, when it begins and when it is over: one line, and not one for each resource.
+    /// Logs what keeps all requests back, when it begins and when it is over, as the next call shows: one line, and not one for each resource.
     /// `is_served`: a call has just been served. It is over when that is so, and a wait not before it was met no more
     /// for a while: one kind of request may meet it again and again, and the other be served between.
     pub(super) fn tell_obstacle(&self, is_served: bool) {
@@ -69,7 +69,7 @@ impl Remote {
             Some(Obstacle::Outage) => {
                 tracing::warn!(
                     last_error,
-                    "the Qoder API does not answer: one request at a time is sent to see"
+                    "the Qoder API fails: one request at a time is sent to see"
                 );
             }
             Some(Obstacle::Throttled) => {

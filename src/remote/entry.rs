@@ -47,6 +47,11 @@ impl Entry {
         Self { last_known: None, observed: None, failure: None, bound: now }
     }
 
+    /// Nothing is known but what it was seen as last.
+    pub(super) fn forget_looks(&mut self, now: Instant) {
+        *self = Self { last_known: self.last_known.take(), ..Self::new(now) };
+    }
+
     /// Where it is to be found, unless a list has missed it.
     pub(super) fn place(&self) -> Place {
         match self.observed.map(|seen| seen.answer) {

@@ -35,7 +35,7 @@ pub use credential::{CredentialState, Worth};
 pub use entry::{Entry, Failure};
 pub use grants::Permit;
 pub use observation::{Answer, Observed, PausedBy, ReadFailure, Trouble};
-pub use remote::Remote;
+pub use remote::{Remote, Totals};
 pub use sending::Sending;
 pub use state::{View, Wake};
 pub use write::{End, LastTry, Outcome, Requester, Write};

@@ -22,6 +22,7 @@ use crate::{
     context::Context,
     env::Env,
     fair_queue::Lane,
+    leader::Start,
     lock::lock,
     qoder::{Client, Deployment, Verb},
     times::Times,
@@ -44,7 +45,7 @@ pub struct Remote {
 }
 
 /// What is counted over all deployments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Those that resources name.
     pub deployments: usize,
@@ -116,6 +117,23 @@ impl Remote {
         self.state().ledger.is_under_way(id)
     }
 
+    /// A term as the leader begins. Unless the one before has ended clean, what it has sent may still take effect for a
+    /// while, whatever it was.
+    pub fn begin_term(&self, start: Start) {
+        let now = Instant::now();
+        let presumed_until = match start {
+            Start::Clean => None,
+            Start::Unclean => Some(now + self.times().request_lifetime()),
+        };
+        self.state().begin_term(presumed_until, now);
+    }
+
+    /// Whether nothing that was sent can still take effect: the next leader need not wait for it.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.state().is_settled(Instant::now())
+    }
+
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&self, id: &DeploymentId, last_known: Option<Deployment>) {
         self.state().cache.bind(id, last_known, Instant::now());
@@ -145,6 +163,12 @@ impl Remote {
     #[must_use]
     pub fn is_demanded(&self, id: &DeploymentId) -> bool {
         self.state().cache.is_demanded(id)
+    }
+
+    /// How often everything is read.
+    #[must_use]
+    pub fn poll_interval(&self) -> Duration {
+        self.times().poll_interval
     }
 
     /// What is counted over all deployments.

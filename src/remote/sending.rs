@@ -75,6 +75,9 @@ impl Sending {
     /// The permit is some milliseconds old: what has closed meanwhile counts. The fresh read must not become old:
     /// whatever makes it wait asks for another one.
     fn admitted(&self) -> Option<Ticket> {
+        if !self.remote.context.claim.is_held() {
+            return None;
+        }
         match self.remote.state().account.admit_write(Instant::now()) {
             Admission::Now(ticket) => Some(ticket),
             Admission::At(_) | Admission::Closed => None,

@@ -45,7 +45,19 @@ pub struct State {
     pub are_writes_closed: bool,
     /// No list is asked for before this: a useless one has asked to wait.
     pub lists_wait_until: Option<Instant>,
+    /// Until when what the leader before has sent may still take effect, to any deployment.
+    pub presumed_until: Option<Instant>,
 }
+
+/// Before the first list.
+const UNKNOWN_SIZE: Size = Size {
+    live: 0,
+    active: 0,
+    paused: 0,
+    page: LARGEST_PAGE,
+    largest_page: LARGEST_PAGE,
+    lists: Lists::Work,
+};
 
 /// What is known of one deployment and of the way to it, at one moment.
 #[derive(Clone)]
@@ -63,6 +75,8 @@ pub struct View {
     pub is_stuck: bool,
     /// No write begins any more: the process ends.
     pub are_writes_closed: bool,
+    /// Until when what the leader before has sent may still take effect.
+    pub presumed_until: Option<Instant>,
 }
 
 /// A write that was sent, and has ended.
@@ -77,25 +91,34 @@ pub struct Exchange<'a> {
 impl State {
     /// Nothing is known.
     pub fn new(account: Account) -> Self {
-        let size = Size {
-            live: 0,
-            active: 0,
-            paused: 0,
-            page: LARGEST_PAGE,
-            largest_page: LARGEST_PAGE,
-            lists: Lists::Work,
-        };
         Self {
             account,
             cache: Cache::default(),
             ledger: Ledger::default(),
-            size,
+            size: UNKNOWN_SIZE,
             token_error: None,
             obstacle_told: None,
             last_error: None,
             are_writes_closed: false,
             lists_wait_until: None,
+            presumed_until: None,
         }
+    }
+
+    /// A term as the leader begins: what was asked, granted and sent in the one before is over.
+    pub fn begin_term(&mut self, presumed_until: Option<Instant>, now: Instant) {
+        self.account.forget_permits();
+        self.cache.forget_looks(now);
+        self.ledger = Ledger::default();
+        self.size = UNKNOWN_SIZE;
+        self.are_writes_closed = false;
+        self.lists_wait_until = None;
+        self.presumed_until = presumed_until;
+    }
+
+    /// Whether nothing that was sent, or that another leader may have sent, can still take effect.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.presumed_until.is_none_or(|until| now >= until) && self.ledger.is_settled(now)
     }
 
     /// One deployment as it is known now.
@@ -108,6 +131,7 @@ impl State {
             obstacle: self.account.obstacle(now),
             is_stuck: self.account.stuck_at().is_some_and(|at| now >= at),
             are_writes_closed: self.are_writes_closed,
+            presumed_until: self.presumed_until,
         }
     }
 

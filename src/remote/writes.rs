@@ -243,11 +243,16 @@ impl Writes {
     }
 
     fn lost(&mut self, verb: Verb, now: Instant, times: &Times) {
-        let until = Some(now + times.request_lifetime());
-        match verb {
-            Verb::Pause => self.pause_lands_until = until,
-            Verb::Unpause => self.unpause_lands_until = until,
-        }
+        self.presume_lost(verb, now + times.request_lifetime());
+    }
+
+    /// A request of this verb may take effect until then, although nothing is known of one.
+    pub fn presume_lost(&mut self, verb: Verb, until: Instant) {
+        let lands_until = match verb {
+            Verb::Pause => &mut self.pause_lands_until,
+            Verb::Unpause => &mut self.unpause_lands_until,
+        };
+        *lands_until = (*lands_until).max(Some(until));
     }
 
     /// The third correction within the window starts a hold.

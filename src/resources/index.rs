@@ -56,6 +56,12 @@ pub struct Index {
 }
 
 impl Index {
+    /// A term as the leader begins.
+    pub fn begin_term(&mut self) {
+        self.resources.values_mut().for_each(|held| Arc::make_mut(held).begin_term());
+        self.rooms = Rooms::default();
+    }
+
     /// The mark of a list that begins from now on.
     pub fn mark(&mut self) -> Mark {
         self.mark.0 += 1;

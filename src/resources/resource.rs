@@ -1,7 +1,7 @@
 //! One `QoderDeployment` as the core needs it: identity, wish, memory, and a digest of what was
 //! published. Not the typed object: ten thousand of these have to be small.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kube::ResourceExt as _;
@@ -17,11 +17,14 @@ use super::{
 };
 use crate::{
     api::{
-        DeploymentId, DriftPolicy, InvalidDeploymentId, LastReached, MAX_TOKEN, QoderDeployment,
-        Wish, annotation,
+        ConditionStatus, DeploymentId, DriftPolicy, InvalidDeploymentId, LastReached, MAX_TOKEN,
+        QoderDeployment, Reason, Wish, annotation,
     },
     remote::Requester,
 };
+
+/// How long a status waits after someone else has written one.
+const REPLACED: Duration = Duration::from_secs(1);
 
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +83,8 @@ pub struct Resource {
     pub memory: Memory,
     /// Which reasons of Ready were told.
     pub told: Told,
+    /// When someone else was seen to have written the status.
+    pub replaced: Option<Instant>,
     /// What was sent, and is not known to stand. Nearly always nothing.
     pub sent: Option<Box<Sent>>,
 }
@@ -127,6 +132,7 @@ impl Resource {
             told: Told::of(published.ready.map(|(_, reason)| reason)),
             published,
             memory: Memory::of(&status),
+            replaced: None,
             sent: None,
         })
     }
@@ -158,8 +164,9 @@ impl Resource {
         self.sent.clone_from(&older.sent);
         if older.has_written(self.published.digest) {
             self.memory = older.memory.clone();
+            self.replaced = older.replaced;
         } else {
-            self.sent.get_or_insert_default().replaced(older.published.digest, now);
+            self.replaced = Some(now);
         }
         self
     }
@@ -168,6 +175,21 @@ impl Resource {
     fn has_written(&self, digest: u64) -> bool {
         let is_sent = |sent: &Sent| sent.has(digest);
         self.published.digest == digest || self.sent.as_deref().is_some_and(is_sent)
+    }
+
+    /// Whether a status of this digest is one to tell of: it stands, or it is one of ours that has stood, and was not
+    /// told of then.
+    #[must_use]
+    pub fn may_tell(&self, digest: u64) -> bool {
+        let is_untold = |sent: &Sent| sent.has_untold(digest);
+        self.published.digest == digest || self.sent.as_deref().is_some_and(is_untold)
+    }
+
+    /// Until when a status waits, because someone else has just written one: two who do not agree change it in turns,
+    /// with a pause. After `longest` at the latest.
+    #[must_use]
+    pub fn calm_at(&self, longest: Duration) -> Option<Instant> {
+        Some(self.replaced? + REPLACED.min(longest))
     }
 
     /// Whether a status of it is on its way.
@@ -218,6 +240,21 @@ impl Resource {
     #[must_use]
     pub fn wants_to_own(&self) -> bool {
         self.wish != Wish::Unmanaged && !self.deleting
+    }
+
+    /// The status in place says of this generation that all is in sync.
+    #[must_use]
+    pub fn is_in_sync(&self) -> bool {
+        self.is_answered()
+            && matches!(self.published.ready, Some((ConditionStatus::True, Reason::InSync)))
+    }
+
+    /// A term as the leader begins: what stands in the API server was told by whoever led before, and nothing is on
+    /// its way.
+    pub fn begin_term(&mut self) {
+        self.told = Told::of(self.published.ready.map(|(_, reason)| reason));
+        self.replaced = None;
+        self.sent = None;
     }
 
     /// The status in place answers this generation.

@@ -102,12 +102,13 @@ impl Resources {
         self.wake_next_statuses();
     }
 
-    /// Wakes those whose turn for a status has come. To be called after each pass: one follows each status, and each
-    /// that was woken here.
+    /// Wakes those whose turn for a status has come. To be called after each status, and after each pass: who was woken
+    /// here may have had no use for it.
     pub fn wake_next_statuses(&self) {
         let next = self.index().next_statuses();
         for id in &next {
-            (self.wake)(id, Lane::Report);
+            // It has waited for long enough.
+            (self.wake)(id, Lane::Drift);
         }
     }
 
@@ -125,13 +126,18 @@ impl Resources {
         has_advanced
     }
 
-    /// A status of this digest, with this reason, stands. Returns whether it is news. It is none if a later one
-    /// stands by now: the answer of an apply may come late.
+    /// A status of this digest, with this reason, stands, or has stood. Returns whether it is news. It is none if it was
+    /// told before: the answer of an apply may come late, after its echo and after a later status.
     #[must_use]
     pub fn tell(&self, resource: &Resource, digest: u64, reason: Reason) -> bool {
         let mut index = self.index();
         let held = index.held_mut(&resource.key, &resource.uid);
-        let Some(held) = held.filter(|held| held.published.digest == digest) else { return false };
+        let Some(held) = held.filter(|held| held.may_tell(digest)) else { return false };
+        if let Some(sent) = held.sent.as_ref().filter(|sent| sent.has_untold(digest)) {
+            let mut sent = sent.clone();
+            sent.tell(digest);
+            Arc::make_mut(held).sent = Some(sent);
+        }
         let mut told = held.told;
         let is_news = told.tell(reason);
         if held.told != told {

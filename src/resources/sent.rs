@@ -7,30 +7,25 @@ use tokio::time::Instant;
 /// How many statuses of one resource are remembered, at most, that nothing has confirmed.
 const MOST_UNCONFIRMED: usize = 8;
 
-/// How long a status waits that someone else has replaced: two who do not agree change it in turns, with a pause.
-const REPLACED: Duration = Duration::from_secs(1);
-
 /// The statuses that were sent since one stood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Their digests, the last one last: their echo may come late.
-    unconfirmed: Vec<u64>,
+    /// Their digests, the last one last, and whether each was told of: their echo may come late.
+    unconfirmed: Vec<(u64, bool)>,
     /// The last one is on its way.
     is_under_way: bool,
     /// How many have failed in a row.
     failures: u32,
     /// When the last one failed, and how long it waits to be tried again.
     failed: Option<(Instant, Duration)>,
-    /// The one that stood when someone else wrote another, and when that was seen.
-    replaced: Option<(u64, Instant)>,
 }
 
 impl Sent {
     /// One of this digest is on its way.
     pub fn begin(&mut self, digest: u64) {
         self.is_under_way = true;
-        self.unconfirmed.retain(|other| *other != digest);
-        self.unconfirmed.push(digest);
+        self.unconfirmed.retain(|(other, _)| *other != digest);
+        self.unconfirmed.push((digest, false));
         let too_many = self.unconfirmed.len().saturating_sub(MOST_UNCONFIRMED);
         self.unconfirmed.drain(..too_many);
     }
@@ -42,15 +37,19 @@ impl Sent {
         self.failed = Some((now, wait));
     }
 
+    /// The last one has ended, and was of this digest: nothing that was sent before is on its way any more. What has
+    /// stood before it and was not told of stays, for its own answer. Returns whether anything does.
+    pub fn end(&mut self, digest: u64) -> bool {
+        self.unconfirmed.retain(|(sent, is_told)| *sent != digest && !is_told);
+        self.is_under_way = false;
+        self.stand();
+        !self.unconfirmed.is_empty()
+    }
+
     /// What is to be said stands, whatever became of the last one: the row of failures is over.
     pub fn stand(&mut self) {
         self.failures = 0;
         self.failed = None;
-    }
-
-    /// Someone else has replaced the one of this digest.
-    pub fn replaced(&mut self, digest: u64, now: Instant) {
-        self.replaced = Some((digest, now));
     }
 
     /// How many have failed in a row.
@@ -59,20 +58,29 @@ impl Sent {
         self.failures
     }
 
-    /// When one of this digest is sent again, after `longest` at the latest: if it was the last one and failed, or if
-    /// someone else has replaced it.
+    /// If the last one failed and was of this digest: when it is tried again, after `longest` at the latest.
     #[must_use]
     pub fn tried_again_at(&self, digest: u64, longest: Duration) -> Option<Instant> {
-        let failed = self.failed.filter(|_| self.is_last(digest));
-        let replaced = self.replaced.filter(|(replaced, _)| *replaced == digest);
-        let replaced = replaced.map(|(_, at)| (at, REPLACED));
-        failed.into_iter().chain(replaced).map(|(at, wait)| at + wait.min(longest)).max()
+        let (failed, wait) = self.failed.filter(|_| self.is_last(digest))?;
+        Some(failed + wait.min(longest))
     }
 
     /// Whether one of this digest was sent.
     #[must_use]
     pub fn has(&self, digest: u64) -> bool {
-        self.unconfirmed.contains(&digest)
+        self.unconfirmed.iter().any(|(sent, _)| *sent == digest)
+    }
+
+    /// Whether one of this digest was sent, and nobody was told that it stands.
+    #[must_use]
+    pub fn has_untold(&self, digest: u64) -> bool {
+        self.unconfirmed.contains(&(digest, false))
+    }
+
+    /// It is told that the one of this digest stands, or has stood.
+    pub fn tell(&mut self, digest: u64) {
+        let told = self.unconfirmed.iter_mut().filter(|(sent, _)| *sent == digest);
+        told.for_each(|(_, is_told)| *is_told = true);
     }
 
     /// Whether one is on its way, beside the one of this digest that stands. Of one whose echo has come nothing more is
@@ -85,7 +93,7 @@ impl Sent {
     /// Whether the last one was of this digest.
     #[must_use]
     pub fn is_last(&self, digest: u64) -> bool {
-        self.unconfirmed.last() == Some(&digest)
+        self.unconfirmed.last().is_some_and(|(sent, _)| *sent == digest)
     }
 }
 
@@ -99,12 +107,28 @@ mod tests {
     fn what_nothing_has_confirmed_is_remembered_up_to_a_bound() {
         let mut sent = Sent::default();
         (0..20).for_each(|digest| sent.begin(digest));
-        assert_eq!(sent.unconfirmed, (12..20).collect::<Vec<_>>(), "the last eight");
+        let digests =
+            |sent: &Sent| sent.unconfirmed.iter().map(|(digest, _)| *digest).collect::<Vec<_>>();
+        assert_eq!(digests(&sent), (12..20).collect::<Vec<_>>(), "the last eight");
         sent.begin(13);
-        assert_eq!(sent.unconfirmed, [12, 14, 15, 16, 17, 18, 19, 13], "each once, the last last");
+        assert_eq!(digests(&sent), [12, 14, 15, 16, 17, 18, 19, 13], "each once, the last last");
+        assert!(sent.has_untold(13) && !sent.has_untold(11));
+        sent.tell(13);
+        assert!(sent.has(13) && !sent.has_untold(13) && sent.has_untold(12));
         assert!(sent.has(12) && !sent.has(11));
         sent.fail(Instant::now(), SECOND);
         assert!(sent.has(13), "its echo may still come");
+    }
+
+    #[test]
+    fn what_has_stood_and_was_not_told_of_outlives_the_end_of_a_later_one() {
+        let mut sent = Sent::default();
+        (1..4).for_each(|digest| sent.begin(digest));
+        sent.tell(2);
+        sent.fail(Instant::now(), SECOND);
+        assert!(sent.end(3) && sent.failures() == 0 && !sent.is_under_way(0));
+        assert!(sent.has_untold(1) && !sent.has(2) && !sent.has(3));
+        assert!(!sent.end(1));
     }
 
     #[test]
@@ -122,12 +146,6 @@ mod tests {
         assert_eq!(sent.failures(), 2);
         assert_eq!(sent.tried_again_at(2, 9 * SECOND), Some(now + 4 * SECOND));
         assert_eq!(sent.tried_again_at(1, 9 * SECOND), None, "something else was tried since");
-        sent.replaced(7, now);
-        assert_eq!(sent.tried_again_at(7, 9 * SECOND), Some(now + REPLACED));
-        assert_eq!(sent.tried_again_at(7, SECOND / 2), Some(now + SECOND / 2));
-        sent.replaced(2, now);
-        assert_eq!(sent.tried_again_at(2, 9 * SECOND), Some(now + 4 * SECOND), "the later one");
-        sent.replaced(7, now);
         assert!(!sent.is_under_way(0));
         sent.begin(3);
         assert!(sent.is_under_way(0));

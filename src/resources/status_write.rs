@@ -57,7 +57,8 @@ impl StatusWrite {
         self.has_ended = true;
         let index = &mut *self.resources.index();
         if let Some(held) = last(index, &self.resource, self.digest) {
-            Arc::make_mut(held).sent = None;
+            let held = Arc::make_mut(held);
+            held.sent.take_if(|sent| !sent.end(self.digest));
         }
     }
 

@@ -124,7 +124,7 @@ async fn whose_turn_has_come_is_woken_and_if_it_is_gone_by_then_the_next_one() {
     let mut writes: Vec<_> = all.iter().filter_map(|one| begin(&bed, one, 1).ok()).collect();
     assert_eq!(writes.len(), STATUSES_AT_ONCE);
     bed.woken();
-    let turn = |n: usize| (format!("dep_{}", STATUSES_AT_ONCE + n), Lane::Report);
+    let turn = |n: usize| (format!("dep_{}", STATUSES_AT_ONCE + n), Lane::Drift);
     bed.resources.wake_next_statuses();
     assert_eq!(bed.woken(), [], "there is no room");
     drop(writes.pop());

@@ -9,6 +9,7 @@ use qoder_operator::{
     controller::{Controller, Died, View},
     env::Env,
     kubernetes,
+    leader::Claim,
     metrics::{Metrics, Snapshot},
     qoder::{BaseUrl, Client, Token, TokenSource},
     remote::{Account, Rates},
@@ -96,7 +97,12 @@ impl Bed {
         let qoder = Client::new(Arc::new(self.wire.clone()), base_url, None, env.clone());
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
         let account = Account::new(token.clone(), rates, *times);
-        let context = Context { metrics: Arc::clone(&self.metrics), env, times: *times };
+        let context = Context {
+            metrics: Arc::clone(&self.metrics),
+            env,
+            times: *times,
+            claim: Claim::always(),
+        };
         let client = kubernetes::bounded(self.server.service(), "default");
         let controller = Controller::new(client, qoder, account, namespaces.clone(), context);
         let view = controller.view();

@@ -186,3 +186,61 @@ fn passes(bed: &Bed) -> usize {
         text.lines().filter(|line| line.starts_with("controller_runtime_reconcile_total{"));
     counts.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
 }
+
+/// 32 statuses hang, one waits for room; the 32 resources are deleted, and only then their statuses end.
+#[test]
+fn a_status_that_waits_for_room_is_sent_when_those_before_it_end_after_their_resources() {
+    in_virtual_time(async {
+        let mut setup = Setup::with(33);
+        setup.times.poll_interval = Duration::from_secs(600);
+        let mut bed = Bed::prepare(setup).await;
+        bed.run();
+        let held = bed.server.on(Match::status_patches()).always().hold();
+        for i in 0..32 {
+            bed.apply(&format!("b{i}"), i, None);
+        }
+        bed.pass(SECOND).await;
+        assert_eq!(held.arrivals(), 32);
+        bed.apply("waits", 32, None);
+        bed.pass(4 * SECOND).await;
+        assert_eq!(held.arrivals(), 32);
+        for i in 0..32 {
+            bed.delete(&format!("b{i}"));
+        }
+        bed.pass(SECOND).await;
+        held.lift();
+        held.release();
+        let mut seconds = 0;
+        while bed.ready("waits") == "none" && seconds < 3600 {
+            bed.pass(SECOND).await;
+            seconds += 1;
+        }
+        assert!(seconds <= 2, "waited for {seconds} s with a free room: {}", bed.ready("waits"));
+    });
+}
+
+/// As `a_status_that_waits_for_room_is_sent_when_those_before_it_end_after_their_resources`: a flip.
+#[test]
+fn a_flip_whose_status_waits_for_room_is_told_when_those_before_it_end_after_their_resources() {
+    in_virtual_time(async {
+        let mut setup = Setup::with(33);
+        setup.times.poll_interval = Duration::from_secs(600);
+        let bed = fleet_of(33, setup).await;
+        let held = bed.server.on(Match::status_patches()).always().hold();
+        for i in 0..32 {
+            bed.edit(&format!("r{i}"), |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        }
+        bed.pass(SECOND).await;
+        assert_eq!(held.arrivals(), 32);
+        bed.flip("r32", true);
+        bed.pass(4 * SECOND).await;
+        assert_eq!((held.arrivals(), bed.writes().len()), (32, 1));
+        for i in 0..32 {
+            bed.delete(&format!("r{i}"));
+        }
+        bed.pass(SECOND).await;
+        held.lift();
+        held.release();
+        bed.until("r32", "True InSync", 5 * SECOND).await;
+    });
+}

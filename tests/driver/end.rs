@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use apiserver::{Entry, Failure, Match, Verb};
 use qoder_operator::{
+    leader::Claim,
     reconcile::{events::Event, recorder::recorder},
     resources::Resource,
 };
@@ -75,7 +76,7 @@ fn what_the_recorder_remembers_is_bounded() {
         let bed = fleet(1).await;
         let object = serde_json::from_value(bed.object("r0")).unwrap();
         let resource = Resource::new(&object, tokio::time::Instant::now()).unwrap();
-        let (recorder, publisher) = recorder(bed.server.client());
+        let (recorder, publisher) = recorder(bed.server.client(), Claim::always());
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let publish = |version: u64| {
             let event = Event {
@@ -438,5 +439,47 @@ fn a_status_that_has_failed_for_minutes_before_the_sigterm_is_told_at_the_end() 
         failing.lift();
         bed.stop().await.unwrap();
         assert_eq!(bed.ready("r0"), "True InSync");
+    });
+}
+
+/// A write under way at the SIGTERM, which is answered after a second.
+#[test]
+fn a_write_that_is_under_way_at_the_sigterm_costs_one_status() {
+    in_virtual_time(async {
+        let mut bed = fleet(2).await;
+        let post = bed.wire.hold(Kind::Write, Moment::After);
+        bed.flip("r0", true);
+        bed.pass(SECOND / 2).await;
+        let before = bed.status_writes("r0").len();
+        later(SECOND, move || post.release());
+        bed.stop().await.unwrap();
+        assert_eq!(bed.ready("r0"), "True InSync");
+        assert_eq!(bed.status_writes("r0").len() - before, 1);
+    });
+}
+
+/// Sixteen writes hang at the SIGTERM, and statuses are refused.
+#[test]
+fn the_end_of_the_process_does_not_spin() {
+    in_virtual_time(async {
+        let mut bed = fleet(20).await;
+        let post = bed.wire.hold(Kind::Write, Moment::Before);
+        for i in 0..16 {
+            bed.flip(&format!("r{i}"), true);
+        }
+        bed.pass(SECOND).await;
+        let _refused = bed.server.on(Match::status_patches()).always().fail(Failure::internal());
+        let counted = bed.counted();
+        let passes = |bed: &Bed| -> usize {
+            let text = bed.metrics.encode(&counted).unwrap();
+            let is_count = |line: &&str| line.starts_with("controller_runtime_reconcile_total{");
+            let counts = text.lines().filter(is_count);
+            counts.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
+        };
+        let before = passes(&bed);
+        later(10 * SECOND, move || post.release());
+        bed.stop().await.unwrap();
+        let passes = passes(&bed) - before;
+        assert!(passes <= 16 * 60, "{passes} passes");
     });
 }

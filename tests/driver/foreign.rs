@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apiserver::Failure;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     bed::{Bed, NAMESPACE, POLL, Setup, in_virtual_time},
@@ -158,4 +158,98 @@ fn a_resource_that_always_changes_meanwhile_is_written_with_growing_waits() {
         bed.pass(60 * SECOND).await;
         assert_eq!(bed.object("r0")["status"]["name"], "another");
     });
+}
+
+/// Another controller makes two writes each time that it sees ours: the second one of its own over its first.
+#[test]
+fn another_writer_that_answers_with_two_writes_makes_no_busy_loop() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        bed.server.set_latency(SECOND / 100);
+        let before = bed.status_writes("r0").len();
+        for _ in 0..1000 {
+            bed.pass(SECOND / 50).await;
+            let name = bed.object("r0")["status"]["name"].clone();
+            let next = match name.as_str() {
+                Some("theirs 2") => continue,
+                Some("theirs 1") => "theirs 2",
+                _ => "theirs 1",
+            };
+            bed.server.deployments().edit_status(NAMESPACE, "r0", theirs(next.into())).unwrap();
+        }
+        let writes = bed.status_writes("r0").len() - before;
+        assert!(writes <= 60, "{writes} status writes in twenty seconds");
+    });
+}
+
+/// The answer of our status takes a tenth of a second, and the other controller is faster.
+#[test]
+fn another_writer_that_answers_before_the_api_server_does_makes_no_busy_loop() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let _slow = bed.server.on(of("r0")).always().delay_answer(SECOND / 10);
+        let before = bed.status_writes("r0").len();
+        for _ in 0..1000 {
+            bed.pass(SECOND / 50).await;
+            if bed.object("r0")["status"]["name"] != "theirs" {
+                bed.server
+                    .deployments()
+                    .edit_status(NAMESPACE, "r0", theirs("theirs".into()))
+                    .unwrap();
+            }
+        }
+        let writes = bed.status_writes("r0").len() - before;
+        assert!(writes <= 60, "{writes} status writes in twenty seconds");
+    });
+}
+
+/// Each time that a status of it is on its way, someone else changes the status.
+#[test]
+fn a_status_that_always_changes_meanwhile_is_written_with_waits() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        let held = bed.server.on(of("r0")).always().hold();
+        bed.simulator.patch(&bed.ids[0], json!({ "name": "another" }));
+        held.arrived().await;
+        for n in 0..2000 {
+            let name = theirs(format!("theirs {n}"));
+            bed.server.deployments().edit_status(NAMESPACE, "r0", name).unwrap();
+            held.release_one();
+            bed.pass(SECOND / 100).await;
+        }
+        assert!(held.arrivals() <= 60, "{} applies in twenty seconds", held.arrivals());
+    });
+}
+
+/// As above: the event of what is so now is published nevertheless.
+#[test]
+fn an_event_is_published_also_where_another_writer_is_faster_than_the_answer() {
+    let mut found = Vec::new();
+    for fast in [false, true] {
+        in_virtual_time(async {
+            let bed = fleet(2).await;
+            if fast {
+                let rule = bed.server.on(of("r0")).always().delay_answer(SECOND / 10);
+                std::mem::forget(rule);
+            }
+            bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+            for _ in 0..6000 {
+                bed.pass(SECOND / 50).await;
+                if bed.object("r0")["status"]["name"] != "theirs" {
+                    bed.server
+                        .deployments()
+                        .edit_status(NAMESPACE, "r0", theirs("theirs".into()))
+                        .unwrap();
+                }
+            }
+            assert_eq!(bed.ready("r0"), "False PausedByPlatform");
+            found.push((fast, bed.events("r0"), bed.status_writes("r0").len()));
+        });
+    }
+    assert!(found.iter().all(|(_, events, _)| !events.is_empty()), "{found:?}");
+}
+
+/// Another writer's name for the deployment.
+fn theirs(name: String) -> impl FnOnce(&mut Value) {
+    move |status| status["name"] = json!(name)
 }

@@ -63,7 +63,7 @@ fn an_outage_is_told_once_and_so_is_its_end_and_not_for_each_resource() {
         bed.simulator.inject(Fault::respond(502).always());
         bed.until("r19", "Unknown RemoteUnavailable", 10 * POLL).await;
         bed.pass(20 * POLL).await;
-        let begins = lines("the Qoder API does not answer");
+        let begins = lines("the Qoder API fails");
         assert_eq!(begins.len(), 1, "{begins:?}");
         assert!(begins[0].contains(" WARN ") && begins[0].contains("502"), "{begins:?}");
         bed.simulator.clear_faults();
@@ -365,5 +365,37 @@ fn a_token_that_comes_back_is_not_another_one() {
         std::fs::write(&file, "pt-obviously-fake").unwrap();
         bed.pass(15 * SECOND).await;
         assert_eq!(lines("loaded another token"), [""; 0], "{}", log());
+    });
+}
+
+/// Each answer is 503 and asks to wait.
+#[test]
+fn an_outage_that_asks_to_wait_is_told_in_few_lines() {
+    in_virtual_time(async {
+        let bed = fleet(5).await;
+        keep_log();
+        bed.simulator.inject(Fault::respond(503).header("retry-after", "5").always());
+        bed.pass(60 * POLL).await;
+        let waits = lines("the Qoder API has asked the operator to wait").len();
+        let silent = lines("the Qoder API does not answer").len();
+        let again = lines("serves requests again").len();
+        assert!(waits + silent + again <= 3, "{waits} {silent} {again}");
+    });
+}
+
+/// Lists are throttled for a while now and then, and everything else is served.
+#[test]
+fn waits_that_come_every_two_polls_are_told_in_few_lines() {
+    in_virtual_time(async {
+        let bed = fleet(5).await;
+        keep_log();
+        for _ in 0..30 {
+            let wait = Fault::respond(429).header("retry-after", "5").on(Operation::List);
+            bed.simulator.inject(wait);
+            bed.pass(4 * POLL).await;
+        }
+        let waits = lines("the Qoder API has asked the operator to wait").len();
+        let again = lines("serves requests again").len();
+        assert!(waits.abs_diff(again) <= 1, "{waits} {again}");
     });
 }

@@ -119,7 +119,7 @@ fn a_pause_that_fails_each_time_says_how_its_last_try_ended() {
         (Fault::respond(500), "Last try: HTTP 500; it may have been done or not"),
         (Fault::respond(403).html(), "Last try: HTTP 403, from something between"),
         (Fault::respond(401), "Last try: HTTP 401, although the token is accepted for reads"),
-        (Fault::respond(200).body("{}"), "Last try: an answer that makes no sense; it may"),
+        (Fault::respond(200).body("{}"), "Last try: an answer that is not one of the API; it may"),
         (Fault::reset_before(), "Last try: the connection broke; it may have been done or not"),
     ] {
         in_virtual_time(async {
@@ -171,7 +171,7 @@ fn a_safety_switch_with_an_unknown_value_pauses_reconciliation_and_names_the_kno
             let is_unknown = ["false", "Disabled"].contains(&value);
             let ready = if value == "enabled" { "True InSync" } else { "True ReconcileDisabled" };
             assert_eq!(bed.ready("r0"), ready, "{value}");
-            let names_them = bed.message("r0").contains("known are disabled and enabled");
+            let names_them = bed.message("r0").contains("use disabled or enabled");
             assert_eq!(names_them, is_unknown, "{value}: {}", bed.message("r0"));
         }
         bed.annotate("r0", "reconcile", "false");

@@ -17,6 +17,7 @@ use qoder_operator::{
     controller::Controller,
     env::Env,
     kubernetes,
+    leader::Claim,
     qoder::{BaseUrl, Client},
     remote::{Account, Rates},
 };
@@ -82,7 +83,7 @@ impl Restoring {
         let qoder = Client::new(Arc::new(bed.wire.clone()), base_url, None, env.clone());
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
         let account = Account::new(token, rates, times);
-        let context = Context { metrics: Arc::default(), env, times };
+        let context = Context { metrics: Arc::default(), env, times, claim: Claim::always() };
         let client = kubernetes::bounded(service, "default");
         let controller = Controller::new(client, qoder, account, Vec::new(), context);
         let (stop, stopped) = watch::channel(false);

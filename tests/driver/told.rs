@@ -6,11 +6,11 @@ use qoder_simulator::{Fault, Operation};
 use serde_json::json;
 
 use crate::{
-    bed::{POLL, in_virtual_time},
+    bed::{POLL, Setup, in_virtual_time},
     log::keep_log,
     logs::lines,
     publishing::of,
-    waits::fleet,
+    waits::{fleet, fleet_of},
     wire::{Kind, Moment},
 };
 
@@ -110,5 +110,32 @@ fn the_late_answer_of_an_older_status_publishes_no_event_again() {
         bed.pass(10 * SECOND).await;
         let after = bed.server.writes().iter().filter(|entry| entry.resource == "events").count();
         assert_eq!(after - before, 0, "InSync, and an event that it is PausedByPlatform");
+    });
+}
+
+/// A status that stood for six seconds; its answer came when the next one stood.
+#[test]
+fn what_a_status_has_said_for_seconds_is_told_although_its_answer_came_late() {
+    in_virtual_time(async {
+        let mut setup = Setup::with(2);
+        setup.times.poll_interval = 5 * SECOND;
+        let bed = fleet_of(2, setup).await;
+        bed.edit("r0", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        bed.until("r0", "True InSync", SECOND).await;
+        bed.pass(6 * SECOND).await;
+        bed.server.hold_watches();
+        let slow = bed.server.on(of("r0")).hold_answer();
+        bed.simulator.set_paused(&bed.ids[0], true);
+        bed.until("r0", "True DriftTolerated", 6 * SECOND).await;
+        bed.simulator.set_paused(&bed.ids[0], false);
+        bed.pass(6 * SECOND).await;
+        assert_eq!(bed.ready("r0"), "True DriftTolerated");
+        bed.server.release_watches();
+        bed.until("r0", "True InSync", SECOND).await;
+        slow.release();
+        bed.pass(10 * SECOND).await;
+        let text = bed.metrics.encode(&bed.counted()).unwrap();
+        let tolerated: Vec<_> = text.lines().filter(|line| line.contains("tolerated")).collect();
+        assert_eq!(bed.events("r0"), ["DriftDetected"], "{tolerated:?}");
     });
 }

@@ -222,3 +222,25 @@ async fn gets_a_poll(bed: &Bed) -> usize {
     bed.pass(20 * POLL).await;
     bed.calls().iter().filter(|call| call.starts_with("get")).count() / 20
 }
+
+/// Nine GETs of twenty go astray: what the others ask for does not wait for the next poll.
+#[test]
+fn a_flip_is_not_delayed_by_others_whose_gets_go_astray() {
+    in_virtual_time(async {
+        let bed = fleet(20).await;
+        bed.simulator.inject(Fault::respond(403).on(Operation::List).always());
+        for id in &bed.ids[11..] {
+            bed.simulator.inject(Fault::respond(404).html().on(Operation::Get).id(id).always());
+        }
+        bed.pass(10 * POLL).await;
+        let mut waits = Vec::new();
+        for n in 0..20_u32 {
+            let start = tokio::time::Instant::now();
+            bed.flip("r0", n % 2 == 0);
+            bed.until("r0", "True InSync", 3 * POLL).await;
+            waits.push(start.elapsed().as_secs());
+            bed.pass(7 * SECOND).await;
+        }
+        assert!(waits.iter().all(|wait| *wait <= 5), "{waits:?}");
+    });
+}

@@ -80,7 +80,7 @@ fn a_switch_is_on_with_any_of_the_usual_words() {
             .env("QODER_BASE_URL", "http://nowhere.invalid/api/v1/cloud")
             .env("QODER_ALLOW_INSECURE_HTTP", word);
         let checked = check.run();
-        let is_refused = checked.errors.contains("the base URL must be https");
+        let is_refused = checked.out.contains("the base URL must be https");
         assert_eq!(is_refused, !is_on, "{word}: {}{}", checked.out, checked.errors);
     }
 }

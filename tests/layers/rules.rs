@@ -3,7 +3,7 @@
 use super::text::{code, is_within, paths, shipped};
 
 /// Each module, and the modules of this crate that it may import. Nothing upwards.
-pub const LAYERS: [(&str, &[&str]); 19] = [
+pub const LAYERS: [(&str, &[&str]); 20] = [
     // What all may use that need it.
     ("chain", &[]),
     ("lock", &[]),
@@ -12,13 +12,25 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
     ("fair_queue", &[]),
     ("env", &["lock"]),
     ("metrics", &["qoder::CODES", "qoder::Operation"]),
-    ("context", &["env", "metrics", "times"]),
+    ("leader", &["chain", "env", "lock"]),
+    ("context", &["env", "leader", "metrics", "times"]),
     // The layers, from below.
     ("api", &[]),
     ("qoder", &["api::DeploymentId", "chain", "env", "lock", "loopback", "times"]),
     (
         "remote",
-        &["api", "chain", "qoder", "lock", "times", "fair_queue", "context", "env", "metrics"],
+        &[
+            "api",
+            "chain",
+            "qoder",
+            "leader",
+            "lock",
+            "times",
+            "fair_queue",
+            "context",
+            "env",
+            "metrics",
+        ],
     ),
     (
         "resources",
@@ -32,6 +44,7 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
             "qoder",
             "remote",
             "resources",
+            "leader",
             "lock",
             "times",
             "fair_queue",
@@ -49,6 +62,7 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
             "remote",
             "resources",
             "reconcile",
+            "leader",
             "lock",
             "times",
             "fair_queue",
@@ -66,9 +80,10 @@ pub const LAYERS: [(&str, &[&str]); 19] = [
 ];
 
 /// What needs neither a client nor a runtime: folders, and files.
-pub const PURE: [&str; 36] = [
+pub const PURE: [&str; 37] = [
     "api/",
     "fair_queue.rs",
+    "leader/evaluate.rs",
     "times.rs",
     "reconcile/decide.rs",
     "reconcile/settle.rs",

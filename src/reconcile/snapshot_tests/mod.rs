@@ -56,6 +56,7 @@ pub struct World {
     pub ledger: Ledger,
     pub credential: Credential,
     pub obstacle: Option<Obstacle>,
+    pub presumed_until: Option<Instant>,
     pub times: Times,
 }
 
@@ -72,6 +73,7 @@ impl World {
             ledger: Ledger::default(),
             credential: Credential { worth: Worth::Usable, epoch: 1, since: Some(start) },
             obstacle: None,
+            presumed_until: None,
             times: TIMES,
         }
     }
@@ -184,8 +186,9 @@ impl World {
             obstacle: self.obstacle,
             is_stuck: true,
             are_writes_closed: false,
+            presumed_until: self.presumed_until,
         };
-        Snapshot { id: id.clone(), now, bound, view, times: self.times }
+        Snapshot::new(id, now, bound, view, self.times)
     }
 
     pub fn at(&self, now: Instant) -> Situation {
