@@ -11,7 +11,7 @@ use qoder_operator::{
     controller::Controller,
     env::Env,
     kubernetes,
-    leader::Claim,
+    leader::{Claim, Elector},
     metrics::Metrics,
     qoder::{Client, HttpTransport},
     remote::Account,
@@ -82,9 +82,9 @@ fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
-    let context = Context { metrics: Arc::clone(&metrics), env, times, claim: Claim::always() };
+    let lease_times = args.lease_times()?;
     let account = Account::new(args.token_source(), args.rates(), times);
-    let qoder = qoder(args, &context.env)?;
+    let qoder = qoder(args, &env)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         base_url = args.base_url,
@@ -95,7 +95,19 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         "starting"
     );
     let kubernetes = kubernetes::infer().await?;
-    let controller = Controller::new(kubernetes, qoder, account, args.namespaces(), context);
+    let elector = args.leader_elect.then(|| {
+        let namespace = args.lease_namespace.as_deref().unwrap_or(kubernetes.default_namespace());
+        // In a Pod, its name.
+        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
+        let client = kubernetes.clone();
+        Elector::new(client, namespace, &args.lease_name, &host, lease_times, env.clone())
+    });
+    let claim = elector.as_ref().map_or_else(Claim::always, Elector::claim);
+    let context = Context { metrics: Arc::clone(&metrics), env, times, claim };
+    let mut controller = Controller::new(kubernetes, qoder, account, args.namespaces(), context);
+    if let Some(elector) = elector {
+        controller = controller.elected(elector);
+    }
     let server = Server::bind(args.listen, controller.view(), metrics).await?;
 
     let (stopper, stop) = watch::channel(false);

@@ -93,6 +93,15 @@ impl Default for Metrics {
     }
 }
 
+/// A reconcile under way.
+pub struct UnderWay(Gauge);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Metrics {
     fn register(&self) {
         let Ok(mut r) = self.registry.lock() else {
@@ -232,14 +241,17 @@ impl Metrics {
         self.queue_duration.get_or_create(&QUEUE).observe(duration.as_secs_f64());
     }
 
-    pub fn reconcile_started(&self) {
-        self.active_workers.get_or_create(&CONTROLLER).inc();
+    /// A reconcile is under way until this is dropped, however it ends.
+    #[must_use]
+    pub fn reconcile_started(&self) -> UnderWay {
+        let active = self.active_workers.get_or_create(&CONTROLLER).clone();
+        active.inc();
+        UnderWay(active)
     }
 
     /// One reconcile has ended. `result` is `success`, `requeue_after` or `error`.
     pub fn reconcile_ended(&self, result: &'static str, duration: Duration) {
         let Controller { controller } = CONTROLLER;
-        self.active_workers.get_or_create(&CONTROLLER).dec();
         self.reconciles.get_or_create(&ReconcileResult { controller, result }).inc();
         self.reconcile_time.get_or_create(&CONTROLLER).observe(duration.as_secs_f64());
         if result == "error" {

@@ -5,7 +5,7 @@ use crate::qoder::Verb;
 fn exercised() -> String {
     let metrics = Metrics::default();
     metrics.api_call(Operation::Write(Verb::Pause), "200", Duration::from_millis(3));
-    metrics.reconcile_started();
+    drop(metrics.reconcile_started());
     metrics.reconcile_ended("error", Duration::from_millis(3));
     metrics.key_waited(Duration::from_millis(1));
     metrics.drift("corrected");

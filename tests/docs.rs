@@ -182,7 +182,7 @@ fn every_metric_is_documented() {
     // A family appears with its first sample.
     let metrics = Metrics::default();
     metrics.api_call(Operation::List, "200", Duration::ZERO);
-    metrics.reconcile_started();
+    drop(metrics.reconcile_started());
     metrics.reconcile_ended("error", Duration::ZERO);
     metrics.drift("corrected");
     metrics.conflict("other");

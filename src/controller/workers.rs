@@ -127,7 +127,7 @@ impl Workers {
     /// keep no worker.
     async fn reconcile(self: &Arc<Self>, id: &DeploymentId, worker: impl Send) {
         let started = Instant::now();
-        self.context.metrics.reconcile_started();
+        let _under_way = self.context.metrics.reconcile_started();
         let (result, statuses) = self.pass(id).await;
         self.queue.done(id);
         self.reconciler.passed();

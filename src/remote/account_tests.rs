@@ -167,3 +167,14 @@ fn a_useless_list_that_asks_to_wait_makes_nothing_wait_and_its_wish_is_bounded()
     let list = send_read(&mut account, now);
     assert_eq!(account.useless_list_ended(&list, None, now, 0.0), None);
 }
+
+#[test]
+fn nobody_waits_for_a_permit_in_the_next_term() {
+    let (mut account, now) = (account(), Instant::now());
+    let ns: Arc<str> = "ns".into();
+    let asks = |account: &mut Account, n| account.permit(&id(n), Lane::Spec, &ns, now);
+    assert!(asks(&mut account, 1) && !asks(&mut account, 2));
+    assert_eq!(account.waiting(), 1);
+    account.forget_permits();
+    assert_eq!((account.waiting(), account.stuck_at()), (0, None));
+}

@@ -19,6 +19,7 @@ mod end;
 mod first;
 mod foreign;
 mod kubernetes;
+mod leader;
 mod lists;
 #[path = "../observer/log.rs"]
 mod log;
@@ -30,6 +31,7 @@ mod others;
 mod publishing;
 mod random;
 mod reads;
+mod replicas;
 mod restored;
 mod same;
 mod siblings;

@@ -72,7 +72,7 @@ pub const LAYERS: [(&str, &[&str]); 20] = [
         ],
     ),
     // The process around them.
-    ("config", &["qoder", "remote", "times"]),
+    ("config", &["leader", "qoder", "remote", "times"]),
     ("check", &["api", "chain", "qoder"]),
     ("kubernetes", &["lock", "loopback", "times"]),
     ("server", &["controller", "metrics"]),
