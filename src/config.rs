@@ -2,6 +2,8 @@
 
 #![allow(clippy::doc_markdown, reason = "--help shows these texts as they are")]
 
+mod lease;
+
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
@@ -17,8 +19,9 @@ use clap::{
 use http::HeaderValue;
 use k8s_openapi::jiff::SignedDuration;
 
+pub use lease::LeaseArgs;
+
 use crate::{
-    leader::{InvalidLeaseTimes, LeaseTimes},
     qoder::{BaseUrl, InvalidBaseUrl, Token, TokenSource},
     remote::Rates,
     times::Times,
@@ -106,29 +109,8 @@ pub struct RunArgs {
     #[arg(long, env = "QODER_WRITES_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub writes_per_second: u32,
 
-    /// Act only while this replica holds the Lease: for two or more replicas.
-    #[arg(long, env = "QODER_LEADER_ELECT", value_parser = BoolishValueParser::new())]
-    pub leader_elect: bool,
-
-    /// The name of the Lease.
-    #[arg(long, env = "QODER_LEASE_NAME", default_value = "qoder-operator", value_parser = lease_name, value_name = "NAME")]
-    pub lease_name: String,
-
-    /// The namespace of the Lease. Without it: that of the Pod, or of the kubeconfig's context.
-    #[arg(long, env = "QODER_LEASE_NAMESPACE", value_parser = namespace, value_name = "NAMESPACE")]
-    pub lease_namespace: Option<String>,
-
-    /// How long the other replicas wait for a leader that does not renew its Lease: whole seconds, 1s to 1h.
-    #[arg(long, env = "QODER_LEASE_DURATION", default_value = "15s", value_parser = any_duration, value_name = "DURATION")]
-    pub lease_duration: Duration,
-
-    /// How long a leader acts after the last renewal that succeeded: at most nine tenths of --lease-duration.
-    #[arg(long, env = "QODER_RENEW_DEADLINE", default_value = "10s", value_parser = any_duration, value_name = "DURATION")]
-    pub renew_deadline: Duration,
-
-    /// How often a leader renews its Lease, and the others look at it: 100ms to half of --renew-deadline.
-    #[arg(long, env = "QODER_RETRY_PERIOD", default_value = "2s", value_parser = any_duration, value_name = "DURATION")]
-    pub retry_period: Duration,
+    #[command(flatten)]
+    pub lease: LeaseArgs,
 
     /// Where probes and metrics are served. [::] is every address, of IPv4 too.
     #[arg(long, env = "QODER_LISTEN", default_value = "[::]:8080", value_parser = listen, value_name = "ADDRESS")]
@@ -212,15 +194,6 @@ impl RunArgs {
         Rates { reads_per_second: self.reads_per_second, writes_per_second: self.writes_per_second }
     }
 
-    /// The times of the election.
-    ///
-    /// # Errors
-    /// [`InvalidLeaseTimes`].
-    pub fn lease_times(&self) -> Result<LeaseTimes, InvalidLeaseTimes> {
-        let Self { lease_duration, renew_deadline, retry_period, .. } = *self;
-        LeaseTimes { lease_duration, renew_deadline, retry_period }.checked()
-    }
-
     /// The checked base URL.
     ///
     /// # Errors
@@ -262,20 +235,6 @@ fn workspace_id(text: &str) -> Result<HeaderValue, String> {
         Ok(id) if !id.is_empty() => Ok(id),
         _ => Err("expected an id, or leave the flag out".to_owned()),
     }
-}
-
-fn lease_name(text: &str) -> Result<String, String> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
-    let is_name = !text.is_empty() && text.len() <= 253 && text.chars().all(inner);
-    if is_name && !text.starts_with(['-', '.']) && !text.ends_with(['-', '.']) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected up to 253 lower-case letters, digits, hyphens and dots".to_owned())
-    }
-}
-
-fn any_duration(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=Duration::MAX)
 }
 
 fn poll_interval(text: &str) -> Result<Duration, String> {

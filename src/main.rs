@@ -82,7 +82,7 @@ fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
-    let lease_times = args.lease_times()?;
+    let lease_times = args.lease.times()?;
     let account = Account::new(args.token_source(), args.rates(), times);
     let qoder = qoder(args, &env)?;
     tracing::info!(
@@ -95,12 +95,13 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         "starting"
     );
     let kubernetes = kubernetes::infer().await?;
-    let elector = args.leader_elect.then(|| {
-        let namespace = args.lease_namespace.as_deref().unwrap_or(kubernetes.default_namespace());
+    let elector = args.lease.leader_elect.then(|| {
+        let namespace =
+            args.lease.lease_namespace.as_deref().unwrap_or(kubernetes.default_namespace());
         // In a Pod, its name.
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
         let client = kubernetes.clone();
-        Elector::new(client, namespace, &args.lease_name, &host, lease_times, env.clone())
+        Elector::new(client, namespace, &args.lease.lease_name, &host, lease_times, env.clone())
     });
     let claim = elector.as_ref().map_or_else(Claim::always, Elector::claim);
     let context = Context { metrics: Arc::clone(&metrics), env, times, claim };

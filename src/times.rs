@@ -36,6 +36,8 @@ impl Times {
     pub const LAST_STATUSES: Duration = Duration::from_secs(10);
     /// How long events may take to be published at the end of the process.
     pub const LAST_EVENTS: Duration = Duration::from_secs(5);
+    /// How long it may take to give the lead back at the end of the process.
+    pub const LAST_RELEASE: Duration = Duration::from_secs(3);
     /// How long one call to the Kubernetes API may take.
     pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
     /// The same at the end of the process: so that one that is lost can be tried again.

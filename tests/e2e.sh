@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The shipped manifests on a real cluster: the operator as one Pod, the simulator as another.
+# The shipped manifests on a real cluster: the operator as two Pods, the simulator as another.
 #
 #   KUBECONFIG_TEST=FILE LOAD_IMAGE='kind load image-archive --name qoder' tests/e2e.sh OPERATOR.tar SIMULATOR.tar
 #
@@ -35,7 +35,7 @@ finish() {
   if [ $status -ne 0 ]; then
     kubectl get qdep --output wide || true
     kubectl "${operator[@]}" get pods --output wide || true
-    kubectl "${operator[@]}" logs deployment/qoder-operator --tail 40 || true
+    kubectl "${operator[@]}" logs --selector app.kubernetes.io/component=operator --prefix --tail 40 || true
   fi
   if [ -z "${KEEP:-}" ]; then
     kubectl delete --ignore-not-found --wait=false --filename deploy/simulator/samples.yaml || true

@@ -172,10 +172,37 @@ fn the_namespace_and_both_pods_are_restricted() {
 }
 
 #[test]
-fn one_operator_runs_at_a_time() {
+fn two_replicas_run_and_one_is_always_left() {
     let spec = object("base/deployment.yaml", "Deployment")["spec"].clone();
-    assert_eq!(spec["replicas"], 1);
-    assert_eq!(spec["strategy"], json!({"type": "Recreate"}));
+    assert_eq!(spec["replicas"], 2);
+    assert_eq!(spec["strategy"]["rollingUpdate"], json!({"maxSurge": 1, "maxUnavailable": 0}));
+    let pod = operator();
+    assert!(parse(&variables(container(&pod))).lease.leader_elect, "of two, one leads");
+    let labels = &spec["selector"]["matchLabels"];
+    for constraint in pod["spec"]["topologySpreadConstraints"].as_array().unwrap() {
+        assert_eq!(constraint["labelSelector"]["matchLabels"], *labels);
+    }
+    let budget = object("base/poddisruptionbudget.yaml", "PodDisruptionBudget")["spec"].clone();
+    assert_eq!(budget["minAvailable"], 1);
+    assert_eq!(budget["selector"]["matchLabels"], *labels);
+}
+
+#[test]
+fn the_lease_is_the_one_that_the_operator_may_change() {
+    let flags = parse(&variables(container(&operator())));
+    let role = objects("base/rbac.yaml").into_iter().find(|object| object["kind"] == "Role");
+    let role = role.unwrap();
+    assert_eq!(
+        role["rules"],
+        json!([
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [flags.lease.lease_name], "verbs": ["get", "update", "patch"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        ])
+    );
+    // Without a flag the Lease is in the namespace of the Pod.
+    assert_eq!(flags.lease.lease_namespace, None);
+    let deployment = object("base/deployment.yaml", "Deployment");
+    assert_eq!(role["metadata"]["namespace"], deployment["metadata"]["namespace"]);
 }
 
 #[test]
@@ -256,7 +283,8 @@ fn the_grace_period_covers_what_may_be_under_way() {
     let write = Times::PERMIT + times.request_timeout;
     assert!(pass + write < Times::LAST_WRITES, "with the default --request-timeout all of it ends");
     // What that has changed, and the events.
-    let longest = Times::LAST_WRITES + Times::LAST_STATUSES + Times::LAST_EVENTS;
+    let longest =
+        Times::LAST_WRITES + Times::LAST_STATUSES + Times::LAST_EVENTS + Times::LAST_RELEASE;
     let grace = pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(Duration::from_secs(grace) > longest, "{grace} s for {longest:?}");
 }

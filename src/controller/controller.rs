@@ -1,6 +1,9 @@
 //! Puts the controller together, runs it, and watches over its tasks.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use kube::Client;
 use tokio::{sync::watch, time::timeout};
@@ -140,21 +143,21 @@ impl Controller {
             died = tasks.died() => return Err(died),
         }
         last_events.send_replace(true);
-        if !has_ended(&mut tasks, PUBLISHER).await? {
+        if !has_ended(&mut tasks, PUBLISHER, Times::LAST_EVENTS).await? {
             tracing::warn!("some events could not be published before the end");
         }
         let is_settled = parts.remote.is_settled();
         leave.send_replace(Some(if is_settled { Start::Clean } else { Start::Unclean }));
         if terms.are_elected() {
-            has_ended(&mut tasks, ELECTOR).await?;
+            has_ended(&mut tasks, ELECTOR, Times::LAST_RELEASE).await?;
         }
         Ok(())
     }
 }
 
-/// Waits for a while until this task has ended as it was told to. Returns whether it has.
-async fn has_ended(tasks: &mut Tasks, task: &str) -> Result<bool, Died> {
-    match timeout(Times::LAST_EVENTS, tasks.died()).await {
+/// Waits for so long until this task has ended as it was told to. Returns whether it has.
+async fn has_ended(tasks: &mut Tasks, task: &str, limit: Duration) -> Result<bool, Died> {
+    match timeout(limit, tasks.died()).await {
         Ok(Died::Ended(name)) if name == task => Ok(true),
         Ok(died) => Err(died),
         Err(_) => Ok(false),

@@ -1,22 +1,20 @@
 //! The elector: keeps the Lease, or waits for it.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
-use k8s_openapi::{
-    api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
-};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, api::PostParams};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::{
     claim::Claim,
-    evaluate::{LONGEST_DURATION, LeaseTimes, Record, Seen, Start, Step, Term, evaluate},
+    evaluate::{LeaseTimes, Seen, Start, Step, Term, evaluate},
+    lease::{record, released, renewed},
 };
-use crate::{chain::Chain, env::Env};
+use crate::{chain::Chain, env::Env, times::Times};
 
 /// What this process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,26 +200,9 @@ impl Elector {
         Ok(())
     }
 
-    /// The Lease, with our name and the present time.
     fn renewed(&self) -> Lease {
-        let now = MicroTime(self.env.wall_clock());
-        let before = self.lease.spec.clone().unwrap_or_default();
-        let is_ours = before.holder_identity.as_deref() == Some(&*self.identity);
-        let transitions = before.lease_transitions.unwrap_or_default();
-        let spec = LeaseSpec {
-            holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(self.times.lease_duration.as_secs()).ok(),
-            acquire_time: if is_ours { before.acquire_time } else { Some(now.clone()) },
-            renew_time: Some(now),
-            lease_transitions: Some(transitions.saturating_add(i32::from(!is_ours))),
-            ..before
-        };
-        self.with(spec)
-    }
-
-    fn with(&self, spec: LeaseSpec) -> Lease {
-        let metadata = ObjectMeta { name: Some(self.name.clone()), ..self.lease.metadata.clone() };
-        Lease { metadata, spec: Some(spec) }
+        let now = self.env.wall_clock();
+        renewed(&self.lease, &self.name, &self.identity, &self.times, now)
     }
 
     /// We lead, since the request began that has said so.
@@ -260,16 +241,9 @@ impl Elector {
     async fn release(&mut self) {
         // Nothing is sent any more.
         self.claim.set(None);
-        let until = Instant::now() + self.times.retry_period;
-        let released = timeout_at(until, async {
+        let released = timeout(Times::LAST_RELEASE / 2, async {
             loop {
-                let spec = LeaseSpec {
-                    holder_identity: Some(String::new()),
-                    lease_duration_seconds: Some(1),
-                    renew_time: Some(MicroTime(self.env.wall_clock())),
-                    ..self.lease.spec.clone().unwrap_or_default()
-                };
-                let lease = self.with(spec);
+                let lease = released(&self.lease, self.env.wall_clock());
                 match self.api.replace(&self.name, &PostParams::default(), &lease).await {
                     Ok(_) => return Ok(()),
                     // A renewal whose answer was not waited for.
@@ -295,19 +269,6 @@ impl Elector {
                 );
             }
         }
-    }
-}
-
-/// What matters of a Lease.
-fn record(lease: &Lease, times: &LeaseTimes) -> Record {
-    let spec = lease.spec.clone().unwrap_or_default();
-    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    // Nobody can keep the Lease for ever by what is written into it once.
-    let seconds = seconds.filter(|seconds| (1..=LONGEST_DURATION).contains(seconds));
-    Record {
-        holder: spec.holder_identity.unwrap_or_default(),
-        duration: seconds.map_or(times.lease_duration, Duration::from_secs),
-        version: lease.metadata.resource_version.clone().unwrap_or_default(),
     }
 }
 

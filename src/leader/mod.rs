@@ -8,6 +8,7 @@
 mod claim;
 mod elector;
 mod evaluate;
+mod lease;
 
 pub use claim::Claim;
 pub use elector::{Elector, Role};

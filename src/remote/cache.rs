@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::time::Instant;
 
 use super::{
-    entry::{Entry, Failure},
+    entry::{Entry, FailedRead, Failure},
     observation::{Answer, Observed, Trouble},
     plan::Place,
 };
@@ -30,16 +30,6 @@ pub struct Cache {
     missed: BTreeMap<DeploymentId, Instant>,
     /// Until when a read that says the opposite of our own last write is taken for one that lags.
     echoes: BTreeMap<DeploymentId, Instant>,
-}
-
-/// A read that failed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FailedRead {
-    pub trouble: Trouble,
-    pub started: Instant,
-    pub ended: Instant,
-    /// In 0..1: spreads the next try.
-    pub jitter: f64,
 }
 
 impl Cache {

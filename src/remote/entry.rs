@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    observation::{Answer, Observed, ReadFailure},
+    observation::{Answer, Observed, ReadFailure, Trouble},
     plan::Place,
 };
 use crate::qoder::Deployment;
@@ -40,6 +40,16 @@ pub struct Failure {
     pub count: u32,
     /// When to try again.
     pub retry_at: Instant,
+}
+
+/// A read that failed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FailedRead {
+    pub trouble: Trouble,
+    pub started: Instant,
+    pub ended: Instant,
+    /// In 0..1: spreads the next try.
+    pub jitter: f64,
 }
 
 impl Entry {

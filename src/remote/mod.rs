@@ -41,7 +41,4 @@ pub use state::{View, Wake};
 pub use write::{End, LastTry, Outcome, Requester, Write};
 pub use writes::Writes;
 #[cfg(test)]
-pub(crate) use {
-    cache::{Cache, FailedRead},
-    ledger::Ledger,
-};
+pub(crate) use {cache::Cache, entry::FailedRead, ledger::Ledger};

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    cache::FailedRead,
     calls::{Called, Read, until},
+    entry::FailedRead,
     gets::{GETS_AT_ONCE, Gets},
     observation::{Answer, Observed, ReadFailure, Trouble, answer_of_error, is_of_account},
     plan::{Lists, Need, Plan, Wanted},

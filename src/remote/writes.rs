@@ -282,9 +282,7 @@ impl Writes {
         self.backoff = None;
         self.last_failure = None;
         self.refusal = None;
-        if let Some((_, uid)) = &mut self.last {
-            *uid = owner.uid.clone();
-        }
+        self.last.iter_mut().for_each(|(_, uid)| *uid = owner.uid.clone());
         if reconcile_requested {
             self.held_until = None;
             self.corrections.clear();

@@ -70,9 +70,13 @@ impl StatusWrite {
     fn fail(&mut self, wait: Duration) {
         self.has_ended = true;
         let index = &mut *self.resources.index();
-        let held = last(index, &self.resource, self.digest);
+        let held = index.held_mut(&self.resource.key, &self.resource.uid);
         if let Some(sent) = held.and_then(|held| Arc::make_mut(held).sent.as_mut()) {
-            sent.fail(Instant::now(), wait);
+            if sent.is_last(self.digest) {
+                sent.fail(Instant::now(), wait);
+            }
+            // No answer of its own will say that it has stood.
+            sent.tell(self.digest);
         }
     }
 }

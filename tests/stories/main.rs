@@ -15,6 +15,7 @@ mod drift;
 mod faults;
 mod gone;
 mod identity;
+mod leader;
 mod paused;
 mod platform;
 mod process;

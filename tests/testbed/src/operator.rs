@@ -190,6 +190,16 @@ impl Operator {
         self.process.signal(Signal::TERM);
     }
 
+    /// SIGSTOP: it does nothing until it is [thawed](Self::thaw), while time goes on.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// Everything it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
