@@ -8,7 +8,7 @@ use testbed::{Bed, Operator, Result, eventually};
 
 use crate::story::{TOKEN, is};
 
-const MANY: usize = 200;
+const MANY: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two replicas over many active deployments with a resource each, all in sync.
