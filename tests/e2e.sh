@@ -39,6 +39,7 @@ finish() {
   fi
   if [ -z "${KEEP:-}" ]; then
     kubectl delete --ignore-not-found --wait=false --filename deploy/simulator/samples.yaml || true
+    kubectl delete --ignore-not-found --wait=false qdep --selector e2e=many || true
     kubectl delete --ignore-not-found --kustomize deploy/simulator --timeout=120s || true
   fi
   exit $status
@@ -89,5 +90,44 @@ step "Deletion leaves the remote as it is"
 kubectl delete qdep nightly-report --timeout=30s
 expect_writes $'pause 200\nunpause 200\nunpause 200\npause 200'
 
-kubectl get qdep
+step "Two hundred resources: a rollout, and the eviction of the leader, each amid a flip of all"
+many=200
+simulator=/api/v1/namespaces/qoder-operator/services/qoder-simulator:http/proxy
+leader() { kubectl "${operator[@]}" get lease qoder-operator --output 'jsonpath={.spec.holderIdentity}' | cut -d_ -f1; }
+kubectl delete --ignore-not-found --filename deploy/simulator/samples.yaml
+kubectl "${operator[@]}" patch deployment qoder-simulator --type json --patch \
+  '[{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": ["--listen=0.0.0.0:8080", "--deployments='$many'"]}]'
+kubectl "${operator[@]}" rollout status deployment/qoder-simulator --timeout=120s
+# All of them, with this value of paused.
+flip() {
+  kubectl get --raw "$simulator/_sim/deployments" | tr ',[' '\n\n' | sed -n 's/.*"\(dep_[A-Za-z0-9]*\)".*/\1/p' |
+    awk -v paused="$1" '{ printf "---\napiVersion: cloud.qoder.com/v1alpha1\nkind: QoderDeployment\n" \
+      "metadata: {name: many-%d, labels: {e2e: many}}\nspec: {deploymentID: %s, paused: %s}\n", NR, $1, paused }' |
+    kubectl apply --server-side --filename - >/dev/null
+}
+all_ready() { kubectl wait qdep --selector e2e=many --for=condition=Ready --timeout=180s >/dev/null; }
+flip false
+all_ready
+expect_writes ""
+flip true &
+flipping=$!
+kubectl "${operator[@]}" rollout restart deployment/qoder-operator
+kubectl "${operator[@]}" rollout status deployment/qoder-operator --timeout=180s
+wait $flipping
+all_ready
+printf 'a rollout amid a flip of %d: %d writes\n' "$many" "$(writes | wc -l)"
+[ "$(writes | sort | uniq -c | tr -s ' ')" = " $many pause 200" ] || { writes | sort | uniq -c >&2; exit 1; }
+flip false &
+flipping=$!
+pod=$(leader)
+kubectl create --raw "/api/v1/namespaces/qoder-operator/pods/$pod/eviction" --filename - >/dev/null <<EOF
+{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "$pod", "namespace": "qoder-operator"}}
+EOF
+wait $flipping
+all_ready
+printf 'an eviction of %s amid a flip of %d: %d writes\n' "$pod" "$many" "$(writes | grep -c unpause)"
+[ "$(writes | sort | uniq -c | tr -s ' ')" = " $many pause 200
+ $many unpause 200" ] || { writes | sort | uniq -c >&2; exit 1; }
+[ "$(leader)" != "$pod" ] || { echo "the leader was evicted, and leads" >&2; exit 1; }
+
 printf '\nEverything happened as it should.\n'
