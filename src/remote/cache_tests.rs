@@ -166,3 +166,60 @@ fn the_later_demand_is_kept_and_everything_listed_is_demanded_where_none_is() {
     assert_eq!(due(start + 2 * SECOND), [id(1)], "it does not wait for longer");
     assert_eq!(due(far(start)), [id(1), id(4), id(2)], "but for what is in no list");
 }
+
+#[test]
+fn a_term_begins_with_the_same_deployments_and_nothing_known_of_them_but_what_they_were() {
+    let (mut cache, start) = cache();
+    cache.bind(&id(2), None, start);
+    see(&mut cache, 1, HAND, start);
+    fail(&mut cache, 2, start);
+    cache.demand(&id(1), start + SECOND);
+    let later = start + 600 * SECOND;
+    assert!(cache.list_ended(Scope::Live, later), "both are missed");
+    cache.forget_looks(later);
+    for n in [1, 2] {
+        let entry = cache.get(&id(n)).unwrap();
+        assert!(entry.observed.is_none() && entry.failure.is_none());
+        assert_eq!(entry.last_known.is_some(), n == 1, "to recognise it by");
+        assert_eq!(cache.looked_at(&id(n)), Some(later), "nobody is blind yet");
+        assert!(!cache.is_demanded(&id(n)));
+    }
+    assert_eq!(cache.count(), 2);
+    assert_eq!(cache.places().collect::<Vec<_>>(), [Place::Full; 2]);
+}
+
+#[test]
+fn what_is_bound_is_known_and_the_oldest_look_is_the_oldest_of_those_that_polls_make() {
+    let (mut cache, start) = cache();
+    assert!(cache.is_bound(&id(1)) && !cache.is_bound(&id(2)));
+    assert_eq!((cache.first(), Cache::default().first()), (Some(&id(1)), None));
+    assert_eq!((cache.oldest_look(), Cache::default().oldest_look()), (Some(start), None));
+    cache.bind(&id(2), None, start);
+    see(&mut cache, 1, Answer::Active, start + 2 * SECOND);
+    see(&mut cache, 2, Answer::Archived, start + SECOND);
+    assert_eq!(cache.oldest_look(), Some(start + 2 * SECOND), "the other is looked at slowly");
+    assert!(!cache.is_demanded(&id(1)));
+    cache.demand(&id(1), start);
+    assert!(cache.is_demanded(&id(1)));
+
+    // What a status says is known only as long as nothing was seen.
+    let known = |cache: &Cache, n| cache.get(&id(n)).unwrap().last_known.is_some();
+    cache.bind(&id(3), None, start);
+    cache.bind(&id(3), Some(deployment(RemoteStatus::Active)), start);
+    assert!(known(&cache, 3));
+    cache.bind(&id(4), None, start);
+    see(&mut cache, 4, Answer::NotFound, start);
+    cache.bind(&id(4), Some(deployment(RemoteStatus::Active)), start);
+    assert!(!known(&cache, 4));
+}
+
+#[test]
+fn an_echo_is_forgotten_when_it_is_over() {
+    let (mut cache, start) = cache();
+    cache.observe(&id(1), shown(HAND), wrote(HAND, start, start));
+    let end = start + Times::ECHO;
+    cache.tidy(end - SECOND);
+    assert_eq!(cache.echoes.len(), 1);
+    cache.tidy(end);
+    assert_eq!(cache.echoes.len(), 0);
+}

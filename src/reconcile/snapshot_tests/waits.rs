@@ -145,3 +145,31 @@ fn a_refusal_names_its_answer_and_what_is_done_waits_for_nothing() {
         assert_eq!(named, expected, "{reason:?}");
     }
 }
+
+#[test]
+fn after_an_unclean_start_every_verb_may_land_but_the_one_that_a_status_in_sync_rules_out() {
+    let start = Instant::now();
+    let until = start + TIMES.request_lifetime();
+    let may_land = |world: &World, now| {
+        let situation = world.at(now);
+        (situation.pause_may_land, situation.unpause_may_land)
+    };
+    let clean = World::seen(Answer::Active, start);
+    assert_eq!(may_land(&clean, start), (false, false));
+    let unclean = clean.with(|world| world.presumed_until = Some(until));
+    let in_sync = unclean.clone().says(ConditionStatus::True, Reason::InSync);
+    let active = in_sync.clone().with(|world| world.resource.wish = Wish::Active);
+    let older = in_sync.clone().with(|world| world.resource.generation += 1);
+    for (world, expected) in [
+        (&unclean, (true, true)),
+        (&in_sync, (true, false)),
+        (&active, (false, true)),
+        (&older, (true, true)),
+        (&unclean.clone().says(ConditionStatus::True, Reason::DriftTolerated), (true, true)),
+    ] {
+        assert_eq!(may_land(world, start), expected);
+        assert_eq!(may_land(world, until - TICK), expected);
+        assert_eq!(may_land(world, until), (false, false));
+        assert_eq!(world.knowledge(until), Knowledge::Nothing, "a look from before is void");
+    }
+}
