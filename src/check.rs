@@ -131,8 +131,20 @@ fn advice(error: &ApiError) -> String {
     format!("{}; {advice}", Chain(error))
 }
 
-/// Checks that the CRD is served and that the rights suffice in these namespaces (none: in all).
-pub async fn check_kubernetes(report: &mut Report, client: &Kubernetes, namespaces: &[String]) {
+/// The Lease of an election.
+pub struct LeaseOf<'a> {
+    pub namespace: &'a str,
+    pub name: &'a str,
+}
+
+/// Checks that the CRD is served and that the rights suffice in these namespaces (none: in all), and for the Lease of
+/// an election.
+pub async fn check_kubernetes(
+    report: &mut Report,
+    client: &Kubernetes,
+    namespaces: &[String],
+    lease: Option<LeaseOf<'_>>,
+) {
     let version = QoderDeployment::api_version(&());
     let kind = GroupVersionKind {
         group: QoderDeployment::group(&()).into_owned(),
@@ -170,6 +182,20 @@ pub async fn check_kubernetes(report: &mut Report, client: &Kubernetes, namespac
             };
             report.say(&what, may(client, asked).await);
         }
+    }
+    let Some(LeaseOf { namespace, name }) = lease else { return };
+    for verb in ["get", "update", "create"] {
+        let asked = ResourceAttributes {
+            namespace: Some(namespace.to_owned()),
+            verb: Some(verb.to_owned()),
+            group: Some("coordination.k8s.io".to_owned()),
+            resource: Some("leases".to_owned()),
+            // A name cannot limit create.
+            name: Some(name.to_owned()).filter(|_| verb != "create"),
+            ..ResourceAttributes::default()
+        };
+        let what = format!("right to {verb} the Lease {name} in {namespace}");
+        report.say(&what, may(client, asked).await);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 use qoder_operator::{
     api,
     chain::Chain,
-    check::{NEEDS_KUBERNETES, Report, check_kubernetes, check_remote},
+    check::{LeaseOf, NEEDS_KUBERNETES, Report, check_kubernetes, check_remote},
     config::{Cli, Command, RunArgs, unknown_variables},
     context::Context,
     controller::Controller,
@@ -58,12 +58,20 @@ fn start(
 
 async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut report = Report::default();
+    if let Err(error) = args.lease.times() {
+        report.say("leader election", Err(error.to_string()));
+    }
     match qoder(args, &Env::real()) {
         Ok(client) => check_remote(&mut report, &args.token_source(), &client).await,
         Err(error) => report.say("Qoder API", Err(Chain(&*error).to_string())),
     }
     match kubernetes::infer().await {
-        Ok(client) => check_kubernetes(&mut report, &client, &args.namespaces()).await,
+        Ok(client) => {
+            let namespace = args.lease.namespace(&client);
+            let lease = LeaseOf { namespace, name: &args.lease.lease_name };
+            let lease = Some(lease).filter(|_| args.lease.leader_elect);
+            check_kubernetes(&mut report, &client, &args.namespaces(), lease).await;
+        }
         Err(error) => {
             let why = format!("{}; set KUBECONFIG, or run it in the Pod", Chain(&error));
             report.say("Kubernetes API", Err(why));
@@ -96,8 +104,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     );
     let kubernetes = kubernetes::infer().await?;
     let elector = args.lease.leader_elect.then(|| {
-        let namespace =
-            args.lease.lease_namespace.as_deref().unwrap_or(kubernetes.default_namespace());
+        let namespace = args.lease.namespace(&kubernetes);
         // In a Pod, its name.
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
         let client = kubernetes.clone();

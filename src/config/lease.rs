@@ -36,6 +36,12 @@ pub struct LeaseArgs {
 }
 
 impl LeaseArgs {
+    /// Where the Lease is.
+    #[must_use]
+    pub fn namespace<'a>(&'a self, client: &'a kube::Client) -> &'a str {
+        self.lease_namespace.as_deref().unwrap_or(client.default_namespace())
+    }
+
     /// The times of the election.
     ///
     /// # Errors

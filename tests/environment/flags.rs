@@ -119,6 +119,20 @@ fn help_names_the_variable_of_each_flag() {
 }
 
 #[test]
+fn with_an_election_the_rights_on_the_lease_are_checked_too() {
+    for (word, count) in [("true", 3), ("false", 0)] {
+        let check = Check::named("lease").env("QODER_LEADER_ELECT", word);
+        let checked = check.env("QODER_LEASE_NAMESPACE", "here").run();
+        let lines =
+            checked.out.lines().filter(|line| line.contains("the Lease qoder-operator in here"));
+        assert_eq!(lines.count(), count, "{}", checked.out);
+    }
+    let checked = Check::named("unsafe").env("QODER_RENEW_DEADLINE", "15s").run();
+    let refused = "FAIL  leader election: --renew-deadline is to be at most nine tenths";
+    assert!(checked.out.contains(refused), "{}", checked.out);
+}
+
+#[test]
 fn without_a_token_the_api_is_not_tried_and_the_report_says_so() {
     let checked = Check::named("no-token").env("QODER_PAT", "").run();
     assert!(checked.out.contains("FAIL  token: the token is empty"), "{}", checked.out);
