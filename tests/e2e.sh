@@ -90,7 +90,7 @@ step "Deletion leaves the remote as it is"
 kubectl delete qdep nightly-report --timeout=30s
 expect_writes $'pause 200\nunpause 200\nunpause 200\npause 200'
 
-step "Two hundred resources: a rollout, and the eviction of the leader, each amid a flip of all"
+step "Two hundred resources: a rollout, and a drain of the leader's node, each amid a flip of all"
 many=200
 simulator=/api/v1/namespaces/qoder-operator/services/qoder-simulator:http/proxy
 leader() { kubectl "${operator[@]}" get lease qoder-operator --output 'jsonpath={.spec.holderIdentity}' | cut -d_ -f1; }
@@ -120,14 +120,19 @@ printf 'a rollout amid a flip of %d: %d writes\n' "$many" "$(writes | wc -l)"
 flip false &
 flipping=$!
 pod=$(leader)
-kubectl create --raw "/api/v1/namespaces/qoder-operator/pods/$pod/eviction" --filename - >/dev/null <<EOF
-{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "$pod", "namespace": "qoder-operator"}}
-EOF
+node=$(kubectl "${operator[@]}" get pod "$pod" --output 'jsonpath={.spec.nodeName}')
+kubectl drain "$node" --pod-selector app.kubernetes.io/component=operator --ignore-daemonsets --timeout=180s &
+draining=$!
+# It may be the only node: the replacement of the first Pod waits for one.
+kubectl "${operator[@]}" get pods --selector app.kubernetes.io/component=operator \
+  --field-selector status.phase=Pending --watch --output name | head -1 || true
+kubectl uncordon "$node"
+wait $draining
 wait $flipping
 all_ready
-printf 'an eviction of %s amid a flip of %d: %d writes\n' "$pod" "$many" "$(writes | grep -c unpause)"
+printf 'a drain of %s amid a flip of %d: %d writes\n' "$node" "$many" "$(writes | grep -c unpause)"
 [ "$(writes | sort | uniq -c | tr -s ' ')" = " $many pause 200
  $many unpause 200" ] || { writes | sort | uniq -c >&2; exit 1; }
-[ "$(leader)" != "$pod" ] || { echo "the leader was evicted, and leads" >&2; exit 1; }
+[ "$(leader)" != "$pod" ] || { echo "the leader was drained, and leads" >&2; exit 1; }
 
 printf '\nEverything happened as it should.\n'
