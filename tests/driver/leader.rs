@@ -409,3 +409,30 @@ fn what_is_under_way_when_the_lead_is_lost_is_given_up() {
         drop(second);
     });
 }
+
+#[test]
+fn what_one_leader_has_told_the_next_one_does_not_tell_again() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+        bed.edit("r1", |object| object["spec"]["driftPolicy"] = json!("Warn"));
+        bed.pass(5 * SECOND).await;
+        bed.simulator.set_paused(&bed.ids[1], true);
+        bed.until("r1", "True DriftTolerated", 2 * POLL).await;
+        bed.pass(5 * SECOND).await;
+        let statuses = |bed: &Bed| {
+            let names = ["r0", "r1", "r2"];
+            names.map(|name| bed.status_writes(name).len()).iter().sum::<usize>()
+        };
+        let before = statuses(&bed);
+        first.stop().await;
+        bed.pass(3 * POLL).await;
+        assert!(second.leads());
+        assert_eq!(bed.events("r0"), ["PausedByPlatform"]);
+        assert_eq!(bed.events("r1"), ["DriftDetected"]);
+        assert_eq!(statuses(&bed), before, "nothing has changed");
+        let text = second.metrics.encode(&second.counted()).unwrap();
+        assert!(text.contains("qoder_drift_total{action=\"tolerated\"} 0"), "{text}");
+    });
+}
