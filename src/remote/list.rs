@@ -206,3 +206,7 @@ fn is_answer(error: &ApiError) -> bool {
         ApiError::Status { status, .. } => !status.is_server_error(),
     }
 }
+
+#[cfg(test)]
+#[path = "list_tests.rs"]
+mod tests;
