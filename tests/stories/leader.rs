@@ -1,10 +1,12 @@
-//! Two replicas as processes: the leader is killed, stopped and told to end in the middle of a flip of all.
+//! Two replicas as processes: the leader is killed, stopped, cut off and told to end in the middle of a flip of all.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use kube::config::Kubeconfig;
 use qoder_simulator::{Config, Entry, Operation, Simulator};
-use testbed::{Bed, Operator, Result, eventually};
+use testbed::operator::OperatorBuilder;
+use testbed::{Bed, Operator, Proxy, Result, eventually};
 
 use crate::story::{TOKEN, is};
 
@@ -21,17 +23,25 @@ struct Pair {
 
 impl Pair {
     async fn start(name: &str) -> Result<Self> {
+        let (pair, _) = Self::start_behind_proxy(name).await?;
+        Ok(pair)
+    }
+
+    /// The proxy is between the leader and the API server.
+    async fn start_behind_proxy(name: &str) -> Result<(Self, Proxy)> {
         let simulator = Simulator::start(Config::with_deployments(MANY)).await?;
         let bed = Bed::new(name).await?;
-        let leader = replica(&bed, &simulator).await?;
+        let (proxy, kubeconfig) =
+            Proxy::to_api_server(Kubeconfig::read_from(bed.kubeconfig())?).await?;
+        let leader = replica(&bed, &simulator).kubeconfig(kubeconfig).start().await?;
         until_leads(&leader).await?;
-        let standby = replica(&bed, &simulator).await?;
+        let standby = replica(&bed, &simulator).start().await?;
         let pair = Self { bed, simulator, leader, standby };
         pair.set_all(false).await?;
         pair.until_all(false).await?;
         ensure!(pair.writes() == 0, "all were as they shall be");
         ensure!(!leads(&pair.standby).await?);
-        Ok(pair)
+        Ok((pair, proxy))
     }
 
     async fn set_all(&self, paused: bool) -> Result<()> {
@@ -83,10 +93,10 @@ impl Pair {
 }
 
 /// Small times: a leader is followed after 3 s, and what it has sent lands within 4 s.
-async fn replica(bed: &Bed, simulator: &Simulator) -> Result<Operator> {
+fn replica<'bed>(bed: &'bed Bed, simulator: &Simulator) -> OperatorBuilder<'bed> {
     let operator = bed.operator().base_url(&simulator.base_url()).token(TOKEN);
     let operator = operator.arg("--leader-elect").flag("lease-duration", "3s");
-    operator.flag("renew-deadline", "2s").flag("retry-period", "500ms").start().await
+    operator.flag("renew-deadline", "2s").flag("retry-period", "500ms")
 }
 
 async fn leads(operator: &Operator) -> Result<bool> {
@@ -137,6 +147,33 @@ async fn a_leader_that_was_stopped_amid_a_flip_of_all_acts_no_more_when_it_wakes
     pair.until_all(false).await?;
     ensure!(pair.writes() == before, "{} writes and then {}", before, pair.writes());
     ensure!(before <= 2 * MANY + 16, "{before} writes");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_leader_that_is_cut_off_amid_a_flip_of_all_gives_way_and_comes_back() -> Result<()> {
+    let (pair, mut proxy) = Pair::start_behind_proxy("leader-cut-off").await?;
+    pair.set_all(true).await?;
+    pair.until_half().await?;
+    proxy.cut().await;
+    let without = until_leads(&pair.standby).await?;
+    ensure!(without < Duration::from_secs(6), "{without:?} until another one leads");
+    ensure!(!leads(&pair.leader).await?, "it has given way before");
+    pair.until_all(true).await?;
+    ensure!(pair.writes() <= MANY + 16, "{} writes", pair.writes());
+    // Someone changes their mind; who comes back has not heard of it.
+    pair.set_all(false).await?;
+    pair.until_all(false).await?;
+    let before = pair.writes();
+    proxy.mend().await?;
+    pair.leader.ready().await?;
+    ensure!(!leads(&pair.leader).await?);
+    // The other one ends: it is as good a leader as before.
+    ensure!(pair.standby.terminate().await?.success());
+    until_leads(&pair.leader).await?;
+    pair.set_all(true).await?;
+    pair.until_all(true).await?;
+    ensure!(pair.writes() == before + MANY, "{before} writes and then {}", pair.writes());
     Ok(())
 }
 

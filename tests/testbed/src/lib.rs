@@ -18,7 +18,7 @@
 //! - [`process`] and [`supervise`]: whatever was started ends with the process that started it;
 //! - [`controlplane`] runs a control plane, or borrows the cluster of `KUBECONFIG_TEST`;
 //! - [`bed`] is what one story needs: a namespace, the shipped CRD and rights, waiting by watch;
-//! - [`operator`] runs the operator's executable against it;
+//! - [`operator`] runs the operator's executable against it; [`proxy`] cuts it off from the API server;
 //! - [`readiness`] and [`table`] say what kubectl, Flux and Helm would say of a resource;
 //! - [`bench`] measures what fleets cost;
 //! - [`demo`] and [`up`] are for people.
@@ -33,6 +33,7 @@ mod go;
 mod install;
 pub mod operator;
 pub mod process;
+pub mod proxy;
 pub mod readiness;
 mod recorder;
 mod servers;
@@ -46,6 +47,7 @@ pub use bed::Bed;
 pub use controlplane::{ControlPlane, Own};
 pub use operator::Operator;
 pub use process::Process;
+pub use proxy::Proxy;
 pub use readiness::{Kstatus, kstatus};
 pub use table::Table;
 

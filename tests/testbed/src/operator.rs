@@ -6,6 +6,7 @@ use std::process::{Command, ExitStatus};
 use std::{fs, io};
 
 use anyhow::{Context, ensure};
+use kube::config::Kubeconfig;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -23,6 +24,7 @@ pub struct OperatorBuilder<'bed> {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     token: Option<String>,
+    kubeconfig: Option<Kubeconfig>,
 }
 
 impl<'bed> OperatorBuilder<'bed> {
@@ -40,6 +42,7 @@ impl<'bed> OperatorBuilder<'bed> {
             arguments: Vec::new(),
             environment: Vec::new(),
             token: None,
+            kubeconfig: None,
         }
     }
 
@@ -58,6 +61,12 @@ impl<'bed> OperatorBuilder<'bed> {
     /// `--name value`, in place of what stands there for it so far.
     pub fn flag(mut self, name: &str, value: &str) -> Self {
         self.flags.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// How it reaches the API server, if not as the others of the bed do.
+    pub fn kubeconfig(mut self, kubeconfig: Kubeconfig) -> Self {
+        self.kubeconfig = Some(kubeconfig);
         self
     }
 
@@ -80,7 +89,7 @@ impl<'bed> OperatorBuilder<'bed> {
     /// If the executable is missing, or did not start.
     pub fn spawn(self) -> Result<Operator> {
         let mut command = Command::new(workspace_binary("qoder-operator")?);
-        command.arg("run").env("KUBECONFIG", self.bed.kubeconfig());
+        command.arg("run");
         // What whoever runs the tests has in the environment must not matter.
         for (name, _) in std::env::vars_os() {
             if name == "RUST_LOG" || name.to_string_lossy().starts_with("QODER_") {
@@ -97,6 +106,15 @@ impl<'bed> OperatorBuilder<'bed> {
         command.args(&self.arguments).envs(self.environment);
         let name = format!("{LOG_PREFIX}{}", logs(self.bed.folder())?.len() + 1);
         let log = self.bed.folder().join(format!("{name}.log"));
+        let kubeconfig = match &self.kubeconfig {
+            None => self.bed.kubeconfig(),
+            Some(kubeconfig) => {
+                let file = log.with_extension("kubeconfig");
+                fs::write(&file, serde_yaml_ng::to_string(kubeconfig)?)?;
+                file
+            }
+        };
+        command.env("KUBECONFIG", kubeconfig);
         let process = Process::spawn(&name, &command, &log)?;
         Ok(Operator { process, http: http_client()?, origin: OnceCell::new() })
     }

@@ -5,7 +5,6 @@
 //! Memory and processor time come from `/proc`.
 
 mod figure;
-mod proxy;
 mod report;
 mod scenarios;
 mod simulator;

@@ -6,12 +6,11 @@ use anyhow::Context;
 
 use super::restart::listed;
 use super::{calls_that, deadline, signed_ms};
-use crate::Result;
 use crate::bench::figure::{Bar, Figure};
-use crate::bench::proxy::Proxy;
 use crate::bench::simulator::Call;
 use crate::bench::stage::Stage;
 use crate::bench::subject::{Program, Subject};
+use crate::{Proxy, Result};
 
 const CUT: Duration = Duration::from_secs(60);
 const EDITS: usize = 20;
@@ -19,12 +18,7 @@ const EDITS: usize = 20;
 /// Starts the operator anew behind a proxy, cuts it, edits, and mends it.
 pub(in crate::bench) async fn cutoff(stage: &Stage, subject: Subject) -> Result<Vec<Figure>> {
     subject.terminate().await?;
-    let mut kubeconfig = stage.kubeconfig.clone();
-    let cluster = kubeconfig.clusters.first_mut().and_then(|named| named.cluster.as_mut());
-    let server = cluster.and_then(|cluster| cluster.server.as_mut()).context("no cluster")?;
-    let address = server.trim_start_matches("https://").parse();
-    let mut proxy = Proxy::start(address.context("the API server has no address")?).await?;
-    *server = format!("https://{}", proxy.address());
+    let (mut proxy, kubeconfig) = Proxy::to_api_server(stage.kubeconfig.clone()).await?;
     let mark = stage.simulator.mark().await?;
     let base_url = stage.simulator.base_url();
     let subject = Subject::start(Program::Operator, &stage.folder, &kubeconfig, base_url)?;

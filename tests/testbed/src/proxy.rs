@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Context as _;
+use kube::config::Kubeconfig;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -9,34 +11,48 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::Result;
 
 /// Passes connections on to `target`, except while it is cut.
-pub(super) struct Proxy {
+#[derive(Debug)]
+pub struct Proxy {
     target: SocketAddr,
     address: SocketAddr,
     serving: JoinHandle<()>,
 }
 
 impl Proxy {
+    /// A proxy to the API server of this kubeconfig, and a kubeconfig that leads through it.
+    ///
+    /// # Errors
+    ///
+    /// If the kubeconfig names no API server by its IP address, or there is no free port.
+    pub async fn to_api_server(mut kubeconfig: Kubeconfig) -> Result<(Self, Kubeconfig)> {
+        let cluster = kubeconfig.clusters.first_mut().and_then(|named| named.cluster.as_mut());
+        let server = cluster.and_then(|cluster| cluster.server.as_mut()).context("no cluster")?;
+        let address = server.trim_start_matches("https://").trim_end_matches('/').parse();
+        let proxy = Self::start(address.context("the API server has no IP address")?).await?;
+        *server = format!("https://{}", proxy.address);
+        Ok((proxy, kubeconfig))
+    }
+
     /// A proxy on a free port.
-    pub(super) async fn start(target: SocketAddr) -> Result<Self> {
+    async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         Ok(Self { target, address, serving: tokio::spawn(serve(listener, target)) })
     }
 
-    /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Ends all connections and refuses new ones.
-    pub(super) async fn cut(&mut self) {
+    pub async fn cut(&mut self) {
         self.serving.abort();
         // When it has ended, so has the listener; that it was aborted is no news.
         let _ = (&mut self.serving).await;
     }
 
     /// Listens again, on the same port.
-    pub(super) async fn mend(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If another process has taken the port.
+    pub async fn mend(&mut self) -> Result<()> {
         let listener = TcpListener::bind(self.address).await?;
         self.serving = tokio::spawn(serve(listener, self.target));
         Ok(())
@@ -75,17 +91,17 @@ mod tests {
     async fn what_is_cut_ends_and_comes_back_on_the_same_port() -> Result<()> {
         let target = TcpListener::bind("127.0.0.1:0").await?;
         let mut proxy = Proxy::start(target.local_addr()?).await?;
-        let mut near = TcpStream::connect(proxy.address()).await?;
+        let mut near = TcpStream::connect(proxy.address).await?;
         let (mut far, _) = target.accept().await?;
         near.write_all(b"a").await?;
         assert_eq!(far.read_u8().await?, b'a');
 
         proxy.cut().await;
         assert_eq!(near.read(&mut [0]).await.unwrap_or_default(), 0, "the connection ends");
-        assert!(TcpStream::connect(proxy.address()).await.is_err());
+        assert!(TcpStream::connect(proxy.address).await.is_err());
 
         proxy.mend().await?;
-        let mut near = TcpStream::connect(proxy.address()).await?;
+        let mut near = TcpStream::connect(proxy.address).await?;
         let (mut far, _) = target.accept().await?;
         near.write_all(b"b").await?;
         assert_eq!(far.read_u8().await?, b'b');
