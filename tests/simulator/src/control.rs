@@ -60,7 +60,9 @@ fn route(core: &Core, request: &Request<Bytes>, segments: &[&str]) -> Result<Val
         ("PATCH", ["settings"]) => settings(core, body),
         ("GET", ["faults"]) => value(core.faults().waiting()),
         ("POST", ["faults"]) => {
-            core.faults().inject(read::<Fault>(body)?);
+            let fault: Fault = read(body)?;
+            fault.check().map_err(|problem| bad(&problem))?;
+            core.faults().inject(fault);
             Ok(json!({}))
         }
         ("DELETE", ["faults"]) => {

@@ -7,18 +7,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::access;
 use crate::api::Api;
 use crate::call::{Answer, Call, Now};
-use crate::fault::{Action, Respond};
+use crate::fault::{Action, Faults, Respond};
 use crate::journal::{Entry, Journal, Ticket};
 use crate::route::{Operation, Route};
 use crate::store::Freshness;
 use crate::tamper;
-use crate::waiting::Faults;
 use crate::wire::{self, ApiError};
 
 /// More searches than this at the same time are refused.
@@ -35,6 +35,8 @@ pub(crate) enum Delivery {
     Reset,
     /// It announces the answer, sends half of the body and closes.
     Truncated(Response<Bytes>),
+    /// It sends spaces before the body, up to that many bytes in all.
+    Padded(Response<Bytes>, usize),
     /// It sends spaces for ever.
     Endless(Response<Bytes>),
     /// It sends the body a byte at a time.
@@ -164,6 +166,7 @@ impl Core {
             Some(Action::ResetAfter) => Delivery::Reset,
             Some(Action::HangAfter) => pending().await,
             Some(Action::Truncate) => Delivery::Truncated(response),
+            Some(Action::Oversized(bytes)) => Delivery::Padded(response, bytes),
             Some(Action::Endless) => Delivery::Endless(response),
             Some(Action::Drip(each)) => Delivery::Drip(response, each),
             Some(action) => Delivery::Whole(tamper::rewrite(response, &action, &call.query)),
@@ -179,20 +182,33 @@ impl Core {
     fn respond(&self, call: &Call, respond: &Respond) -> Response<Bytes> {
         let status = respond.status;
         let mut response = match &respond.body {
-            Some(body) => wire::with_content_type(status, "application/json", body.clone()),
+            Some(body) => wire::with_content_type(status, content_type(body), body.clone()),
             None if status.is_client_error() || status.is_server_error() => {
                 self.api().refuse(call, &ApiError::of_status(status))
             }
             None => wire::with_content_type(status, "application/json", Bytes::new()),
         };
-        for (name, value) in &respond.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                response.headers_mut().insert(name, value);
-            }
-        }
+        // All of one name are sent, in place of the usual ones.
+        let headers: HeaderMap = respond
+            .headers
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+            })
+            .collect();
+        response.headers_mut().extend(headers);
         response
+    }
+}
+
+/// What a body looks like.
+fn content_type(body: &str) -> &'static str {
+    if serde_json::from_str::<IgnoredAny>(body).is_ok() {
+        "application/json"
+    } else if body.trim_start().starts_with('<') {
+        "text/html"
+    } else {
+        "text/plain"
     }
 }
 
@@ -227,6 +243,7 @@ impl Delivery {
             Self::Reset => None,
             Self::Whole(response)
             | Self::Truncated(response)
+            | Self::Padded(response, _)
             | Self::Endless(response)
             | Self::Drip(response, _) => Some(response.status()),
         }
@@ -236,6 +253,10 @@ impl Delivery {
     pub(crate) async fn without_connection(self) -> Result<Response<Bytes>, ConnectionCut> {
         match self {
             Self::Whole(response) => Ok(response),
+            Self::Padded(response, bytes) => Ok(response.map(|body| {
+                let spaces = bytes.saturating_sub(body.len());
+                [vec![b' '; spaces], body.into()].concat().into()
+            })),
             Self::Reset => Err(ConnectionCut::Reset),
             Self::Truncated(_) | Self::Endless(_) => Err(ConnectionCut::Body),
             Self::Drip(response, each) => {

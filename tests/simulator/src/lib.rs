@@ -31,7 +31,6 @@ mod server;
 mod settings;
 mod store;
 mod tamper;
-mod waiting;
 mod wire;
 
 use std::error::Error;
@@ -185,7 +184,16 @@ impl Simulator {
     }
 
     /// Lets something go wrong with requests to come.
+    ///
+    /// # Panics
+    ///
+    /// If it is none that can happen: [`Fault::check`].
+    #[track_caller]
+    #[allow(clippy::panic, reason = "a test with such a fault is wrong")]
     pub fn inject(&self, fault: Fault) {
+        if let Err(problem) = fault.check() {
+            panic!("this fault cannot happen: {problem}");
+        }
         self.core.faults().inject(fault);
     }
 

@@ -41,6 +41,28 @@ pub enum Operation {
     Other,
 }
 
+impl Operation {
+    /// Its name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Update => "update",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+            Self::Archive => "archive",
+            Self::Run => "run",
+            Self::ListRuns => "list_runs",
+            Self::GetRun => "get_run",
+            Self::ListAllRuns => "list_all_runs",
+            Self::GetAnyRun => "get_any_run",
+            Self::Search => "search",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -60,8 +82,9 @@ impl Route {
 
         let segments: Option<Vec<String>> = path.strip_prefix(PREFIX).and_then(|rest| {
             let segments = rest.strip_prefix('/')?.split('/');
-            let decode = |segment| percent_decode_str(segment).decode_utf8();
-            segments.map(|segment| decode(segment).ok().map(Into::into)).collect()
+            // What is no text is no id either, which is the API's to say.
+            let decode = |segment| percent_decode_str(segment).decode_utf8_lossy();
+            Some(segments.map(|segment| decode(segment).into_owned()).collect())
         });
         let segments: Vec<&str> = segments.iter().flatten().map(String::as_str).collect();
         let (get, post, id, run_id) = match segments.as_slice() {

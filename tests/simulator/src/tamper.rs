@@ -1,6 +1,6 @@
 //! What faults do to an answer that is sent whole: another body, another page.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
@@ -11,7 +11,6 @@ use crate::wire;
 pub(crate) fn rewrite(response: Response<Bytes>, action: &Action, query: &str) -> Response<Bytes> {
     match action {
         Action::Empty => response.map(|_| Bytes::new()),
-        Action::Oversized(bytes) => response.map(|body| padded(&body, *bytes)),
         Action::Merge(patch) => edit(response, |answer| wire::merge(answer, patch)),
         Action::DropItem(id) => edit_data(response, |data| data.retain(|item| item["id"] != **id)),
         Action::DuplicateItem(id) => edit_data(response, |data| {
@@ -29,14 +28,6 @@ pub(crate) fn rewrite(response: Response<Bytes>, action: &Action, query: &str) -
         }),
         _ => response,
     }
-}
-
-/// JSON may begin with spaces: a reader cannot stop early.
-fn padded(body: &Bytes, bytes: usize) -> Bytes {
-    let mut padded = BytesMut::new();
-    padded.put_bytes(b' ', bytes.saturating_sub(body.len()));
-    padded.put_slice(body);
-    padded.freeze()
 }
 
 fn edit(response: Response<Bytes>, change: impl FnOnce(&mut Value)) -> Response<Bytes> {

@@ -208,11 +208,107 @@ async fn a_body_may_be_empty_or_truncated() -> Outcome {
     assert_eq!(scene.status(), "paused");
 
     let scene = Scene::with(Fault::truncate()).await?;
-    let response = scene.pausing().send().await?;
+    let mut response = scene.pausing().send().await?;
     assert_eq!(response.status(), 200);
-    assert!(response.content_length() > Some(0));
-    assert!(response.bytes().await.is_err());
-    assert_eq!(scene.status(), "paused");
+    let announced = response.content_length().ok_or("no length")?;
+    let mut arrived = 0;
+    let end = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => arrived += u64::try_from(chunk.len())?,
+            end => break end,
+        }
+    };
+    assert!(end.is_err(), "it ends before its length");
+    assert_eq!((arrived, scene.status()), (announced / 2, json!("paused")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn half_of_a_big_answer_arrives_too() -> Outcome {
+    let scene = Scene::new().await?;
+    let partials: Vec<_> = (0..2000).map(|_| json!({})).collect();
+    for partial in partials {
+        scene.simulator.add(partial)?;
+    }
+    scene.simulator.inject(Fault::truncate());
+    let mut response = scene.getting("?limit=1000").send().await?;
+    let announced = response.content_length().ok_or("no length")?;
+    assert!(announced > 1 << 20);
+    let mut arrived = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        arrived += u64::try_from(chunk.len())?;
+    }
+    assert_eq!(arrived, announced / 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_has_the_headers_and_the_body_that_it_was_given() -> Outcome {
+    let cookies = Fault::respond(200).header("set-cookie", "a=1").header("set-cookie", "b=2");
+    let scene = Scene::with(cookies.body("{}")).await?;
+    let answer = scene.pause().await?;
+    let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["a=1", "b=2"]);
+    for (body, content_type) in
+        [("{}", "application/json"), (" <html>busy</html>", "text/html"), ("busy", "text/plain")]
+    {
+        scene.simulator.inject(Fault::respond(503).body(body));
+        let answer = scene.pause().await?;
+        assert_eq!(
+            (&answer.headers["content-type"], answer.text.as_str()),
+            (&content_type.parse()?, body)
+        );
+    }
+    scene.simulator.inject(Fault::respond(503).body("{}").header("content-type", "text/x"));
+    assert_eq!(scene.pause().await?.headers.get_all("content-type").iter().count(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_happen_is_refused() -> Outcome {
+    for (fault, reason) in [
+        (Fault::respond(100), "100"),
+        (Fault::respond(103), "103"),
+        (Fault::respond(204).body("x"), "has no body"),
+        (Fault::respond(200).header("two words", "x"), "two words"),
+        (Fault::respond(200).header("x", "line\nbreak"), "header x"),
+        (Fault::respond(200).header("content-length", "9"), "truncate"),
+        (Fault::oversized(usize::MAX), "1073741824"),
+        (Fault::stale().on(Operation::Pause), "only with get, list, search"),
+        (Fault::drop_item("dep_1").on(Operation::Get), "only with list"),
+        (Fault::cursor_loop().on(Operation::Search), "only with list"),
+    ] {
+        let problem = fault.check().err().ok_or("accepted")?;
+        assert!(problem.contains(reason), "{problem}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fault_of_pages_waits_for_a_page() -> Outcome {
+    let scene = Scene::new().await?;
+    let fault = json!({"action": {"drop_item": scene.id}});
+    scene.simulator.inject(serde_json::from_value(fault)?);
+    scene.simulator.inject(Fault::stale());
+    scene.pause().await?;
+    assert_eq!(scene.get(&format!("/{}", scene.id)).await?.json["status"], "active", "stale");
+    assert_eq!(scene.get("").await?.ids(), [""; 0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_without_host_is_refused() -> Outcome {
+    let scene = Scene::new().await?;
+    let base_url = scene.simulator.base_url();
+    let host = base_url.split('/').nth(2).ok_or("no host")?;
+    for (version, status) in [("1.1", "400"), ("1.0", "401")] {
+        let mut stream = TcpStream::connect(host).await?;
+        let request = format!("GET /api/v1/cloud/deployments HTTP/{version}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await?;
+        assert_eq!(std::str::from_utf8(&start)?.get(9..), Some(status));
+    }
     Ok(())
 }
 

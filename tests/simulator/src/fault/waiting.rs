@@ -1,6 +1,6 @@
 //! The faults that wait for their requests: which one takes a request, and how often.
 
-use crate::fault::{Action, Fault};
+use super::{Action, Fault};
 use crate::route::Route;
 
 /// The faults that wait for their requests.

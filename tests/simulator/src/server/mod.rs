@@ -1,5 +1,8 @@
 //! The server: an accept loop of our own, so that connections can really be reset.
 
+mod body;
+mod socket;
+
 use std::future::pending;
 use std::io;
 use std::path::Path;
@@ -8,34 +11,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
-use http_body_util::channel::Channel;
-use http_body_util::{BodyExt as _, Either, Full};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
-use crate::control;
 use crate::exchange::{Core, Delivery};
+use crate::{control, wire};
+use body::Body;
+use socket::{Ending, Socket, Watched};
 
 /// How long a stopping server lets requests finish.
 const GRACE: Duration = Duration::from_millis(500);
 /// A longer request body is cut there, as the API does; it then fails to parse.
 const MAX_BODY: usize = 4 << 20;
-/// What one write of an endless body carries.
-const SPACES: Bytes = Bytes::from_static(&[b' '; 8192]);
-
-type Body = Either<Full<Bytes>, Channel<Bytes, io::Error>>;
 
 /// Reads a certificate chain and its key from PEM.
 ///
@@ -96,38 +94,24 @@ pub(crate) async fn serve(
     let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// A stream over a TCP socket.
-trait Socket: AsyncRead + AsyncWrite + Unpin {
-    fn tcp(&self) -> &TcpStream;
-}
-
-impl Socket for TcpStream {
-    fn tcp(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Socket for TlsStream<TcpStream> {
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
-    }
-}
-
 async fn connection(socket: impl Socket, core: Arc<Core>, mut stop: watch::Receiver<bool>) {
-    let reset = Arc::new(Notify::new());
+    let ending = Arc::new(Ending::default());
     let service = service_fn(|request| {
-        let (core, reset) = (Arc::clone(&core), Arc::clone(&reset));
+        let (core, ending) = (Arc::clone(&core), Arc::clone(&ending));
         // Boxed, because the connection must not be pinned: it is taken apart for a reset.
-        Box::pin(answer(request, core, reset)) as Pin<Box<dyn Future<Output = _> + Send>>
+        Box::pin(answer(request, core, ending)) as Pin<Box<dyn Future<Output = _> + Send>>
     });
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+    let socket = TokioIo::new(Watched::new(socket, Arc::clone(&ending)));
+    let mut connection = http1::Builder::new().serve_connection(socket, service);
     tokio::select! {
         _ = &mut connection => {}
-        () = reset.notified() => {
+        () = ending.reset.notified() => {
             let socket = connection.into_parts().io.into_inner();
             // The socket is dropped right after, and sends RST.
             let _ = socket.tcp().set_zero_linger();
         }
+        // Dropped, it sends FIN.
+        () = ending.sent.notified() => {}
         _ = stop.changed() => {
             Pin::new(&mut connection).graceful_shutdown();
             let _ = timeout(GRACE, connection).await;
@@ -138,28 +122,41 @@ async fn connection(socket: impl Socket, core: Arc<Core>, mut stop: watch::Recei
 async fn answer(
     request: Request<Incoming>,
     core: Arc<Core>,
-    reset: Arc<Notify>,
+    ending: Arc<Ending>,
 ) -> Result<Response<Body>, hyper::Error> {
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(header::HOST) {
+        return Ok(wire::html_response(StatusCode::BAD_REQUEST).map(body::whole));
+    }
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, read(body).await?);
     if let Some(response) = control::answer(&core, &request) {
-        return Ok(response.map(whole));
+        return Ok(response.map(body::whole));
     }
     match core.exchange(request).await {
-        Delivery::Whole(response) => Ok(response.map(whole)),
+        Delivery::Whole(response) => Ok(response.map(body::whole)),
         Delivery::Reset => {
-            reset.notify_one();
+            ending.reset.notify_one();
             pending().await
         }
-        Delivery::Truncated(response) => Ok(announced(response).map(truncated)),
-        Delivery::Endless(response) => Ok(response.map(|_| endless())),
-        Delivery::Drip(response, each) => Ok(announced(response).map(|body| drip(body, each))),
+        Delivery::Truncated(response) => {
+            let length = response.body().len();
+            Ok(announced(response, length).map(|body| body::half(&body, ending)))
+        }
+        Delivery::Padded(response, bytes) => {
+            let length = bytes.max(response.body().len());
+            Ok(announced(response, length).map(|body| body::padded(body, length)))
+        }
+        Delivery::Endless(response) => Ok(response.map(|_| body::endless())),
+        Delivery::Drip(response, each) => {
+            let length = response.body().len();
+            Ok(announced(response, length).map(|body| body::drip(body, each)))
+        }
     }
 }
 
 /// Announces the length of a body that comes in pieces.
-fn announced(mut response: Response<Bytes>) -> Response<Bytes> {
-    let length = HeaderValue::from(response.body().len());
+fn announced<B>(mut response: Response<B>, length: usize) -> Response<B> {
+    let length = HeaderValue::from(length);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length);
     response
@@ -178,35 +175,4 @@ async fn read(mut body: Incoming) -> Result<Bytes, hyper::Error> {
         }
     }
     Ok(read.into())
-}
-
-fn whole(body: Bytes) -> Body {
-    Either::Left(Full::new(body))
-}
-
-fn truncated(body: Bytes) -> Body {
-    let (mut sender, channel) = Channel::new(1);
-    tokio::spawn(async move {
-        let half = body.slice(..body.len() / 2);
-        // A failed send means that the client is gone, here and below.
-        let _ = sender.send_data(half).await;
-        sender.abort(io::Error::other("the rest of the body is withheld"));
-    });
-    Either::Right(channel)
-}
-
-fn endless() -> Body {
-    let (mut sender, channel) = Channel::new(1);
-    tokio::spawn(async move { while sender.send_data(SPACES).await.is_ok() {} });
-    Either::Right(channel)
-}
-
-fn drip(mut body: Bytes, each: Duration) -> Body {
-    let (mut sender, channel) = Channel::new(1);
-    tokio::spawn(async move {
-        while !body.is_empty() && sender.send_data(body.split_to(1)).await.is_ok() {
-            sleep(each).await;
-        }
-    });
-    Either::Right(channel)
 }
