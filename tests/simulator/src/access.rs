@@ -43,6 +43,16 @@ impl Token {
         self
     }
 
+    /// Refuses what no header can carry. The error is a text for a person.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let is_token = self.secret.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_token && !self.secret.is_empty() {
+            Ok(())
+        } else {
+            Err("a token must be one or more visible ASCII characters, without spaces".to_owned())
+        }
+    }
+
     /// The deployments on which this token has no right.
     pub(crate) fn forbidden(&self) -> &HashSet<String> {
         &self.forbidden
@@ -101,17 +111,32 @@ impl Limiter {
 
 /// Answers by idempotency key. A key belongs to a token and to a body, not to a path: the documentation does not bind it.
 #[derive(Debug, Default)]
-pub(crate) struct Replays(HashMap<(String, String), Replay>);
+pub(crate) struct Replays {
+    by_key: HashMap<(String, String), Replay>,
+    /// When each ends, the oldest first. One whose key was used anew is there twice.
+    ends: VecDeque<(Duration, (String, String))>,
+}
 
+/// The first answer to a key.
 #[derive(Debug)]
-struct Replay {
+pub(crate) struct Replay {
     body: Bytes,
+    /// The deployment in the path.
+    id: Option<String>,
     answer: Response<Bytes>,
     until: Duration,
 }
 
+impl Replay {
+    pub(crate) fn new(body: Bytes, id: Option<String>, answer: Response<Bytes>) -> Self {
+        Self { body, id, answer, until: Duration::ZERO }
+    }
+}
+
 impl Replays {
     const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+    /// How many are kept. The oldest go first.
+    const MOST: usize = 1000;
 
     /// The first answer to this key, or a 409 if the key was used with another body.
     pub(crate) fn find(
@@ -121,7 +146,7 @@ impl Replays {
         body: &Bytes,
         now: Duration,
     ) -> Option<Result<Response<Bytes>, ApiError>> {
-        let replay = self.0.get(&(token.secret.clone(), key.to_owned()))?;
+        let replay = self.by_key.get(&(token.secret.clone(), key.to_owned()))?;
         if now >= replay.until {
             return None;
         }
@@ -130,16 +155,23 @@ impl Replays {
     }
 
     /// Keeps the first answer to a key.
-    pub(crate) fn keep(
-        &mut self,
-        token: &Token,
-        key: &str,
-        body: Bytes,
-        answer: Response<Bytes>,
-        now: Duration,
-    ) {
-        let replay = Replay { body, answer, until: now + Self::KEPT };
-        self.0.insert((token.secret.clone(), key.to_owned()), replay);
+    pub(crate) fn keep(&mut self, token: &Token, key: &str, replay: Replay, now: Duration) {
+        let key = (token.secret.clone(), key.to_owned());
+        let until = now + Self::KEPT;
+        self.ends.push_back((until, key.clone()));
+        self.by_key.insert(key, Replay { until, ..replay });
+        let is_over = |(until, _): &(Duration, _)| *until <= now;
+        while self.ends.len() > Self::MOST || self.ends.front().is_some_and(is_over) {
+            let Some((until, key)) = self.ends.pop_front() else { break };
+            if self.by_key.get(&key).is_some_and(|replay| replay.until == until) {
+                self.by_key.remove(&key);
+            }
+        }
+    }
+
+    /// Forgets the answers about one deployment.
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.by_key.retain(|_, replay| replay.id.as_deref() != Some(id));
     }
 }
 

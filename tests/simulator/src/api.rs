@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::access::{self, Limiter, Replays, Token};
+use crate::access::{self, Limiter, Replay, Replays, Token};
 use crate::call::{Answer, Call, Now};
 use crate::deployment::Deployment;
 use crate::input;
 use crate::list::{self, Filter, View};
 use crate::page::{Paging, Query};
 use crate::route::Operation;
-use crate::runs::{RunFilter, Runs};
+use crate::runs::{Outcome, Run, RunFilter, Runs};
 use crate::seed;
 use crate::settings::Settings;
 use crate::store::{Freshness, Store, Writer};
@@ -87,7 +88,13 @@ impl Api {
         };
         if let Some(key) = key {
             let response = answer.response.clone();
-            self.replays.keep(&token, key, call.body.clone(), response, now.elapsed);
+            let id = call.route.id.clone();
+            self.replays.keep(
+                &token,
+                key,
+                Replay::new(call.body.clone(), id, response),
+                now.elapsed,
+            );
         }
         Ok(answer)
     }
@@ -112,6 +119,12 @@ impl Api {
             Op::GetRun | Op::GetAnyRun => self.get_run(call),
             Op::Other => Ok(wire::html_response(call.route.refusal)),
         }
+    }
+
+    /// Forgets what was kept of a deployment that is no more.
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.replays.forget(id);
+        self.runs.forget(id);
     }
 
     fn dialect(&self) -> Dialect {
@@ -165,7 +178,7 @@ impl Api {
     }
 
     fn create(&mut self, body: &Bytes, now: Now) -> Result<Response<Bytes>, ApiError> {
-        let fields = input::create(body)?;
+        let fields = input::create(body, self.dialect())?;
         self.check_name(fields.get("name"), None)?;
         let mut deployment = Deployment::create(&self.store.next_id(now.date), fields, now.date);
         let shown = deployment.show(self.dialect(), now.date);
@@ -177,9 +190,11 @@ impl Api {
 
     fn update(&mut self, id: &str, body: &Bytes, now: Now) -> Result<Response<Bytes>, ApiError> {
         let quirks = self.settings.quirks;
-        let fields = input::update(body)?;
+        let deployment = self.store.get(id, Freshness::Fresh).ok_or_else(no_deployment)?;
+        deployment.refuse_archived(&quirks)?;
+        let fields = input::update(body, self.dialect())?;
         self.check_name(fields.get("name"), Some(id))?;
-        self.write(id, now, |deployment| deployment.update(fields, &quirks, now.date))
+        self.write(id, now, |deployment| deployment.update(fields, now.date))
     }
 
     fn check_name(&self, name: Option<&Value>, except: Option<&str>) -> Result<(), ApiError> {
@@ -196,11 +211,41 @@ impl Api {
     fn run(&mut self, id: &str, now: Now) -> Result<Response<Bytes>, ApiError> {
         let ran = self.store.write(id, self.writer(now), |deployment| {
             deployment.run(now.date)?;
-            Ok(deployment.document().get("agent").cloned())
+            Ok(deployment.document().remove("agent"))
         });
         let agent = ran.ok_or_else(no_deployment)??.unwrap_or_default();
-        let run = self.runs.add(id, agent, self.dialect(), now.date);
+        let run = Run {
+            deployment_id: id.to_owned(),
+            agent,
+            scheduled_at: None,
+            outcome: Outcome::Completed,
+            at: now.date,
+        };
+        let run = self.runs.add(run, self.dialect());
         Ok(wire::json_response(StatusCode::OK, &run))
+    }
+
+    /// The next scheduled run, behind the client's back.
+    pub(crate) fn fire(
+        &mut self,
+        id: &str,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Option<Result<Value, &'static str>> {
+        let fired = self.store.write(id, Writer::Hand, |deployment| {
+            let due = deployment.fire(&outcome, now)?;
+            Ok((due, deployment.document().remove("agent")))
+        })?;
+        Some(fired.map(|(due, agent)| {
+            let run = Run {
+                deployment_id: id.to_owned(),
+                agent: agent.unwrap_or_default(),
+                scheduled_at: Some(due),
+                outcome,
+                at: now,
+            };
+            self.runs.add(run, self.dialect())
+        }))
     }
 
     fn hidden_from(&self, call: &Call) -> HashSet<String> {
@@ -231,25 +276,25 @@ impl Api {
     }
 
     fn list_runs(&self, call: &Call) -> Result<Response<Bytes>, ApiError> {
-        let id = self.deployment_of_runs(call)?;
         let query = Query::parse(&call.query);
+        let filter = self.run_filter(call, &query)?;
         let paging = Paging::parse(&query, self.dialect())?;
-        let page = self.runs.page(&RunFilter::parse(id, &query)?, &paging, self.dialect())?;
+        let page = self.runs.page(&filter, &paging, self.dialect())?;
         Ok(wire::json_response(StatusCode::OK, &page.envelope()))
     }
 
     fn get_run(&self, call: &Call) -> Result<Response<Bytes>, ApiError> {
-        let id = self.deployment_of_runs(call)?;
+        let filter = self.run_filter(call, &Query::default())?;
         let run_id = call.route.run_id.as_deref().unwrap_or_default();
-        let run = self.runs.get(id, run_id, self.dialect());
+        let run = self.runs.get(&filter, run_id, self.dialect());
         let run = run.ok_or_else(|| ApiError::not_found("Deployment run"))?;
         Ok(wire::json_response(StatusCode::OK, &run))
     }
 
-    fn deployment_of_runs<'a>(&self, call: &'a Call) -> Result<Option<&'a str>, ApiError> {
+    fn run_filter(&self, call: &Call, query: &Query<'_>) -> Result<RunFilter, ApiError> {
         match call.route.id.as_deref() {
             Some(id) if self.store.place(id).is_none() => Err(no_deployment()),
-            id => Ok(id),
+            id => RunFilter::parse(id, query, self.hidden_from(call)),
         }
     }
 }

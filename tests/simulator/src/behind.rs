@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::deployment::Deployment;
 use crate::exchange::Core;
+use crate::runs::Outcome;
 use crate::seed::SeedError;
 use crate::store::{Freshness, Writer};
 
@@ -26,9 +27,9 @@ impl Core {
         serde_json::from_str(shown.get()).ok()
     }
 
-    /// Adds a deployment and gives its id.
-    pub(crate) fn add(&self, partial: &Value) -> Result<String, SeedError> {
-        self.api().store.add(partial, self.now().date)
+    /// Adds deployments, all or none, and gives their ids.
+    pub(crate) fn add(&self, partials: &[Value]) -> Result<Vec<String>, SeedError> {
+        self.api().store.add(partials, self.now().date)
     }
 
     /// Pauses or resumes by hand.
@@ -43,6 +44,12 @@ impl Core {
         })
     }
 
+    /// Lets the next scheduled run begin now, and end like this; shows it. The error is a text for a person.
+    pub(crate) fn fire(&self, id: &str, outcome: Outcome) -> Option<Result<Value, &'static str>> {
+        let now = self.now().date;
+        self.api().fire(id, outcome, now)
+    }
+
     /// Archives; an archived one stays as it is.
     pub(crate) fn archive(&self, id: &str) -> Option<()> {
         self.edit(id, |deployment, now| {
@@ -51,13 +58,16 @@ impl Core {
     }
 
     /// Replaces any fields, except those by which a deployment is found.
-    pub(crate) fn patch(&self, id: &str, patch: &Value) -> Option<()> {
-        self.edit(id, |deployment, _| deployment.patch(patch))
+    pub(crate) fn patch(&self, id: &str, fields: Map<String, Value>) -> Option<()> {
+        self.edit(id, |deployment, _| deployment.patch(fields))
     }
 
     /// Forgets a deployment.
     pub(crate) fn delete(&self, id: &str) -> Option<()> {
-        self.api().store.remove(id)
+        let mut api = self.api();
+        api.store.remove(id)?;
+        api.forget(id);
+        Some(())
     }
 
     fn edit(&self, id: &str, change: impl FnOnce(&mut Deployment, Timestamp)) -> Option<()> {

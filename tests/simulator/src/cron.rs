@@ -81,7 +81,8 @@ fn has(bits: u64, value: i8) -> bool {
 fn bits(field: &str, min: u32, max: u32) -> Result<u64, String> {
     let invalid = || format!("{field:?} is not a cron field of {min} to {max}");
     let number = |text: &str| {
-        let value: u32 = text.parse().map_err(|_| invalid())?;
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let value = text.parse().ok().filter(|_: &u32| is_number).ok_or_else(invalid)?;
         (min..=max).contains(&value).then_some(value).ok_or_else(invalid)
     };
     let mut bits = 0;
@@ -157,9 +158,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for expression in
-            ["", "@daily", "60 * * * *", "* * * *", "*/0 * * * *", "5-1 * * * *", "0 0 L * *"]
-        {
+        for expression in [
+            "",
+            "@daily",
+            "60 * * * *",
+            "* * * *",
+            "*/0 * * * *",
+            "5-1 * * * *",
+            "0 0 L * *",
+            "+5 * * * *",
+        ] {
             assert!(Cron::parse(expression, "UTC").is_err(), "{expression}");
         }
         assert!(Cron::parse("0 0 * * *", "Mars/Olympus").is_err());

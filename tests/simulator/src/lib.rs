@@ -50,6 +50,7 @@ pub use exchange::ConnectionCut;
 pub use fault::{Action, Fault, Respond};
 pub use journal::Entry;
 pub use route::Operation;
+pub use runs::Outcome;
 pub use seed::SeedError;
 pub use server::tls;
 pub use settings::{Quirks, Settings};
@@ -74,13 +75,23 @@ impl Simulator {
     /// If it cannot listen there, or if a deployment cannot be used.
     pub async fn start(config: Config) -> io::Result<Self> {
         config.quirks.check().map_err(invalid_input)?;
-        let settings = config.settings();
-        let core = Core::new(Api::new(settings, vec![Token::new(config.token)]));
+        let token = Token::new(config.token.clone());
+        token.check().map_err(invalid_input)?;
+        let core = Core::new(Api::new(config.settings(), vec![token]));
         let now = core.now().date;
         core.api().store.seed(&config.deployments, now).map_err(invalid_input)?;
         let core = Arc::new(core);
 
-        let listener = TcpListener::bind(config.listen).await?;
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            let advice = match error.kind() {
+                io::ErrorKind::AddrInUse => "; another port helps, and 0 takes a free one",
+                _ => "",
+            };
+            io::Error::new(
+                error.kind(),
+                format!("failed to listen on {}: {error}{advice}", config.listen),
+            )
+        })?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let host = reachable(listener.local_addr()?);
         let (stop, stopped) = watch::channel(false);
@@ -117,7 +128,8 @@ impl Simulator {
     /// If a field is unknown or cannot be used, or the id is taken.
     #[allow(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
     pub fn add(&self, partial: Value) -> Result<String, SeedError> {
-        self.core.add(&partial)
+        let ids = self.core.add(&[partial])?;
+        Ok(ids.concat())
     }
 
     /// The deployment as GET answers it.
@@ -142,6 +154,18 @@ impl Simulator {
         found(id, self.core.pause_by_error(id, error_type));
     }
 
+    /// Lets the next scheduled run begin now, and end like this. The run is shown as the API shows it.
+    ///
+    /// # Errors
+    ///
+    /// A text that says why nothing is scheduled.
+    #[track_caller]
+    pub fn fire(&self, id: &str, outcome: Outcome) -> Result<Value, &'static str> {
+        let fired = self.core.fire(id, outcome);
+        found(id, fired.is_some().then_some(()));
+        fired.unwrap_or(Err("there is no such deployment"))
+    }
+
     /// Archives behind the client's back.
     #[track_caller]
     pub fn archive(&self, id: &str) {
@@ -154,11 +178,16 @@ impl Simulator {
         found(id, self.core.delete(id));
     }
 
-    /// Changes any field by a merge patch, to values of any type.
-    #[allow(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
+    /// Changes any fields but the id, to values of any type. Objects are merged; null is set, and removes nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `fields` is not an object.
     #[track_caller]
-    pub fn patch(&self, id: &str, merge: Value) {
-        found(id, self.core.patch(id, &merge));
+    #[allow(clippy::panic, reason = "a test with such a patch is wrong")]
+    pub fn patch(&self, id: &str, fields: Value) {
+        let Value::Object(fields) = fields else { panic!("not an object of fields: {fields}") };
+        found(id, self.core.patch(id, fields));
     }
 
     /// Replaces the accepted tokens.

@@ -6,9 +6,54 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::deployment::Deployment;
-use crate::page::{Cursor, DEFAULT_LIMIT, Page, Paging, Query, check_limit};
-use crate::store::{Freshness, Store, created_at};
+use crate::page::{Cursor, DEFAULT_LIMIT, Id, Page, Paging, Query, check_limit, parse_time};
+use crate::store::{Freshness, Store};
 use crate::wire::{ApiError, Dialect};
+
+/// A range of times.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// Not before.
+    pub(crate) from: Option<Timestamp>,
+    /// Later than.
+    pub(crate) after: Option<Timestamp>,
+    /// Not after.
+    pub(crate) to: Option<Timestamp>,
+    /// Earlier than.
+    pub(crate) before: Option<Timestamp>,
+}
+
+impl Times {
+    /// The filters by the time of creation.
+    pub(crate) fn created(query: &Query<'_>) -> Result<Self, ApiError> {
+        Ok(Self {
+            from: query.time("created_at[gte]")?,
+            after: query.time("created_at[gt]")?,
+            to: query.time("created_at[lte]")?,
+            before: query.time("created_at[lt]")?,
+        })
+    }
+
+    /// What is in both: `other` has no open ends.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            to: [self.to, other.to].into_iter().flatten().min(),
+            ..self
+        }
+    }
+
+    pub(crate) fn contain(&self, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| time >= from)
+            && self.after.is_none_or(|after| time > after)
+            && self.to.is_none_or(|to| time <= to)
+            && self.before.is_none_or(|before| time < before)
+    }
+
+    fn are_all(&self) -> bool {
+        [self.from, self.after, self.to, self.before].iter().all(Option::is_none)
+    }
+}
 
 /// Which deployments a list shows.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +61,7 @@ pub(crate) struct Filter {
     status: Option<String>,
     agent_id: Option<String>,
     include_archived: bool,
-    created_from: Option<Timestamp>,
-    created_to: Option<Timestamp>,
+    created: Times,
     name_contains: Option<String>,
     metadata: Map<String, Value>,
     /// What the caller's token has no right on is in no list.
@@ -27,16 +71,11 @@ pub(crate) struct Filter {
 impl Filter {
     /// Reads the filters of a list. D1 has none by time.
     pub(crate) fn of_list(query: &Query<'_>, dialect: Dialect) -> Result<Self, ApiError> {
-        let time = |key: &str| match query.get(key) {
-            Some(text) if dialect == Dialect::D2 => parse_time(key, text).map(Some),
-            _ => Ok(None),
-        };
         Ok(Self {
             status: query.get("status").map(check_status).transpose()?,
             agent_id: query.get("agent_id").map(ToOwned::to_owned),
             include_archived: query.flag("include_archived")?.unwrap_or(false),
-            created_from: time("created_at[gte]")?,
-            created_to: time("created_at[lte]")?,
+            created: if dialect == Dialect::D2 { Times::created(query)? } else { Times::default() },
             ..Self::default()
         })
     }
@@ -58,10 +97,10 @@ impl Filter {
                 "include_archived" => {
                     filter.include_archived = value.as_bool().ok_or_else(wrong)?;
                 }
-                "created_at[gte]" => filter.created_from = Some(parse_time(&key, &text()?)?),
-                "created_at[lte]" => filter.created_to = Some(parse_time(&key, &text()?)?),
+                "created_at[gte]" => filter.created.from = Some(parse_time(&key, &text()?)?),
+                "created_at[lte]" => filter.created.to = Some(parse_time(&key, &text()?)?),
                 "metadata" => filter.metadata.clone_from(value.as_object().ok_or_else(wrong)?),
-                "page" => paging.cursor = Cursor::After(text()?),
+                "page" => paging.cursor = Cursor::After(Id { id: text()?, param: "page" }),
                 "limit" => {
                     let limit = value.as_u64().and_then(|limit| usize::try_from(limit).ok());
                     paging.limit = check_limit(limit, dialect)?;
@@ -81,27 +120,28 @@ impl Filter {
     pub(crate) fn fits(&self, deployment: &Deployment) -> bool {
         (self.include_archived || !deployment.archived)
             && !self.hidden.contains(deployment.id())
-            && self.status.as_ref().is_none_or(|status| deployment.status == *status)
-            && self.agent_id.as_ref().is_none_or(|agent| deployment.agent_id == *agent)
+            && self.status.as_ref().is_none_or(|status| *deployment.status == **status)
+            && self.agent_id.as_ref().is_none_or(|agent| *deployment.agent_id == **agent)
             && self.fits_time(deployment)
             && self
                 .name_contains
                 .as_ref()
                 .is_none_or(|part| deployment.name().to_lowercase().contains(part))
-            && self.metadata.iter().all(|(key, value)| {
-                deployment.document().get("metadata").and_then(|metadata| metadata.get(key))
-                    == Some(value)
-            })
+            && self.fits_metadata(deployment)
+    }
+
+    fn fits_metadata(&self, deployment: &Deployment) -> bool {
+        if self.metadata.is_empty() {
+            return true;
+        }
+        let document = deployment.document();
+        let own = |key| document.get("metadata").and_then(|metadata| metadata.get(key));
+        self.metadata.iter().all(|(key, value)| own(key) == Some(value))
     }
 
     fn fits_time(&self, deployment: &Deployment) -> bool {
-        if self.created_from.is_none() && self.created_to.is_none() {
-            return true;
-        }
-        created_at(deployment).is_some_and(|created| {
-            self.created_from.is_none_or(|from| created >= from)
-                && self.created_to.is_none_or(|to| created <= to)
-        })
+        self.created.are_all()
+            || deployment.created.is_some_and(|created| self.created.contain(created))
     }
 }
 
@@ -111,11 +151,6 @@ fn check_status(status: &str) -> Result<String, ApiError> {
     } else {
         Err(ApiError::invalid_param("status", "status must be active or paused."))
     }
-}
-
-fn parse_time(key: &str, text: &str) -> Result<Timestamp, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::invalid_param(key, format!("{key} must be an ISO 8601 time.")))
 }
 
 /// How a read looks at the store.
@@ -133,22 +168,19 @@ pub(crate) fn page(
     paging: &Paging,
     view: View,
 ) -> Result<Page, ApiError> {
-    let place = |id: &str, param: &str| {
-        let unknown = || ApiError::invalid_param(param, "the cursor names no deployment.");
-        store.place(id).ok_or_else(unknown)
-    };
+    let place = |cursor: &Id| store.place(&cursor.id).ok_or_else(|| cursor.unknown());
     let row = |deployment: &mut Deployment| {
         (deployment.id().to_owned(), deployment.show(view.dialect, view.now))
     };
     let fits = |deployment: &&mut Deployment| filter.fits(deployment);
     Ok(match &paging.cursor {
         Cursor::Before(id) => {
-            let place = place(id, "before_id")?;
+            let place = place(id)?;
             let rows = store.newer_than(place, view.freshness).filter(fits).map(row);
             Page::take(rows, paging.limit, true)
         }
         Cursor::After(id) => {
-            let place = place(id, "after_id")?;
+            let place = place(id)?;
             let rows = store.older_than(Some(place), view.freshness).filter(fits).map(row);
             Page::take(rows, paging.limit, false)
         }

@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(version)]
 struct Args {
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "SIMULATOR_LISTEN", default_value = "127.0.0.1:0")]
+    #[arg(long, env = "SIMULATOR_LISTEN", default_value = "127.0.0.1:0", value_parser = address)]
     listen: SocketAddr,
     /// The token that is accepted.
     #[arg(long, env = "SIMULATOR_TOKEN", default_value = DEFAULT_TOKEN, hide_env_values = true)]
@@ -109,10 +109,18 @@ impl Args {
 }
 
 fn read_seeds(file: &Path) -> Result<Vec<Value>, String> {
-    let failed =
-        |error: &dyn Error| format!("failed to read the seed file {}: {error}", file.display());
-    let text = std::fs::read(file).map_err(|error| failed(&error))?;
-    serde_json::from_slice(&text).map_err(|error| failed(&error))
+    let failed = |problem| format!("failed to read the seed file {}: {problem}", file.display());
+    let text = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        failed(format!("it is not a JSON array of objects, like [{{\"id\": \"dep_1\"}}]: {error}"))
+    })
+}
+
+/// An IP address and a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "must be an IP address and a port, like 127.0.0.1:8080, or 0.0.0.0:8080 for all interfaces".to_owned()
+    })
 }
 
 /// A whole number and a unit.

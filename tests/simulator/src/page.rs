@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,10 +19,24 @@ pub(crate) enum Cursor {
     /// At the newest.
     #[default]
     Start,
-    /// After (older than) an id; D2 calls the same thing `page`.
-    After(String),
+    /// After (older than) an id.
+    After(Id),
     /// Before (newer than) an id.
-    Before(String),
+    Before(Id),
+}
+
+/// The id that a cursor names, and the parameter that has it: D2 calls `after_id` also `page`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Id {
+    pub(crate) id: String,
+    pub(crate) param: &'static str,
+}
+
+impl Id {
+    /// The error for a cursor that is the id of nothing.
+    pub(crate) fn unknown(&self) -> ApiError {
+        ApiError::invalid_param(self.param, format!("{} names nothing.", self.param))
+    }
 }
 
 /// The parameters that all lists have.
@@ -47,6 +62,11 @@ impl<'a> Query<'a> {
         newest_first.find(|(name, _)| name == key).map(|(_, value)| value.as_ref())
     }
 
+    /// A parameter that is a time.
+    pub(crate) fn time(&self, key: &str) -> Result<Option<Timestamp>, ApiError> {
+        self.get(key).map(|text| parse_time(key, text)).transpose()
+    }
+
     /// A parameter that is `true` or `false`.
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, ApiError> {
         self.get(key)
@@ -66,9 +86,10 @@ impl Paging {
             None => DEFAULT_LIMIT,
             Some(text) => check_limit(text.parse().ok(), dialect)?,
         };
-        let after = query.get("after_id").map(ToOwned::to_owned).map(Cursor::After);
-        let before = query.get("before_id").map(ToOwned::to_owned).map(Cursor::Before);
-        let page = query.get("page").map(ToOwned::to_owned).map(Cursor::After);
+        let id = |param| query.get(param).map(|id| Id { id: id.to_owned(), param });
+        let after = id("after_id").map(Cursor::After);
+        let before = id("before_id").map(Cursor::Before);
+        let page = id("page").map(Cursor::After);
         let mut cursors = [after, before, page].into_iter().flatten();
         let cursor = cursors.next().unwrap_or_default();
         if dialect == Dialect::D2 && cursors.next().is_some() {
@@ -76,6 +97,12 @@ impl Paging {
         }
         Ok(Self { limit, cursor })
     }
+}
+
+/// A time in a filter.
+pub(crate) fn parse_time(key: &str, text: &str) -> Result<Timestamp, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::invalid_param(key, format!("{key} must be an ISO 8601 time.")))
 }
 
 /// A limit within the bounds of the dialect.

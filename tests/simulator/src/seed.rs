@@ -32,35 +32,41 @@ const NULLABLE: [&str; 3] = ["schedule", "paused_reason", "archived_at"];
 
 /// A description of a deployment that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("failed to add the deployment {name:?}: {problem}")]
+#[error("failed to add the deployment [{index}]{}: {problem}", .name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default())]
 pub struct SeedError {
-    name: String,
+    /// Which of those that were to be added together; the first is 0.
+    index: usize,
+    /// The name that it was given.
+    name: Option<String>,
     problem: String,
 }
 
 impl SeedError {
-    pub(crate) fn duplicate(name: &str, id: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            problem: format!("there is another deployment with the id {id}"),
-        }
+    pub(crate) fn new(index: usize, partial: &Value, problem: String) -> Self {
+        Self { index, name: partial["name"].as_str().map(ToOwned::to_owned), problem }
     }
 }
 
-/// Makes a deployment out of what `partial` says; the template says the rest. `id` and `name` are used where it has none.
+/// What a deployment has where its description says nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) created: Timestamp,
+}
+
+/// Makes a deployment out of what `partial` says; the template says the rest. Nothing of it is later than `now`. The error is a
+/// text for a person.
 pub(crate) fn deployment(
     partial: &Value,
-    id: &str,
-    name: &str,
-    created: Timestamp,
-) -> Result<Deployment, SeedError> {
-    let error =
-        |problem| SeedError { name: partial["name"].as_str().unwrap_or(name).to_owned(), problem };
+    defaults: Defaults<'_>,
+    now: Timestamp,
+) -> Result<Deployment, String> {
     let Value::Object(fields) = partial else {
-        return Err(error("it must be a JSON object".to_owned()));
+        return Err("it must be a JSON object".to_owned());
     };
-    let created = check(fields).map_err(error)?.unwrap_or(created);
-    let mut document = template(id, name, created);
+    let created = check(fields, now)?.unwrap_or(defaults.created);
+    let mut document = template(defaults, created, now);
     for (key, value) in fields {
         match value {
             Value::Null => drop(document.insert(key.clone(), Value::Null)),
@@ -72,7 +78,7 @@ pub(crate) fn deployment(
 }
 
 /// Checks what a typing error would hide; gives `created_at` if there is one.
-fn check(fields: &Map<String, Value>) -> Result<Option<Timestamp>, String> {
+fn check(fields: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp>, String> {
     for (key, value) in fields {
         if !KNOWN.contains(&key.as_str()) {
             return Err(format!("{key:?} is not a field of a deployment"));
@@ -105,14 +111,24 @@ fn check(fields: &Map<String, Value>) -> Result<Option<Timestamp>, String> {
     }
     let time = |key: &str| match text(key)? {
         None => Ok(None),
-        Some(time) => time
-            .parse::<Timestamp>()
-            .map(Some)
-            .map_err(|_| format!("{key} must be a time like 2026-06-14T08:58:01Z")),
+        Some(text) => {
+            let time: Timestamp = text
+                .parse()
+                .map_err(|_| format!("{key} must be a time like 2026-06-14T08:58:01Z"))?;
+            if time > now {
+                return Err(format!("{key} is {time}, which is later than now ({now:.0})"));
+            }
+            Ok(Some(time))
+        }
     };
     time("archived_at")?;
     time("updated_at")?;
     time("created_at")
+}
+
+/// The id of a deployment that is made at `created`, after `number` others: like a `UUIDv7`, with a counter for its random part.
+pub(crate) fn id(created: Timestamp, number: u64) -> String {
+    format!("dep_{:012x}70008{number:015x}", created.as_millisecond())
 }
 
 /// Whether a text looks like the id of a deployment.
@@ -139,8 +155,13 @@ const EXPRESSION: &str = "30 9 * * 1-5";
 const TIMEZONE: &str = "Asia/Shanghai";
 
 /// A deployment that ran once, by hand, soon after it was made.
-fn template(id: &str, name: &str, created: Timestamp) -> Map<String, Value> {
-    let ran = wire::whole_seconds(created + 16.seconds());
+fn template(
+    Defaults { id, name, .. }: Defaults<'_>,
+    created: Timestamp,
+    now: Timestamp,
+) -> Map<String, Value> {
+    let ran = created.saturating_add(16.seconds()).unwrap_or(created).min(now);
+    let ran = wire::whole_seconds(ran);
     let document = json!({
         "id": id,
         "type": "deployment",

@@ -1,6 +1,6 @@
 //! All deployments, in the order in which lists show them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 
 use crate::deployment::Deployment;
-use crate::seed::{self, SeedError};
+use crate::seed::{self, Defaults, SeedError};
 
 /// The place of a deployment in the order: when it was made, then the order of insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,9 +37,19 @@ pub(crate) enum Writer {
 #[derive(Debug)]
 struct Record {
     now: Deployment,
-    before_last_write: Option<Deployment>,
+    last_write: LastWrite,
     /// The writes by the API that no read can have seen, the oldest first.
     recent: Vec<Recent>,
+}
+
+/// What a deployment was before the last write to it.
+#[derive(Debug)]
+enum LastWrite {
+    /// There was none since the start.
+    Never,
+    /// It was not there: that write has made it.
+    MadeIt,
+    Changed(Box<Deployment>),
 }
 
 /// When a write was, and what a deployment was before it; `None`: it was not there.
@@ -67,7 +77,11 @@ impl Record {
     fn seen(&mut self, freshness: Freshness) -> Option<&mut Deployment> {
         match freshness {
             Freshness::Fresh => Some(&mut self.now),
-            Freshness::Stale => Some(self.before_last_write.as_mut().unwrap_or(&mut self.now)),
+            Freshness::Stale => match &mut self.last_write {
+                LastWrite::Never => Some(&mut self.now),
+                LastWrite::MadeIt => None,
+                LastWrite::Changed(before) => Some(before),
+            },
             Freshness::Lagging { now, by } => {
                 self.forget_seen(now, by);
                 match self.recent.first_mut() {
@@ -98,41 +112,71 @@ pub(crate) struct Store {
 impl Store {
     /// Adds seeds, the oldest first, one second apart before `now` where they do not say when they were made.
     pub(crate) fn seed(&mut self, partials: &[Value], now: Timestamp) -> Result<(), SeedError> {
-        let mut ago = 60 + i64::try_from(partials.len()).unwrap_or(i64::MAX);
-        for partial in partials {
-            self.add(partial, now - ago.seconds())?;
-            ago -= 1;
-        }
+        let oldest = 60 + i64::try_from(partials.len()).unwrap_or(i64::MAX);
+        let agos = (0..).map(|younger: i64| oldest - younger);
+        let seeds: Vec<_> = partials.iter().zip(agos.map(|ago| now - ago.seconds())).collect();
+        self.add_all(&seeds, now)?;
+        self.last_written = None;
+        self.records.values_mut().for_each(|record| record.last_write = LastWrite::Never);
         Ok(())
     }
 
-    /// Adds one deployment that `partial` describes, and gives its id.
-    pub(crate) fn add(&mut self, partial: &Value, created: Timestamp) -> Result<String, SeedError> {
-        let id = self.next_id(created);
-        let name = format!("deployment-{}", self.inserted + 1);
-        let deployment = seed::deployment(partial, &id, &name, created)?;
-        if self.places.contains_key(deployment.id()) {
-            return Err(SeedError::duplicate(deployment.name(), deployment.id()));
+    /// Adds the deployments that are described, and gives their ids; all of them, or none.
+    pub(crate) fn add(
+        &mut self,
+        partials: &[Value],
+        now: Timestamp,
+    ) -> Result<Vec<String>, SeedError> {
+        let seeds: Vec<_> = partials.iter().map(|partial| (partial, now)).collect();
+        self.add_all(&seeds, now)
+    }
+
+    fn add_all(
+        &mut self,
+        seeds: &[(&Value, Timestamp)],
+        now: Timestamp,
+    ) -> Result<Vec<String>, SeedError> {
+        let mut ids = HashSet::new();
+        let mut deployments = Vec::new();
+        for (index, (partial, created)) in seeds.iter().enumerate() {
+            let failed = |problem| SeedError::new(index, partial, problem);
+            let number = self.inserted + deployments.len() as u64;
+            let id = seed::id(*created, number);
+            let name = format!("deployment-{}", number + 1);
+            let defaults = Defaults { id: &id, name: &name, created: *created };
+            let deployment = seed::deployment(partial, defaults, now).map_err(failed)?;
+            let id = deployment.id();
+            if self.places.contains_key(id) || !ids.insert(id.to_owned()) {
+                return Err(failed(format!("there is another deployment with the id {id}")));
+            }
+            deployments.push((deployment, *created));
         }
-        let id = deployment.id().to_owned();
-        self.insert(deployment, created, Writer::Hand);
-        Ok(id)
+        Ok(deployments
+            .into_iter()
+            .map(|(deployment, created)| {
+                let id = deployment.id().to_owned();
+                self.insert(deployment, created, Writer::Hand);
+                id
+            })
+            .collect())
     }
 
     /// Adds a new deployment.
     pub(crate) fn insert(&mut self, deployment: Deployment, created: Timestamp, writer: Writer) {
-        let created = created_at(&deployment).unwrap_or(created);
+        let created = deployment.created.unwrap_or(created);
         let place = Place(created, self.inserted);
         self.inserted += 1;
         self.places.insert(deployment.id().to_owned(), place);
-        let mut record = Record { now: deployment, before_last_write: None, recent: Vec::new() };
+        let mut record =
+            Record { now: deployment, last_write: LastWrite::MadeIt, recent: Vec::new() };
         record.keep(None, writer);
         self.records.insert(place, record);
+        self.last_written = Some(place);
     }
 
-    /// An id for a deployment that is made at `created`: like a `UUIDv7`, with a counter for its random part.
+    /// An id for a deployment that is made at `created`.
     pub(crate) fn next_id(&self, created: Timestamp) -> String {
-        format!("dep_{:012x}70008{:015x}", created.as_millisecond(), self.inserted)
+        seed::id(created, self.inserted)
     }
 
     /// Where a deployment stands in the order.
@@ -159,7 +203,7 @@ impl Store {
         if result.is_ok() {
             let before = std::mem::replace(&mut record.now, changed);
             record.keep(Some(before.clone()), writer);
-            record.before_last_write = Some(before);
+            record.last_write = LastWrite::Changed(Box::new(before));
             self.last_written = Some(place);
         }
         Some(result)
@@ -213,9 +257,4 @@ impl Store {
             record.seen(if is_seen { Freshness::Fresh } else { freshness })
         })
     }
-}
-
-/// When a deployment says that it was made.
-pub(crate) fn created_at(deployment: &Deployment) -> Option<Timestamp> {
-    deployment.document().get("created_at")?.as_str()?.parse().ok()
 }

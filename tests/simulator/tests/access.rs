@@ -159,6 +159,43 @@ async fn an_idempotency_key_replays_the_first_answer_for_a_day() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_forbidden_deployment_has_no_runs_for_the_token() -> Outcome {
+    let simulator = with_deployments(2).await?;
+    let [open, closed] = simulator.ids().try_into().map_err(|_| "two ids")?;
+    let mut runs = Vec::new();
+    for id in [&open, &closed] {
+        let run = verb(&simulator, id, "run").await?.json;
+        runs.push(run["id"].as_str().unwrap_or_default().to_owned());
+    }
+    simulator.accept_tokens([Token::new("pt-simulator").forbid(&closed)]);
+    assert_eq!(get(&simulator, "/deployment_runs").await?.ids(), [&runs[0]]);
+    for (run, status) in [(&runs[0], 200), (&runs[1], 404)] {
+        assert_eq!(get(&simulator, &format!("/deployment_runs/{run}")).await?.status, status);
+    }
+    assert_eq!(get(&simulator, &format!("/deployments/{closed}/runs")).await?.status, 403);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_idempotency_key_goes_with_its_deployment_and_with_a_thousand_others() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    simulator.add(json!({"id": "dep_1"}))?;
+    let pause =
+        |key: &str| request("POST", "/deployments/dep_1/pause").header("idempotency-key", key);
+    assert_eq!(send(&simulator, pause("a"), "").await?.status, 200);
+    simulator.delete("dep_1");
+    simulator.add(json!({"id": "dep_1"}))?;
+    assert_eq!(send(&simulator, pause("a"), "").await?.status, 200);
+    assert_eq!(simulator.deployment("dep_1").unwrap_or_default()["status"], "paused");
+    assert_eq!(send(&simulator, pause("a"), "").await?.status, 200, "replayed");
+    for n in 0..1000 {
+        assert_eq!(send(&simulator, pause(&n.to_string()), "").await?.status, 409);
+    }
+    assert_eq!(send(&simulator, pause("a"), "").await?.status, 409, "no more kept");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_body_that_is_not_json_is_refused() -> Outcome {
     let simulator = with_deployments(0).await?;
     for body in ["{", "[]"] {

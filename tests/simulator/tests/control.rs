@@ -57,6 +57,122 @@ async fn deployments_change_behind_the_clients_back() -> Outcome {
 }
 
 #[tokio::test]
+async fn deployments_are_added_all_or_none() -> Outcome {
+    let simulator = with_deployments(1).await?;
+    for (second, reason) in [
+        (json!({"name": "x", "staus": "paused"}), r#"[1] "x": "staus""#),
+        (json!({"created_at": "9999-01-01T00:00:00Z"}), "[1]: created_at is 9999"),
+        (json!({"id": "dep_1"}), "[1]: there is another"),
+        (json!(7), "[1]: it must be a JSON object"),
+    ] {
+        let refused =
+            sim(&simulator, "POST", "deployments", json!([{"id": "dep_1"}, second])).await?;
+        let error = refused.json["error"].as_str().unwrap_or_default();
+        assert!(refused.status == 400 && error.contains(reason), "{error}");
+    }
+    assert_eq!(simulator.ids().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_of_a_new_deployment_is_in_the_future() -> Outcome {
+    let simulator = with_deployments(1).await?;
+    let now = jiff::Timestamp::now();
+    let added = simulator.add(json!({"created_at": now.to_string()}))?;
+    for id in [added, simulator.add(json!({}))?, simulator.ids().concat()] {
+        let Some(seen) = simulator.deployment(&id) else { continue };
+        for time in [&seen["created_at"], &seen["updated_at"], &seen["schedule"]["last_run_at"]] {
+            let time: jiff::Timestamp = time.as_str().ok_or("no time")?.parse()?;
+            assert!(time <= jiff::Timestamp::now(), "{time}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_patch_sets_what_it_names() -> Outcome {
+    let simulator = with_deployments(1).await?;
+    let id = simulator.ids().concat();
+    let path = format!("deployments/{id}");
+    let before = get(&simulator, &format!("/deployments/{id}")).await?.json;
+    let schedule = json!({"schedule": {"expression": "0 0 1 1 *", "timezone": "UTC"}});
+    let seen = sim(&simulator, "PATCH", &path, schedule).await?.json;
+    let upcoming = &seen["schedule"]["upcoming_runs_at"];
+    assert_ne!(upcoming, &before["schedule"]["upcoming_runs_at"]);
+    assert!(upcoming[0].as_str().is_some_and(|time| time.ends_with("-01-01T00:00:00Z")));
+    assert_eq!(seen["metadata"]["cas_config"]["stats"]["next_trigger_at"], upcoming[0]);
+
+    let seen =
+        sim(&simulator, "PATCH", &path, json!({"schedule": {"expression": null}})).await?.json;
+    assert_eq!(seen["schedule"].get("expression"), Some(&Value::Null));
+    let seen =
+        sim(&simulator, "PATCH", &path, json!({"schedule": null, "paused_reason": {}})).await?.json;
+    assert_eq!((seen.get("schedule"), &seen["paused_reason"]), (Some(&Value::Null), &json!({})));
+    assert_eq!(seen["metadata"]["cas_config"]["stats"].get("next_trigger_at"), None);
+    for body in [json!(7), Value::Null, json!([])] {
+        assert_eq!(sim(&simulator, "PATCH", &path, body).await?.status, 400);
+    }
+    assert_eq!(simulator.deployment(&id), Some(seen));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scheduled_run_comes_when_it_is_told_to() -> Outcome {
+    let simulator = with_deployments(1).await?;
+    let id = simulator.ids().concat();
+    let run = format!("deployments/{id}/run");
+    let due = simulator.deployment(&id).unwrap_or_default()["schedule"]["upcoming_runs_at"].clone();
+    for (outcome, status) in [
+        (json!({}), "completed"),
+        (json!({"outcome": "skipped"}), "skipped"),
+        (json!({"outcome": {"failed": "session_rate_limited_error"}}), "failed"),
+        (json!({"outcome": {"failed": "agent_archived_error"}}), "failed"),
+    ] {
+        let shown = sim(&simulator, "POST", &run, outcome).await?.json;
+        assert_eq!(
+            (&shown["status"], &shown["trigger_context"]["type"]),
+            (&json!(status), &json!("schedule"))
+        );
+        assert_eq!(shown["session_id"].is_string(), status == "completed");
+        assert_eq!(shown["error"].is_object(), status == "failed");
+    }
+    let seen = simulator.deployment(&id).unwrap_or_default();
+    let error = json!({"type": "error", "error": {"type": "agent_archived_error"}});
+    assert_eq!((&seen["status"], &seen["paused_reason"]), (&json!("paused"), &error));
+    assert_eq!(seen["schedule"]["upcoming_runs_at"], json!([due[4]]));
+    let stats = &seen["metadata"]["cas_config"]["stats"];
+    assert_eq!(
+        [&stats["total_runs"], &stats["total_failures"], &stats["consecutive_failures"]],
+        [&json!(4), &json!(2), &json!(2)]
+    );
+    let refused = sim(&simulator, "POST", &run, json!({})).await?;
+    assert_eq!(refused.status, 409);
+    assert!(refused.json["error"].as_str().is_some_and(|error| error.contains("not active")));
+
+    for (filter, count) in [
+        ("", 4),
+        ("?status=skipped", 1),
+        ("?has_error=true", 2),
+        ("?has_error=false", 2),
+        ("?trigger_type=schedule", 4),
+        ("?trigger_type=manual", 0),
+    ] {
+        let runs = get(&simulator, &format!("/deployments/{id}/runs{filter}")).await?;
+        assert_eq!(runs.ids().len(), count, "{filter}");
+    }
+    // In the other shape a run names the time for which it was meant.
+    sim(&simulator, "PATCH", "settings", json!({"dialect": "d2"})).await?;
+    let runs = get(&simulator, &format!("/deployments/{id}/runs")).await?.json;
+    assert_eq!(runs["data"][3]["trigger_context"]["scheduled_at"], due[0]);
+
+    simulator.set_paused(&id, false);
+    simulator.patch(&id, json!({"schedule": null}));
+    let refused = sim(&simulator, "POST", &run, json!({})).await?;
+    assert!(refused.json["error"].as_str().is_some_and(|error| error.contains("no schedule")));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_patch_cannot_lose_a_deployment() -> Outcome {
     let simulator = with_deployments(1).await?;
     let id = simulator.ids().concat();
@@ -129,6 +245,10 @@ async fn what_cannot_be_done_is_refused_with_a_reason() -> Outcome {
         ("PATCH", "settings", json!({"quirks": {"create_status": 418}}), 400, "create_status"),
         ("PUT", "tokens", json!([{"read_only": true}]), 400, "token"),
         ("POST", "faults", json!({"action": "explode"}), 400, "explode"),
+        ("POST", "faults", json!({"action": "explode"}), 400, r#"like {"operation""#),
+        ("POST", "faults", json!({"action": {"respond": {"status": 100}}}), 400, "100"),
+        ("PUT", "tokens", json!([{"token": ""}]), 400, "visible ASCII"),
+        ("PATCH", "settings", json!(7), 400, "latency_ms"),
         ("GET", "journal?since=now", json!({}), 400, "since"),
         ("GET", "secrets", json!({}), 404, "README"),
     ] {

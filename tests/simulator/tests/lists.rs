@@ -49,6 +49,75 @@ async fn before_id_leads_back_to_the_newest() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_cursor_that_names_nothing_is_named() -> Outcome {
+    let simulator = in_dialect(Dialect::D2, 1).await?;
+    for path in ["/deployments", "/deployment_runs"] {
+        for param in ["page", "after_id", "before_id"] {
+            let answer = get(&simulator, &format!("{path}?{param}=zzz")).await?;
+            assert_eq!((answer.status, &answer.json["error"]["param"]), (400, &json!(param)));
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn runs_are_filtered_by_their_time_with_and_without_the_ends() -> Outcome {
+    let simulator = in_dialect(Dialect::D2, 1).await?;
+    let path = format!("/deployments/{}/run", simulator.ids().concat());
+    let run = common::post(&simulator, &path, json!({})).await?.json;
+    let exact = simulator.settings();
+    simulator.set_settings(qoder_simulator::Settings { dialect: Dialect::D1, ..exact })?;
+    let time = get(&simulator, "/deployment_runs").await?.json["data"][0]["created_at"].clone();
+    let time = time.as_str().ok_or("no time")?;
+    assert!(run["id"].is_string());
+    for (filter, count) in [("gte", 1), ("lte", 1), ("gt", 0), ("lt", 0)] {
+        let runs =
+            get(&simulator, &format!("/deployment_runs?created_at[{filter}]={time}")).await?;
+        assert_eq!(runs.ids().len(), count, "{filter}");
+    }
+    for (filter, count) in [
+        ("triggered_after", 0),
+        ("triggered_before", 1),
+        ("created_at[gt]", 0),
+        ("created_at[lt]", 1),
+    ] {
+        let runs =
+            get(&simulator, &format!("/deployment_runs?{filter}=2100-01-01T00:00:00Z")).await?;
+        assert_eq!(runs.ids().len(), count, "{filter}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stale_list_is_one_state_that_was() -> Outcome {
+    let simulator = with_deployments(2).await?;
+    let ids = simulator.ids();
+    let seen = async |simulator: &Simulator| -> Result<_, Box<dyn std::error::Error>> {
+        simulator.inject(qoder_simulator::Fault::stale());
+        let page = get(simulator, "/deployments").await?.json;
+        let statuses = page["data"].as_array().into_iter().flatten();
+        Ok(statuses.map(|item| (item["id"].clone(), item["status"].clone())).collect::<Vec<_>>())
+    };
+    let [old, new] = [&ids[0], &ids[1]].map(|id| json!(id));
+    let [active, paused] = ["active", "paused"].map(|status| json!(status));
+    assert_eq!(
+        seen(&simulator).await?,
+        [(new.clone(), active.clone()), (old.clone(), active.clone())]
+    );
+    common::verb(&simulator, &ids[0], "pause").await?;
+    assert_eq!(
+        seen(&simulator).await?,
+        [(new.clone(), active.clone()), (old.clone(), active.clone())]
+    );
+    common::post(&simulator, "/deployments", common::minimal("late")).await?;
+    assert_eq!(
+        seen(&simulator).await?,
+        [(new.clone(), active.clone()), (old.clone(), paused.clone())]
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_empty_page_has_no_ids() -> Outcome {
     let simulator = with_deployments(0).await?;
     let page = get(&simulator, "/deployments").await?;

@@ -108,13 +108,22 @@ fn bad_input_is_named_and_nothing_is_printed() -> Outcome {
     let path = seed.display().to_string();
     for (content, reason) in [
         ("{", "failed to read the seed file"),
-        ("{}", "expected a sequence"),
-        (r#"[{"name": "nightly", "paused": true}]"#, r#""nightly": "paused" is not a field"#),
+        ("{", "like [{"),
+        ("{}", "not a JSON array of objects"),
+        (r#"[{"name": "nightly", "paused": true}]"#, r#"[0] "nightly": "paused" is not a field"#),
     ] {
         std::fs::write(&seed, content)?;
         let (output, error) = refused(&["--seed", &path])?;
         assert!(!output.status.success() && output.stdout.is_empty());
         assert!(error.contains(reason), "{error}");
+    }
+    for (args, reason) in [
+        (["--listen", ":8080"], "like 127.0.0.1:8080"),
+        (["--token", ""], "must be one or more visible"),
+        (["--token", "two words"], "must be one or more visible"),
+    ] {
+        let (output, error) = refused(&args)?;
+        assert!(!output.status.success() && error.contains(reason), "{error}");
     }
     for args in [
         ["--create-status", "418"],
@@ -125,6 +134,51 @@ fn bad_input_is_named_and_nothing_is_printed() -> Outcome {
         let (output, error) = refused(&args)?;
         assert!(!output.status.success() && error.contains(args[0]), "{error}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_named() -> Outcome {
+    let (_child, base_url) = start(&[]).await?;
+    let address = base_url.split('/').nth(2).ok_or("no address")?;
+    let (_, error) = refused(&["--listen", address])?;
+    assert!(error.contains(address) && error.contains("another port"), "{error}");
+    let first = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+    let second = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+    let [cert, key, none] = ["named.pem", "named-key.pem", "none.pem"].map(temporary);
+    std::fs::write(&cert, first.cert.pem())?;
+    std::fs::write(&key, second.signing_key.serialize_pem())?;
+    for (certificate, key, named) in [
+        (&cert, &key, &key),
+        (&cert, &key, &cert),
+        (&none, &key, &none),
+        (&cert, &none, &none),
+        (&cert, &cert, &cert),
+    ] {
+        let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
+        let (output, error) = refused(&["--tls-cert", &certificate, "--tls-key", &key])?;
+        assert!(!output.status.success() && error.contains(&*named.to_string_lossy()), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_big_body_is_taken_and_a_bigger_one_refused_with_the_limit() -> Outcome {
+    let (_child, base_url) = start(&[]).await?;
+    let send = async |bytes: usize| {
+        let seed = json!([{"id": "dep_big", "description": "x".repeat(bytes)}]);
+        client()?
+            .post(format!("{}/deployments", control(&base_url)?))
+            .body(seed.to_string())
+            .send()
+            .await
+            .map_err(Into::<Box<dyn Error>>::into)
+    };
+    assert_eq!(send(6 << 20).await?.status(), 200);
+    let refused = send(20 << 20).await?;
+    assert_eq!(refused.status(), 413);
+    let error: Value = refused.json().await?;
+    assert!(error["error"].as_str().is_some_and(|error| error.contains("16777216")), "{error}");
     Ok(())
 }
 

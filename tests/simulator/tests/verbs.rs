@@ -237,7 +237,7 @@ async fn update_merges_and_leaves_the_rest() -> Outcome {
     let url = format!("/deployments/{id}");
     let schedule = json!({"type": "cron", "expression": "0 0 1 1 *", "timezone": "UTC"});
     let patch = json!({"schedule": schedule, "metadata": {"old": null, "new": "y"}, "description": null,
-        "resources": [{"type": "file", "file_id": "f"}, {"type": "git_repository", "password": "obviously-fake"}]});
+        "resources": [{"type": "file", "file_id": "f"}, {"type": "git_repository", "url": "u", "password": "obviously-fake"}]});
     let updated = post(&simulator, &url, patch).await?.json;
     assert_eq!(updated["status"], "paused");
     assert_eq!(updated["description"], "");
@@ -245,7 +245,7 @@ async fn update_merges_and_leaves_the_rest() -> Outcome {
     assert_eq!(updated["metadata"]["new"], "y");
     assert_eq!(updated["metadata"].get("old"), None);
     assert!(updated["metadata"]["cas_config"].is_object());
-    assert_eq!(updated["resources"][1], json!({"type": "git_repository"}));
+    assert_eq!(updated["resources"][1], json!({"type": "git_repository", "url": "u"}));
     assert!(updated["schedule"]["last_run_at"].is_string());
     let upcoming = updated["schedule"]["upcoming_runs_at"].as_array().ok_or("no times")?;
     assert!(

@@ -85,13 +85,11 @@ impl hyper::body::Body for Half {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.half.take() {
-            Some(half) => Poll::Ready(Some(Ok(Frame::data(half)))),
-            // The rest never comes; what is written is flushed now.
-            None => {
-                self.ending.draw_near();
-                Poll::Pending
-            }
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
         }
+        // The rest never comes; what is written is flushed now.
+        self.ending.draw_near();
+        Poll::Pending
     }
 }

@@ -32,8 +32,10 @@ use socket::{Ending, Socket, Watched};
 
 /// How long a stopping server lets requests finish.
 const GRACE: Duration = Duration::from_millis(500);
-/// A longer request body is cut there, as the API does; it then fails to parse.
+/// A longer body of a request to the API is cut there, as the API does; it then fails to parse.
 const MAX_BODY: usize = 4 << 20;
+/// A longer body of a request to `/_sim/` is refused.
+const MAX_CONTROL_BODY: usize = 16 << 20;
 
 /// Reads a certificate chain and its key from PEM.
 ///
@@ -52,7 +54,10 @@ pub fn tls(certificates: &Path, key: &Path) -> io::Result<Arc<rustls::ServerConf
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key_der))
-        .map_err(io::Error::other)?;
+        .map_err(|error| {
+            let [chain, key] = [certificates, key].map(Path::display);
+            io::Error::other(format!("failed to use {chain} with the key {key}: {error}"))
+        })?;
     Ok(Arc::new(config))
 }
 
@@ -128,7 +133,12 @@ async fn answer(
         return Ok(wire::html_response(StatusCode::BAD_REQUEST).map(body::whole));
     }
     let (parts, body) = request.into_parts();
-    let request = Request::from_parts(parts, read(body).await?);
+    let is_control = control::is_control(&parts.uri);
+    let (body, is_whole) = read(body, if is_control { MAX_CONTROL_BODY } else { MAX_BODY }).await?;
+    if is_control && !is_whole {
+        return Ok(control::too_large(MAX_CONTROL_BODY).map(body::whole));
+    }
+    let request = Request::from_parts(parts, body);
     if let Some(response) = control::answer(&core, &request) {
         return Ok(response.map(body::whole));
     }
@@ -162,17 +172,16 @@ fn announced<B>(mut response: Response<B>, length: usize) -> Response<B> {
     response
 }
 
-/// Reads a request's body up to the limit, and cuts it there.
-async fn read(mut body: Incoming) -> Result<Bytes, hyper::Error> {
+/// Reads a request's body to its end, keeps it up to the limit, and tells whether that is all.
+async fn read(mut body: Incoming, limit: usize) -> Result<(Bytes, bool), hyper::Error> {
     let mut read = Vec::new();
+    let mut is_whole = true;
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
-            read.extend_from_slice(&data);
-        }
-        if read.len() > MAX_BODY {
-            read.truncate(MAX_BODY);
-            break;
+            let kept = data.len().min(limit - read.len());
+            is_whole &= kept == data.len();
+            read.extend_from_slice(data.get(..kept).unwrap_or_default());
         }
     }
-    Ok(read.into())
+    Ok((read.into(), is_whole))
 }
