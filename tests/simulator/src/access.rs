@@ -43,6 +43,11 @@ impl Token {
         self
     }
 
+    /// Whether both are the same to a server.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+
     /// Refuses what no header can carry. The error is a text for a person.
     pub(crate) fn check(&self) -> Result<(), String> {
         let is_token = self.secret.bytes().all(|byte| byte.is_ascii_graphic());
@@ -81,10 +86,15 @@ impl fmt::Debug for Token {
 
 /// The token that a request bears among the accepted ones. `x-api-key` is not a way to send one.
 pub(crate) fn authenticate<'a>(tokens: &'a [Token], headers: &HeaderMap) -> Option<&'a Token> {
+    let sent = sent_token(headers)?;
+    tokens.iter().find(|known| known.secret == sent)
+}
+
+/// The token that a request bears, known or not.
+pub(crate) fn sent_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, sent) = value.split_once(' ')?;
-    let known = tokens.iter().find(|known| known.secret == sent);
-    known.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+    scheme.eq_ignore_ascii_case("bearer").then_some(sent)
 }
 
 /// Lets through a number of requests in any window of one second.

@@ -27,9 +27,16 @@ impl Core {
         serde_json::from_str(shown.get()).ok()
     }
 
+    /// The deployment's document, as a seed takes it.
+    pub(crate) fn document(&self, id: &str) -> Option<Map<String, Value>> {
+        Some(self.api().store.get(id, Freshness::Fresh)?.document())
+    }
+
     /// Adds deployments, all or none, and gives their ids.
     pub(crate) fn add(&self, partials: &[Value]) -> Result<Vec<String>, SeedError> {
-        self.api().store.add(partials, self.now().date)
+        let ids = self.api().store.add(partials, self.now().date);
+        self.journal.bump();
+        ids
     }
 
     /// Pauses or resumes by hand.
@@ -47,7 +54,9 @@ impl Core {
     /// Lets the next scheduled run begin now, and end like this; shows it. The error is a text for a person.
     pub(crate) fn fire(&self, id: &str, outcome: Outcome) -> Option<Result<Value, &'static str>> {
         let now = self.now().date;
-        self.api().fire(id, outcome, now)
+        let fired = self.api().fire(id, outcome, now);
+        self.journal.bump();
+        fired
     }
 
     /// Archives; an archived one stays as it is.
@@ -67,6 +76,8 @@ impl Core {
         let mut api = self.api();
         api.store.remove(id)?;
         api.forget(id);
+        drop(api);
+        self.journal.bump();
         Some(())
     }
 
@@ -76,6 +87,7 @@ impl Core {
             change(deployment, now);
             Ok::<_, Infallible>(())
         });
+        self.journal.bump();
         done.and_then(Result::ok)
     }
 }

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::settings::{Quirks, Settings};
@@ -21,6 +22,16 @@ pub struct Config {
     pub token: String,
     /// Deployments to begin with, the oldest first: each a JSON object with the fields that differ from the template.
     pub deployments: Vec<Value>,
+    /// Accounts beside the main one: their names and their tokens.
+    pub accounts: Vec<(String, String)>,
+    /// Where `/_sim/` is served, if not beside the API.
+    pub control_listen: Option<SocketAddr>,
+    /// What the clock shows at the start; none: the real time.
+    pub start_time: Option<Timestamp>,
+    /// How many entries each journal keeps: the last ones.
+    pub journal: usize,
+    /// Whether a line is printed on standard error for each request.
+    pub log: bool,
     /// The wire shape.
     pub dialect: Dialect,
     /// How long every request takes.
@@ -43,6 +54,11 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             token: DEFAULT_TOKEN.to_owned(),
             deployments: Vec::new(),
+            accounts: Vec::new(),
+            control_listen: None,
+            start_time: None,
+            journal: 10_000,
+            log: false,
             dialect: Dialect::default(),
             latency: Duration::ZERO,
             read_lag: Duration::ZERO,
@@ -59,6 +75,18 @@ impl Config {
     #[must_use]
     pub fn with_deployments(count: usize) -> Self {
         Self { deployments: vec![json!({}); count], ..Self::default() }
+    }
+
+    /// Begins with these settings.
+    pub fn set(&mut self, settings: Settings) {
+        let Settings { dialect, latency, read_lag, reads_per_second, writes_per_second, quirks } =
+            settings;
+        self.dialect = dialect;
+        self.latency = latency;
+        self.read_lag = read_lag;
+        self.reads_per_second = reads_per_second;
+        self.writes_per_second = writes_per_second;
+        self.quirks = quirks;
     }
 
     /// What of it can be changed later.

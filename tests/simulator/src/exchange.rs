@@ -1,12 +1,10 @@
 //! One exchange: journal, fault, latency, the API's answer, and what a connection does with it.
 
-use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -14,8 +12,9 @@ use tokio::time::sleep;
 use crate::access;
 use crate::api::Api;
 use crate::call::{Answer, Call, Now};
-use crate::fault::{Action, Faults, Respond};
-use crate::journal::{Entry, Journal, Ticket};
+use crate::clock::Clock;
+use crate::fault::{Action, Faults, Respond, Taken};
+use crate::journal::{self, Entry, Journal, Ticket};
 use crate::route::{Operation, Route};
 use crate::store::Freshness;
 use crate::tamper;
@@ -43,24 +42,24 @@ pub(crate) enum Delivery {
     Drip(Response<Bytes>, Duration),
 }
 
-/// What all handles and connections share.
+/// What all requests of an account share, since its start or its last reset.
 #[derive(Debug)]
 pub(crate) struct Core {
     api: Mutex<Api>,
     faults: Mutex<Faults>,
+    clock: Mutex<Clock>,
     pub(crate) journal: Arc<Journal>,
     searches: Semaphore,
-    started: Timestamp,
 }
 
 impl Core {
-    pub(crate) fn new(api: Api) -> Self {
+    pub(crate) fn new(api: Api, clock: Clock, journal: Journal) -> Self {
         Self {
             api: Mutex::new(api),
             faults: Mutex::default(),
-            journal: Arc::new(Journal::new()),
+            clock: Mutex::new(clock),
+            journal: Arc::new(journal),
             searches: Semaphore::new(SEARCHES_IN_FLIGHT),
-            started: Timestamp::now(),
         }
     }
 
@@ -74,10 +73,14 @@ impl Core {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time. It follows tokio's clock, so that it is virtual where that is.
+    /// The clock, locked.
+    pub(crate) fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time.
     pub(crate) fn now(&self) -> Now {
-        let elapsed = self.journal.elapsed();
-        Now { date: self.started.saturating_add(elapsed).unwrap_or(self.started), elapsed }
+        self.clock().now()
     }
 
     /// Takes a request through journal, fault and API. The journal's entry is finished when nothing of it is left.
@@ -91,22 +94,27 @@ impl Core {
             body,
             freshness: Freshness::Fresh,
         };
+        let taken = self.faults().take(&call);
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let entry = self.entry(&call, parts.method.as_str(), path);
+        let mut entry = self.entry(&call, parts.method.as_str(), path);
+        entry.fault = taken.as_ref().map(|taken| taken.fault);
         let ticket = Arc::new(self.journal.open(entry));
-        let action = self.faults().take(&call.route);
-        let delivery = if let Some(Action::Zombie(after)) = action {
+        let late = taken.iter().flat_map(Taken::iter).find_map(|action| match action {
+            Action::Zombie(after) => Some(*after),
+            _ => None,
+        });
+        let delivery = if let Some(after) = late {
             let (core, ticket) = (Arc::clone(self), Arc::clone(&ticket));
             let detached = tokio::spawn(async move {
                 sleep(after).await;
-                core.perform(call, None, &ticket).await
+                core.perform(call, taken, &ticket).await
             });
             detached.await.unwrap_or(Delivery::Reset)
         } else {
-            self.perform(call, action, &ticket).await
+            self.perform(call, taken, &ticket).await
         };
         if let Some(status) = delivery.status() {
-            ticket.answered(status.as_u16());
+            ticket.edit(|entry| entry.status = Some(status.as_u16()));
         }
         delivery
     }
@@ -116,9 +124,11 @@ impl Core {
             let value = call.headers.get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
+        let now = self.now();
         Entry {
             seq: 0,
-            at: Duration::ZERO,
+            time: now.date,
+            at: now.elapsed,
             operation: call.route.operation,
             method: method.to_owned(),
             path: path.to_owned(),
@@ -126,51 +136,75 @@ impl Core {
             status: None,
             effect: false,
             finished: false,
+            fault: None,
             request_id: header(X_REQUEST_ID),
             user_agent: header("user-agent"),
             has_idempotency_key: access::idempotency_key(&call.headers).is_some(),
             authorized: access::authenticate(&self.api().tokens, &call.headers).is_some(),
+            headers: journal::told_headers(&call.headers),
             body_length: call.body.len(),
+            body: journal::beginning(&call.body),
+            response_length: None,
+            response_body: None,
         }
     }
 
-    async fn perform(&self, mut call: Call, action: Option<Action>, ticket: &Ticket) -> Delivery {
+    async fn perform(&self, mut call: Call, taken: Option<Taken>, ticket: &Ticket) -> Delivery {
         let search =
             (call.route.operation == Operation::Search).then(|| self.searches.try_acquire());
+        let actions = || taken.iter().flat_map(Taken::iter);
         let latency = self.api().settings.latency;
         if !latency.is_zero() {
             sleep(latency).await;
         }
-        match &action {
-            Some(Action::ResetBefore) => return Delivery::Reset,
-            Some(Action::HangBefore) => pending().await,
-            Some(Action::Respond(respond)) => {
-                let response = self.respond(&call, respond);
-                return Delivery::Whole(name_request(response, &call));
+        for action in actions() {
+            match action {
+                Action::Delay(by) => sleep(*by).await,
+                Action::Stale => call.freshness = Freshness::Stale,
+                // Every page is the first one, whatever cursor was sent.
+                Action::EndlessPages => call.query = tamper::without_cursors(&call.query),
+                _ => {}
             }
-            Some(Action::Delay(by)) => sleep(*by).await,
-            Some(Action::Stale) => call.freshness = Freshness::Stale,
-            // Every page is the first one, whatever cursor was sent.
-            Some(Action::EndlessPages) => call.query = tamper::without_cursors(&call.query),
-            _ => {}
         }
-        let answer = match search {
-            Some(Err(_)) => self.too_many_searches(&call),
-            _ => self.api().answer(&call, self.now()),
+        let instead = actions().find(|action| action.is_instead());
+        let answer = match instead {
+            Some(Action::ResetBefore) => return Delivery::Reset,
+            Some(Action::Respond(respond)) => Answer::without_effect(self.respond(&call, respond)),
+            _ => {
+                if let (Some(Action::HangBefore), Some(taken)) = (instead, &taken) {
+                    taken.release.notified().await;
+                }
+                match search {
+                    Some(Err(_)) => self.too_many_searches(&call),
+                    _ => self.api().answer(&call, self.now()),
+                }
+            }
         };
+        let mut response = name_request(answer.response, &call);
+        ticket.edit(|entry| {
+            entry.effect = answer.effect;
+            entry.response_length = Some(response.body().len());
+            entry.response_body = Some(journal::beginning(response.body()));
+        });
         if answer.effect {
-            ticket.effect();
+            self.journal.bump();
         }
-        let response = name_request(answer.response, &call);
-        match action {
+        for action in actions() {
+            response = tamper::rewrite(response, action, &call.query);
+        }
+        match actions().find(|action| action.is_delivery()) {
             Some(Action::ResetAfter) => Delivery::Reset,
-            Some(Action::HangAfter) => pending().await,
+            Some(Action::HangAfter) => {
+                if let Some(taken) = &taken {
+                    taken.release.notified().await;
+                }
+                Delivery::Whole(response)
+            }
             Some(Action::Truncate) => Delivery::Truncated(response),
-            Some(Action::Oversized(bytes)) => Delivery::Padded(response, bytes),
+            Some(Action::Oversized(bytes)) => Delivery::Padded(response, *bytes),
             Some(Action::Endless) => Delivery::Endless(response),
-            Some(Action::Drip(each)) => Delivery::Drip(response, each),
-            Some(action) => Delivery::Whole(tamper::rewrite(response, &action, &call.query)),
-            None => Delivery::Whole(response),
+            Some(Action::Drip(each)) => Delivery::Drip(response, *each),
+            _ => Delivery::Whole(response),
         }
     }
 

@@ -11,9 +11,11 @@
 //! [`Simulator::handle`] is the same without a socket, for simulations with virtual time.
 
 mod access;
+mod account;
 mod api;
 mod behind;
 mod call;
+mod clock;
 mod config;
 mod control;
 mod cron;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -47,7 +50,7 @@ use tokio::sync::watch;
 pub use access::Token;
 pub use config::{Config, DEFAULT_TOKEN};
 pub use exchange::ConnectionCut;
-pub use fault::{Action, Fault, Respond};
+pub use fault::{Action, Actions, ConnectionFault, Fault, Respond};
 pub use journal::Entry;
 pub use route::Operation;
 pub use runs::Outcome;
@@ -56,14 +59,18 @@ pub use server::tls;
 pub use settings::{Quirks, Settings};
 pub use wire::Dialect;
 
-use api::Api;
+use account::{Account, Accounts, Beginning};
 use exchange::Core;
+use server::Serves;
 
 /// A running simulator. Clones are handles to the same one; it stops with [`Simulator::shutdown`] or with its last handle.
+///
+/// All methods but [`Simulator::handle`] are about the main account.
 #[derive(Clone, Debug)]
 pub struct Simulator {
-    core: Arc<Core>,
+    accounts: Arc<Accounts>,
     base_url: String,
+    control_url: String,
     stop: Arc<watch::Sender<bool>>,
 }
 
@@ -72,41 +79,68 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// If it cannot listen there, or if a deployment cannot be used.
+    /// If it cannot listen there, or if a deployment, a token or an account cannot be used.
     pub async fn start(config: Config) -> io::Result<Self> {
         config.quirks.check().map_err(invalid_input)?;
         let token = Token::new(config.token.clone());
         token.check().map_err(invalid_input)?;
-        let core = Core::new(Api::new(config.settings(), vec![token]));
-        let now = core.now().date;
-        core.api().store.seed(&config.deployments, now).map_err(invalid_input)?;
-        let core = Arc::new(core);
+        let main = Account::new(Beginning {
+            token,
+            settings: config.settings(),
+            deployments: config.deployments.into(),
+            start_time: config.start_time,
+            journal: config.journal,
+            log: config.log,
+        });
+        let accounts = Arc::new(Accounts::new(main.map_err(invalid_input)?));
+        for (name, token) in config.accounts {
+            accounts.add(&name, Token::new(token), Vec::new()).map_err(invalid_input)?;
+        }
 
-        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-            let advice = match error.kind() {
-                io::ErrorKind::AddrInUse => "; another port helps, and 0 takes a free one",
-                _ => "",
-            };
-            io::Error::new(
-                error.kind(),
-                format!("failed to listen on {}: {error}{advice}", config.listen),
-            )
-        })?;
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let host = reachable(listener.local_addr()?);
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(server::serve(listener, config.tls, Arc::clone(&core), stopped));
-        Ok(Self {
-            core,
-            base_url: format!("{scheme}://{host}{}", route::PREFIX),
-            stop: Arc::new(stop),
-        })
+        let serves = if config.control_listen.is_some() { Serves::Api } else { Serves::Both };
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let listener = listen(config.listen).await?;
+        let origin = format!("{scheme}://{}", reachable(listener.local_addr()?));
+        let mut control_url = format!("{origin}/_sim");
+        let control = match config.control_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        if let Some(listener) = control {
+            control_url = format!("http://{}/_sim", reachable(listener.local_addr()?));
+            let accounts = Arc::clone(&accounts);
+            tokio::spawn(server::serve(listener, None, accounts, Serves::Control, stopped.clone()));
+        }
+        tokio::spawn(server::serve(listener, config.tls, Arc::clone(&accounts), serves, stopped));
+        let base_url = format!("{origin}{}", route::PREFIX);
+        Ok(Self { accounts, base_url, control_url, stop: Arc::new(stop) })
+    }
+
+    fn core(&self) -> Arc<Core> {
+        self.accounts.main.core()
     }
 
     /// The base URL that a client needs.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.base_url.clone()
+    }
+
+    /// Where the control API is, without a slash at the end.
+    #[must_use]
+    pub fn control_url(&self) -> String {
+        self.control_url.clone()
+    }
+
+    /// Everything as at the start: deployments, settings, tokens, runs, limits, faults, journal, clock. Requests that are under way leave
+    /// no trace in it.
+    ///
+    /// # Errors
+    ///
+    /// If a seed is in the future of the clock as it was at the start: it never is.
+    pub fn reset(&self) -> Result<(), SeedError> {
+        self.accounts.main.reset()
     }
 
     /// Stops listening, lets requests finish for half a second, and closes all connections.
@@ -118,7 +152,7 @@ impl Simulator {
     /// The ids of all deployments, the oldest first.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
-        self.core.ids()
+        self.core().ids()
     }
 
     /// Adds a deployment with the fields that differ from the template, and gives its id.
@@ -128,14 +162,14 @@ impl Simulator {
     /// If a field is unknown or cannot be used, or the id is taken.
     #[allow(clippy::needless_pass_by_value, reason = "callers write `json!` in place")]
     pub fn add(&self, partial: Value) -> Result<String, SeedError> {
-        let ids = self.core.add(&[partial])?;
+        let ids = self.core().add(&[partial])?;
         Ok(ids.concat())
     }
 
     /// The deployment as GET answers it.
     #[must_use]
     pub fn deployment(&self, id: &str) -> Option<Value> {
-        self.core.deployment(id)
+        self.core().deployment(id)
     }
 
     /// Pauses or resumes by hand, behind the client's back.
@@ -145,13 +179,13 @@ impl Simulator {
     /// If there is no such deployment, as all methods below that take an id.
     #[track_caller]
     pub fn set_paused(&self, id: &str, paused: bool) {
-        found(id, self.core.set_paused(id, paused));
+        found(id, self.core().set_paused(id, paused));
     }
 
     /// Pauses as the platform does when a run fails with an error of this type.
     #[track_caller]
     pub fn pause_by_error(&self, id: &str, error_type: &str) {
-        found(id, self.core.pause_by_error(id, error_type));
+        found(id, self.core().pause_by_error(id, error_type));
     }
 
     /// Lets the next scheduled run begin now, and end like this. The run is shown as the API shows it.
@@ -161,7 +195,7 @@ impl Simulator {
     /// A text that says why nothing is scheduled.
     #[track_caller]
     pub fn fire(&self, id: &str, outcome: Outcome) -> Result<Value, &'static str> {
-        let fired = self.core.fire(id, outcome);
+        let fired = self.core().fire(id, outcome);
         found(id, fired.is_some().then_some(()));
         fired.unwrap_or(Err("there is no such deployment"))
     }
@@ -169,13 +203,13 @@ impl Simulator {
     /// Archives behind the client's back.
     #[track_caller]
     pub fn archive(&self, id: &str) {
-        found(id, self.core.archive(id));
+        found(id, self.core().archive(id));
     }
 
     /// Makes a deployment unknown, as the API itself never does.
     #[track_caller]
     pub fn delete(&self, id: &str) {
-        found(id, self.core.delete(id));
+        found(id, self.core().delete(id));
     }
 
     /// Changes any fields but the id, to values of any type. Objects are merged; null is set, and removes nothing.
@@ -187,18 +221,18 @@ impl Simulator {
     #[allow(clippy::panic, reason = "a test with such a patch is wrong")]
     pub fn patch(&self, id: &str, fields: Value) {
         let Value::Object(fields) = fields else { panic!("not an object of fields: {fields}") };
-        found(id, self.core.patch(id, fields));
+        found(id, self.core().patch(id, fields));
     }
 
     /// Replaces the accepted tokens.
     pub fn accept_tokens(&self, tokens: impl IntoIterator<Item = Token>) {
-        self.core.api().tokens = tokens.into_iter().collect();
+        self.core().api().tokens = tokens.into_iter().collect();
     }
 
     /// The present settings.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        self.core.api().settings
+        self.core().api().settings
     }
 
     /// Replaces the settings.
@@ -208,7 +242,7 @@ impl Simulator {
     /// If a quirk is not one of the documented alternatives.
     pub fn set_settings(&self, settings: Settings) -> io::Result<()> {
         settings.quirks.check().map_err(invalid_input)?;
-        self.core.api().settings = settings;
+        self.core().api().settings = settings;
         Ok(())
     }
 
@@ -223,29 +257,40 @@ impl Simulator {
         if let Err(problem) = fault.check() {
             panic!("this fault cannot happen: {problem}");
         }
-        self.core.faults().inject(fault);
+        self.core().faults().inject(fault);
     }
 
     /// Forgets all faults.
     pub fn clear_faults(&self) {
-        self.core.faults().clear();
+        self.core().faults().clear();
     }
 
     /// All requests since the start or since [`Simulator::clear_journal`], in the order of their arrival.
+    ///
+    /// # Panics
+    ///
+    /// If there were more than [`Config::journal`] of them: whoever counts calls would miss some.
     #[must_use]
+    #[track_caller]
     pub fn journal(&self) -> Vec<Entry> {
-        self.core.journal.since(0)
+        let journal = &self.core().journal;
+        assert_eq!(
+            journal.dropped(0),
+            0,
+            "the journal has dropped entries: Config::journal is how many it keeps"
+        );
+        journal.after(0, &journal::Filter::default(), usize::MAX)
     }
 
     /// Forgets all journal entries; their numbers go on.
     pub fn clear_journal(&self) {
-        self.core.journal.clear();
+        self.core().journal.clear();
     }
 
     /// A counter that moves when a request arrives and when it is finished, so that tests wait without sleeping.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
-        self.core.journal.changed()
+        self.core().journal.changed()
     }
 
     /// Answers a request without a socket: the same journal, faults and times, on tokio's clock.
@@ -254,10 +299,13 @@ impl Simulator {
     ///
     /// Where the connection would have been cut. A request that hangs never returns.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ConnectionCut> {
-        match control::answer(&self.core, &request) {
-            Some(response) => Ok(response),
-            None => self.core.exchange(request).await.without_connection().await,
+        if control::is_control(request.uri()) {
+            let (parts, body) = control::answer(&self.accounts, &request).await.into_parts();
+            let body = body.collect().await.map_err(|_| ConnectionCut::Body)?;
+            return Ok(Response::from_parts(parts, body.to_bytes()));
         }
+        let core = self.accounts.of(request.headers()).core();
+        core.exchange(request).await.without_connection().await
     }
 }
 
@@ -267,12 +315,23 @@ fn found(id: &str, done: Option<()>) {
     assert!(done.is_some(), "the simulator has no deployment {id}");
 }
 
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; another port helps, and 0 takes a free one",
+            _ => "",
+        };
+        io::Error::new(error.kind(), format!("failed to listen on {address}: {error}{advice}"))
+    })
+}
+
 fn invalid_input(problem: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
-/// An address to connect to: one that listens on all interfaces is reached through loopback.
-fn reachable(listening: SocketAddr) -> SocketAddr {
+/// An address to connect to, for one to listen on: one that listens on all interfaces is reached through loopback.
+#[must_use]
+pub fn reachable(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

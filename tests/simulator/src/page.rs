@@ -56,6 +56,11 @@ impl<'a> Query<'a> {
         Self(form_urlencoded::parse(query.as_bytes()).collect())
     }
 
+    /// All parameters with their values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+    }
+
     /// The last value of a parameter.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let mut newest_first = self.0.iter().rev();

@@ -8,7 +8,7 @@ use crate::deployment::Deployment;
 use crate::wire;
 
 /// Fields that a description may have.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "id",
     "type",
     "name",
@@ -19,6 +19,7 @@ const KNOWN: [&str; 17] = [
     "initial_events",
     "resources",
     "vault_ids",
+    "budget",
     "metadata",
     "schedule",
     "status",
@@ -28,7 +29,7 @@ const KNOWN: [&str; 17] = [
     "updated_at",
 ];
 /// Fields that a description may set to null.
-const NULLABLE: [&str; 3] = ["schedule", "paused_reason", "archived_at"];
+const NULLABLE: [&str; 4] = ["budget", "schedule", "paused_reason", "archived_at"];
 
 /// A description of a deployment that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

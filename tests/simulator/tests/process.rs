@@ -109,7 +109,7 @@ fn bad_input_is_named_and_nothing_is_printed() -> Outcome {
     for (content, reason) in [
         ("{", "failed to read the seed file"),
         ("{", "like [{"),
-        ("{}", "not a JSON array of objects"),
+        ("{}", "must be an array of deployments"),
         (r#"[{"name": "nightly", "paused": true}]"#, r#"[0] "nightly": "paused" is not a field"#),
     ] {
         std::fs::write(&seed, content)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 use crate::route::Operation;
@@ -16,6 +16,8 @@ const LARGEST: usize = 1 << 30;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
+    /// Nothing: for one request of a sequence.
+    Ok,
     /// Another answer in place of the effect, as from a gateway.
     Respond(Respond),
     /// The connection is reset (TCP RST), and nothing was done.
@@ -55,6 +57,80 @@ pub enum Action {
     CursorLoop,
     /// A page says that there is more, behind a cursor never seen before, for ever.
     EndlessPages,
+}
+
+/// What goes wrong with one request at once, in this order whatever the order in which it is given: what comes late is late
+/// (`delay_ms`, `zombie_ms`); what replaces the effect replaces it (`respond`, `reset_before`, `hang_before`); a read is stale;
+/// the answer is changed (`merge`, the faults of pages, `empty`); it is delivered (`reset_after`, `hang_after`, `truncate`,
+/// `oversized`, `endless`, `drip_ms`). Of two of one kind the first counts, except for changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Actions(Vec<Action>);
+
+impl Actions {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &Action> {
+        self.0.iter()
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
+        self.0.push(action);
+    }
+
+    pub(super) fn last_mut(&mut self) -> Option<&mut Action> {
+        self.0.last_mut()
+    }
+}
+
+impl From<Action> for Actions {
+    fn from(action: Action) -> Self {
+        Self(vec![action])
+    }
+}
+
+/// One action as it is, several as an array.
+impl Serialize for Actions {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [action] => action.serialize(to),
+            actions => actions.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Actions {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let actions = match Value::deserialize(from)? {
+            Value::Array(actions) => actions,
+            action => vec![action],
+        };
+        let actions = actions.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+        actions.map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// What goes wrong with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionFault {
+    /// It is reset as soon as it is there.
+    Reset,
+    /// From now on connections are refused for that long: nobody listens. This one is reset.
+    #[serde(rename = "refused_ms", with = "millis")]
+    Refused(Duration),
+    /// Nothing is read from it for that long.
+    #[serde(rename = "accept_delay_ms", with = "millis")]
+    AcceptDelay(Duration),
+    /// Its answers come at so many bytes in a second.
+    #[serde(rename = "bytes_per_second")]
+    Bandwidth(u32),
+    /// The TLS handshake fails; without TLS it is reset.
+    Handshake,
 }
 
 /// An answer in place of the effect.
@@ -100,6 +176,29 @@ impl Action {
             Self::CursorLoop | Self::EndlessPages => &[Op::List, Op::ListRuns, Op::ListAllRuns],
             _ => &[],
         }
+    }
+
+    /// It stands in place of the effect.
+    pub(crate) fn is_instead(&self) -> bool {
+        matches!(self, Self::Respond(_) | Self::ResetBefore | Self::HangBefore)
+    }
+
+    /// It is a way to deliver the answer.
+    pub(crate) fn is_delivery(&self) -> bool {
+        matches!(
+            self,
+            Self::ResetAfter
+                | Self::HangAfter
+                | Self::Truncate
+                | Self::Oversized(_)
+                | Self::Endless
+                | Self::Drip(_)
+        )
+    }
+
+    pub(super) fn is_possible_with(&self, operation: Operation) -> bool {
+        let possible = self.operations();
+        possible.is_empty() || possible.contains(&operation)
     }
 
     /// Refuses what cannot be done. The error is a text for a person.

@@ -1,18 +1,64 @@
 //! How Rust tests write a fault.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::Value;
 
-use super::{Action, Fault, Respond, once};
+use super::{Action, Actions, ConnectionFault, Fault, Respond, once};
 use crate::route::Operation;
 
 impl Fault {
     /// A fault of any request, once.
     #[must_use]
     pub fn new(action: Action) -> Self {
-        Self { operation: None, id: None, times: once(), skip: 0, action }
+        Self { action: action.into(), ..Self::nothing() }
+    }
+
+    /// One thing with one request, the next with the next, once through.
+    #[must_use]
+    pub fn sequence(actions: impl IntoIterator<Item = Action>) -> Self {
+        Self { sequence: actions.into_iter().map(Actions::from).collect(), ..Self::nothing() }
+    }
+
+    /// A fault of the next connection.
+    #[must_use]
+    pub fn connection(fault: ConnectionFault) -> Self {
+        Self { connection: Some(fault), ..Self::nothing() }
+    }
+
+    pub(super) fn nothing() -> Self {
+        Self {
+            operation: None,
+            id: None,
+            token: None,
+            headers: BTreeMap::new(),
+            query: BTreeMap::new(),
+            body: None,
+            times: once(),
+            skip: 0,
+            probability: None,
+            seed: 0,
+            action: Actions::default(),
+            sequence: Vec::new(),
+            connection: None,
+        }
+    }
+
+    /// This too, at once: see [`Actions`].
+    #[must_use]
+    pub fn and(mut self, action: Action) -> Self {
+        self.action.push(action);
+        self
+    }
+
+    /// Only with this probability; the same seed gives the same choices.
+    #[must_use]
+    pub fn chance(mut self, probability: f64, seed: u64) -> Self {
+        self.probability = Some(probability);
+        self.seed = seed;
+        self
     }
 
     /// [`Action::Respond`] with a status; it becomes 500 if it is not one.
@@ -28,7 +74,7 @@ impl Fault {
     /// Adds a header to the answer of [`Fault::respond`]; what HTTP does not allow as one is left out.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        if let Action::Respond(respond) = &mut self.action {
+        if let Some(Action::Respond(respond)) = self.action.last_mut() {
             respond.headers.push((name.into(), value.into()));
         }
         self
@@ -37,7 +83,7 @@ impl Fault {
     /// Sets the body of the answer of [`Fault::respond`].
     #[must_use]
     pub fn body(mut self, body: impl Into<String>) -> Self {
-        if let Action::Respond(respond) = &mut self.action {
+        if let Some(Action::Respond(respond)) = self.action.last_mut() {
             respond.body = Some(body.into());
         }
         self

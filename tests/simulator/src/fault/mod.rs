@@ -2,35 +2,68 @@
 
 mod action;
 mod build;
+mod chance;
 mod waiting;
 
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-pub use action::{Action, Respond};
-pub(crate) use waiting::Faults;
+pub use action::{Action, Actions, ConnectionFault, Respond};
+pub(crate) use waiting::{Faults, Taken};
 
-use crate::route::{Operation, Route};
+use crate::access;
+use crate::call::Call;
+use crate::page::Query;
+use crate::route::Operation;
 
-/// Something that goes wrong with requests that match.
+/// Something that goes wrong with requests that match: one of `action`, `sequence` and `connection`.
 ///
 /// Of the faults that match a request, the one that was injected first takes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Only requests of this operation.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Operation>,
     /// Only requests with this deployment in their path.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// With how many requests it goes wrong; none or 0: until the fault is cleared.
+    /// Only requests with this token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Only requests with these headers; their values are compared as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Only requests with these parameters, decoded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, String>,
+    /// Only requests whose JSON body has this in it: objects may have more keys, all else is equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// With how many requests it goes wrong, or how many rounds of a sequence there are; none or 0: until it is cleared.
     #[serde(default = "once")]
     pub times: Option<u64>,
     /// How many matching requests are let through first.
     #[serde(default)]
     pub skip: u64,
-    /// What goes wrong.
-    pub action: Action,
+    /// How likely a matching request is taken, from 0 to 1. Those that are not pass, and count for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// What chance begins with: the same seed gives the same choices.
+    #[serde(default)]
+    pub seed: u64,
+    /// What goes wrong: one thing, or several at once.
+    #[serde(default, skip_serializing_if = "Actions::is_empty")]
+    pub action: Actions,
+    /// What goes wrong with one request after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sequence: Vec<Actions>,
+    /// What goes wrong with connections, whoever makes them and whatever for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionFault>,
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
@@ -45,26 +78,85 @@ impl Fault {
     ///
     /// A text that says what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        let possible = self.action.operations();
-        if let Some(operation) = self.operation
-            && !(possible.is_empty() || possible.contains(&operation))
-        {
-            let names: Vec<_> = possible.iter().map(|operation| operation.name()).collect();
-            return Err(format!(
-                "this cannot go wrong with {}, only with {}",
-                operation.name(),
-                names.join(", ")
-            ));
+        let kinds = [!self.action.is_empty(), !self.sequence.is_empty(), self.connection.is_some()];
+        if kinds.iter().filter(|is_given| **is_given).count() != 1 {
+            return Err("a fault has one of action, sequence and connection".to_owned());
         }
-        self.action.check()
+        if self.connection.is_some() {
+            return self.check_connection();
+        }
+        if self.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
+            return Err("probability must be 0 to 1".to_owned());
+        }
+        self.actions().try_for_each(Action::check)?;
+        let Some(operation) = self.operation else { return Ok(()) };
+        let impossible = self.actions().find(|action| !action.is_possible_with(operation));
+        let Some(action) = impossible else { return Ok(()) };
+        let names: Vec<_> = action.operations().iter().map(|operation| operation.name()).collect();
+        let (own, others) = (operation.name(), names.join(", "));
+        Err(format!("this cannot go wrong with {own}, only with {others}"))
+    }
+
+    /// A connection has nothing yet that could match.
+    fn check_connection(&self) -> Result<(), String> {
+        let any = Self {
+            times: self.times,
+            skip: self.skip,
+            connection: self.connection,
+            ..Self::nothing()
+        };
+        if self.connection == Some(ConnectionFault::Bandwidth(0)) {
+            Err("bytes_per_second must be 1 or more; for none there is accept_delay_ms".to_owned())
+        } else if *self == any {
+            Ok(())
+        } else {
+            Err("with connection there are only times and skip: no request is known yet".to_owned())
+        }
+    }
+
+    fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.steps().iter().flat_map(Actions::iter)
+    }
+
+    /// What goes wrong with one request after the other.
+    pub(crate) fn steps(&self) -> &[Actions] {
+        if self.sequence.is_empty() { std::slice::from_ref(&self.action) } else { &self.sequence }
     }
 
     /// Whether a request is one that this goes wrong with.
-    pub(crate) fn matches(&self, route: &Route) -> bool {
-        let possible = self.action.operations();
-        (possible.is_empty() || possible.contains(&route.operation))
+    pub(crate) fn matches(&self, call: &Call) -> bool {
+        let Call { route, headers, query, body, .. } = call;
+        self.connection.is_none()
+            && self.actions().all(|action| action.is_possible_with(route.operation))
             && self.operation.is_none_or(|operation| operation == route.operation)
             && (self.id.is_none() || self.id == route.id)
+            && (self.token.is_none() || self.token.as_deref() == access::sent_token(headers))
+            && self.matches_headers(headers)
+            && self.matches_query(query)
+            && self.body.as_ref().is_none_or(|part| {
+                serde_json::from_slice(body).is_ok_and(|body| is_part_of(part, &body))
+            })
+    }
+
+    fn matches_headers(&self, headers: &HeaderMap) -> bool {
+        self.headers.iter().all(|(name, value)| {
+            headers.get_all(name).iter().any(|sent| sent.as_bytes() == value.as_bytes())
+        })
+    }
+
+    fn matches_query(&self, query: &str) -> bool {
+        let query = Query::parse(query);
+        self.query.iter().all(|(key, value)| query.get(key) == Some(value))
+    }
+}
+
+/// Whether all of `part` is in `whole`.
+fn is_part_of(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => part
+            .iter()
+            .all(|(key, part)| whole.get(key).is_some_and(|whole| is_part_of(part, whole))),
+        (part, whole) => part == whole,
     }
 }
 
@@ -72,7 +164,7 @@ impl Fault {
 mod tests {
     use serde_json::json;
 
-    use super::Fault;
+    use super::{Action, ConnectionFault, Fault, is_part_of};
     use crate::route::Operation;
 
     #[test]
@@ -85,6 +177,12 @@ mod tests {
             )?,
             Fault::respond(503).on(Operation::Pause).always()
         );
+        assert_eq!(
+            read(json!({"sequence": [{"respond": {"status": 503}}, "ok", ["stale", {"delay_ms": 5}]]}))?
+                .steps()
+                .len(),
+            3
+        );
         assert!(read(json!({"operaton": "pause", "action": "stale"})).is_err());
         assert!(read(json!({"action": {"respond": {"status": 99}}})).is_err());
         Ok(())
@@ -96,16 +194,34 @@ mod tests {
         for fault in [
             Fault::respond(503).header("retry-after", "soon").html(),
             Fault::delay(second),
+            Fault::delay(second).and(Action::Truncate),
             Fault::zombie(second),
             Fault::drip(second),
             Fault::oversized(9),
             Fault::merge(json!({"id": "dep_other"})),
             Fault::drop_item("dep_1"),
             Fault::cursor_loop(),
+            Fault::sequence([Action::ResetBefore, Action::Ok]).chance(0.5, 7),
+            Fault::connection(ConnectionFault::Bandwidth(100)),
         ] {
             let text = serde_json::to_string(&fault)?;
             assert_eq!(serde_json::from_str::<Fault>(&text)?, fault, "{text}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_part_of_a_body_may_lack_keys_and_nothing_else() {
+        let whole = json!({"a": {"b": 1, "c": [1, 2]}, "d": null});
+        for (part, expected) in [
+            (json!({}), true),
+            (json!({"a": {"b": 1}}), true),
+            (json!({"d": null}), true),
+            (json!({"a": {"c": [1]}}), false),
+            (json!({"e": null}), false),
+            (json!([]), false),
+        ] {
+            assert_eq!(is_part_of(&part, &whole), expected, "{part}");
+        }
     }
 }

@@ -1,67 +1,151 @@
 //! The faults that wait for their requests: which one takes a request, and how often.
 
-use super::{Action, Fault};
-use crate::route::Route;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use super::chance::Chance;
+use super::{Action, Actions, ConnectionFault, Fault};
+use crate::call::Call;
 
 /// The faults that wait for their requests.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    waiting: Vec<Waiting>,
+    last_id: u64,
+}
 
-impl Faults {
-    pub(crate) fn inject(&mut self, fault: Fault) {
-        self.0.push(fault);
-    }
+/// A fault, and what has become of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Waiting {
+    /// Its handle.
+    id: u64,
+    /// How many requests it has taken.
+    hits: u64,
+    /// Whether it takes no more.
+    spent: bool,
+    #[serde(flatten)]
+    fault: Fault,
+    /// The step of its sequence that comes next.
+    #[serde(skip)]
+    step: usize,
+    #[serde(skip)]
+    chance: Chance,
+    /// Those that hang by it wait for this.
+    #[serde(skip)]
+    release: Arc<Notify>,
+}
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
+/// What goes wrong with one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) fault: u64,
+    pub(crate) actions: Actions,
+    /// A request that hangs by it goes on with this.
+    pub(crate) release: Arc<Notify>,
+}
 
-    pub(crate) fn waiting(&self) -> &[Fault] {
-        &self.0
-    }
-
-    /// What goes wrong with a request; counts it.
-    pub(crate) fn take(&mut self, route: &Route) -> Option<Action> {
-        for (index, fault) in self.0.iter_mut().enumerate() {
-            if !fault.matches(route) {
-                continue;
-            }
-            if fault.skip > 0 {
-                fault.skip -= 1;
-                continue;
-            }
-            let action = fault.action.clone();
-            match &mut fault.times {
-                None | Some(0) => {}
-                Some(1) => drop(self.0.remove(index)),
-                Some(times) => *times -= 1,
-            }
-            return Some(action);
-        }
-        None
+impl Taken {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Action> {
+        self.actions.iter()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use http::Method;
+/// How many faults that take no more are still shown.
+const SHOWN: usize = 100;
 
-    use super::Faults;
-    use crate::fault::{Action, Fault};
-    use crate::route::{Operation, Route};
-
-    fn pause(id: &str) -> Route {
-        Route::of(&Method::POST, &format!("/api/v1/cloud/deployments/{id}/pause"))
+impl Faults {
+    /// Adds a fault, and gives its handle.
+    pub(crate) fn inject(&mut self, fault: Fault) -> u64 {
+        self.last_id += 1;
+        let spent = self.waiting.iter().filter(|waiting| waiting.spent).count();
+        if spent > SHOWN
+            && let Some(oldest) = self.waiting.iter().position(|waiting| waiting.spent)
+        {
+            self.waiting.remove(oldest);
+        }
+        self.waiting.push(Waiting {
+            id: self.last_id,
+            hits: 0,
+            spent: false,
+            chance: Chance::new(fault.seed),
+            fault,
+            step: 0,
+            release: Arc::default(),
+        });
+        self.last_id
     }
 
-    #[test]
-    fn a_fault_lets_some_through_then_acts_as_often_as_it_says() {
-        let mut faults = Faults::default();
-        faults.inject(Fault::reset_after().on(Operation::Pause).id("dep_1").skip(1).times(2));
-        assert_eq!(faults.take(&pause("dep_2")), None);
-        let taken: Vec<_> = (0..4).map(|_| faults.take(&pause("dep_1"))).collect();
-        let reset = Some(Action::ResetAfter);
-        assert_eq!(taken, [None, reset.clone(), reset, None]);
-        assert!(faults.waiting().is_empty());
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Those that still take requests.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter().filter(|waiting| !waiting.spent)
+    }
+
+    /// One of them, also if it takes no more.
+    pub(crate) fn get(&self, id: u64) -> Option<&Waiting> {
+        self.waiting.iter().find(|waiting| waiting.id == id)
+    }
+
+    /// Takes one back.
+    pub(crate) fn remove(&mut self, id: u64) -> Option<Waiting> {
+        let index = self.waiting.iter().position(|waiting| waiting.id == id)?;
+        Some(self.waiting.remove(index))
+    }
+
+    /// Lets those go on that hang by one of them.
+    pub(crate) fn release(&self, id: u64) -> Option<()> {
+        self.get(id).map(|waiting| waiting.release.notify_waiters())
+    }
+
+    /// What goes wrong with a request; counts it.
+    pub(crate) fn take(&mut self, call: &Call) -> Option<Taken> {
+        self.waiting.iter_mut().find_map(|waiting| waiting.take(call))
+    }
+
+    /// What goes wrong with a connection; counts it.
+    pub(crate) fn take_connection(&mut self) -> Option<ConnectionFault> {
+        self.waiting.iter_mut().find_map(|waiting| {
+            let fault = waiting.fault.connection.filter(|_| !waiting.spent)?;
+            waiting.count().then_some(fault)
+        })
+    }
+}
+
+impl Waiting {
+    fn take(&mut self, call: &Call) -> Option<Taken> {
+        if self.spent || !self.fault.matches(call) {
+            return None;
+        }
+        if let Some(probability) = self.fault.probability
+            && !self.chance.happens(probability)
+        {
+            return None;
+        }
+        let actions = self.fault.steps().get(self.step).cloned().unwrap_or_default();
+        let release = Arc::clone(&self.release);
+        self.count().then_some(Taken { fault: self.id, actions, release })
+    }
+
+    /// Counts one that matches, and tells whether it is taken.
+    fn count(&mut self) -> bool {
+        if self.fault.skip > 0 {
+            self.fault.skip -= 1;
+            return false;
+        }
+        self.hits += 1;
+        self.step += 1;
+        if self.step >= self.fault.steps().len() {
+            self.step = 0;
+            if let Some(times) = self.fault.times.as_mut().filter(|times| **times > 0) {
+                *times -= 1;
+                self.spent = *times == 0;
+            }
+        }
+        true
     }
 }

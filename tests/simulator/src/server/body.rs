@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::channel::{Channel, SendError, Sender};
+pub(crate) use http_body_util::channel::SendError;
+use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Frame;
@@ -17,12 +18,12 @@ use tokio::time::sleep;
 use super::socket::Ending;
 
 /// The body of any answer.
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What one write of spaces carries.
 const SPACES: Bytes = Bytes::from_static(&[b' '; 8192]);
 
-pub(super) fn whole(body: Bytes) -> Body {
+pub(crate) fn whole(body: Bytes) -> Body {
     Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
@@ -63,7 +64,7 @@ pub(super) fn drip(mut body: Bytes, each: Duration) -> Body {
 }
 
 /// A body that `send` sends, until it is done or the client is gone.
-fn in_pieces<F>(send: impl FnOnce(Sender<Bytes, io::Error>) -> F) -> Body
+pub(crate) fn in_pieces<F>(send: impl FnOnce(Sender<Bytes, io::Error>) -> F) -> Body
 where
     F: Future<Output = Result<(), SendError>> + Send + 'static,
 {

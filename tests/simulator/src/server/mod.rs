@@ -1,6 +1,6 @@
 //! The server: an accept loop of our own, so that connections can really be reset.
 
-mod body;
+pub(crate) mod body;
 mod socket;
 
 use std::future::pending;
@@ -19,13 +19,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::exchange::{Core, Delivery};
+use crate::account::Accounts;
+use crate::exchange::Delivery;
+use crate::fault::ConnectionFault;
 use crate::{control, wire};
 use body::Body;
 use socket::{Ending, Socket, Watched};
@@ -36,6 +39,9 @@ const GRACE: Duration = Duration::from_millis(500);
 const MAX_BODY: usize = 4 << 20;
 /// A longer body of a request to `/_sim/` is refused.
 const MAX_CONTROL_BODY: usize = 16 << 20;
+
+/// A fatal alert of TLS 1.2 that says so.
+const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
 
 /// Reads a certificate chain and its key from PEM.
 ///
@@ -61,11 +67,21 @@ pub fn tls(certificates: &Path, key: &Path) -> io::Result<Arc<rustls::ServerConf
     Ok(Arc::new(config))
 }
 
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// The API, and `/_sim/` beside it.
+    Both,
+    Api,
+    Control,
+}
+
 /// Serves connections until `stop` says so or its sender is gone.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    mut listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
-    core: Arc<Core>,
+    accounts: Arc<Accounts>,
+    serves: Serves,
     mut stop: watch::Receiver<bool>,
 ) {
     let tls = tls.map(TlsAcceptor::from);
@@ -81,39 +97,98 @@ pub(crate) async fn serve(
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let (tls, core, stop) = (tls.clone(), Arc::clone(&core), stop.clone());
-        connections.spawn(async move {
-            // Without it the answers of small requests may wait for an acknowledgement.
-            let _ = tcp.set_nodelay(true);
-            match tls {
-                None => connection(tcp, core, stop).await,
-                Some(tls) => {
-                    if let Ok(stream) = tls.accept(tcp).await {
-                        connection(stream, core, stop).await;
-                    }
-                }
+        // Whoever rules the faults must get through.
+        let fault = (serves != Serves::Control)
+            .then(|| accounts.main.core().faults().take_connection())
+            .flatten();
+        if let Some(ConnectionFault::Refused(time)) = fault {
+            reset(&tcp);
+            drop(tcp);
+            tokio::select! {
+                reopened = refuse(listener, time) => match reopened {
+                    Ok(reopened) => listener = reopened,
+                    // Another process has taken the port.
+                    Err(_) => return,
+                },
+                _ = stop.changed() => return,
             }
-        });
+            continue;
+        }
+        let (tls, accounts, stop) = (tls.clone(), Arc::clone(&accounts), stop.clone());
+        connections.spawn(begin(tcp, fault, tls, Visit { accounts, serves, stop }));
     }
     drop(listener);
     let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-async fn connection(socket: impl Socket, core: Arc<Core>, mut stop: watch::Receiver<bool>) {
+/// Does not listen for a while: connections are refused.
+async fn refuse(listener: TcpListener, time: Duration) -> io::Result<TcpListener> {
+    let address = listener.local_addr()?;
+    drop(listener);
+    sleep(time).await;
+    TcpListener::bind(address).await
+}
+
+/// Dropped after this, the socket sends RST.
+fn reset(tcp: &TcpStream) {
+    let _ = tcp.set_zero_linger();
+}
+
+/// What a connection leads to, and until when.
+struct Visit {
+    accounts: Arc<Accounts>,
+    serves: Serves,
+    stop: watch::Receiver<bool>,
+}
+
+async fn begin(
+    mut tcp: TcpStream,
+    fault: Option<ConnectionFault>,
+    tls: Option<TlsAcceptor>,
+    visit: Visit,
+) {
+    // Without it the answers of small requests may wait for an acknowledgement.
+    let _ = tcp.set_nodelay(true);
+    let mut bandwidth = None;
+    match fault {
+        None | Some(ConnectionFault::Refused(_)) => {}
+        Some(ConnectionFault::AcceptDelay(time)) => sleep(time).await,
+        Some(ConnectionFault::Bandwidth(bytes)) => bandwidth = Some(bytes),
+        Some(ConnectionFault::Handshake) if tls.is_some() => {
+            // The client says hello first; an alert before that would be taken for an answer to nothing.
+            let _ = tcp.read(&mut [0; 1024]).await;
+            let _ = tcp.write_all(&HANDSHAKE_FAILURE).await;
+            return;
+        }
+        Some(ConnectionFault::Reset | ConnectionFault::Handshake) => return reset(&tcp),
+    }
+    match tls {
+        None => connection(tcp, bandwidth, visit).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(tcp).await {
+                connection(stream, bandwidth, visit).await;
+            }
+        }
+    }
+}
+
+async fn connection(socket: impl Socket, bandwidth: Option<u32>, visit: Visit) {
+    let Visit { accounts, serves, mut stop } = visit;
     let ending = Arc::new(Ending::default());
     let service = service_fn(|request| {
-        let (core, ending) = (Arc::clone(&core), Arc::clone(&ending));
+        let (accounts, ending) = (Arc::clone(&accounts), Arc::clone(&ending));
         // Boxed, because the connection must not be pinned: it is taken apart for a reset.
-        Box::pin(answer(request, core, ending)) as Pin<Box<dyn Future<Output = _> + Send>>
+        Box::pin(answer(request, accounts, serves, ending))
+            as Pin<Box<dyn Future<Output = _> + Send>>
     });
-    let socket = TokioIo::new(Watched::new(socket, Arc::clone(&ending)));
+    let socket = TokioIo::new(Watched::new(socket, bandwidth, Arc::clone(&ending)));
     let mut connection = http1::Builder::new().serve_connection(socket, service);
     tokio::select! {
         _ = &mut connection => {}
         () = ending.reset.notified() => {
             let socket = connection.into_parts().io.into_inner();
             // The socket is dropped right after, and sends RST.
-            let _ = socket.tcp().set_zero_linger();
+            reset(socket.tcp());
         }
         // Dropped, it sends FIN.
         () = ending.sent.notified() => {}
@@ -126,7 +201,8 @@ async fn connection(socket: impl Socket, core: Arc<Core>, mut stop: watch::Recei
 
 async fn answer(
     request: Request<Incoming>,
-    core: Arc<Core>,
+    accounts: Arc<Accounts>,
+    serves: Serves,
     ending: Arc<Ending>,
 ) -> Result<Response<Body>, hyper::Error> {
     if request.version() == Version::HTTP_11 && !request.headers().contains_key(header::HOST) {
@@ -134,14 +210,18 @@ async fn answer(
     }
     let (parts, body) = request.into_parts();
     let is_control = control::is_control(&parts.uri);
+    if serves != Serves::Both && is_control != (serves == Serves::Control) {
+        return Ok(wire::html_response(StatusCode::NOT_FOUND).map(body::whole));
+    }
     let (body, is_whole) = read(body, if is_control { MAX_CONTROL_BODY } else { MAX_BODY }).await?;
     if is_control && !is_whole {
         return Ok(control::too_large(MAX_CONTROL_BODY).map(body::whole));
     }
     let request = Request::from_parts(parts, body);
-    if let Some(response) = control::answer(&core, &request) {
-        return Ok(response.map(body::whole));
+    if is_control {
+        return Ok(control::answer(&accounts, &request).await);
     }
+    let core = accounts.of(request.headers()).core();
     match core.exchange(request).await {
         Delivery::Whole(response) => Ok(response.map(body::whole)),
         Delivery::Reset => {

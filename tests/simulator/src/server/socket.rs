@@ -4,11 +4,13 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
 /// A stream over a TCP socket.
@@ -50,16 +52,49 @@ impl Ending {
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     socket: S,
+    pace: Option<Pace>,
     ending: Arc<Ending>,
 }
 
 impl<S: Socket> Watched<S> {
-    pub(super) fn new(socket: S, ending: Arc<Ending>) -> Self {
-        Self { socket, ending }
+    /// `bandwidth`: how many bytes it sends in a second.
+    pub(super) fn new(socket: S, bandwidth: Option<u32>, ending: Arc<Ending>) -> Self {
+        Self { socket, pace: bandwidth.map(Pace::new), ending }
     }
 
     pub(super) fn tcp(&self) -> &TcpStream {
         self.socket.tcp()
+    }
+}
+
+/// How fast a socket sends: so much in each tenth of a second.
+#[derive(Debug)]
+struct Pace {
+    each: usize,
+    room: usize,
+    next: Pin<Box<Sleep>>,
+}
+
+impl Pace {
+    const TICK: Duration = Duration::from_millis(100);
+
+    fn new(bytes_per_second: u32) -> Self {
+        let each = (bytes_per_second as usize).div_ceil(10);
+        Self { each, room: 0, next: Box::pin(sleep(Duration::ZERO)) }
+    }
+
+    /// How much may be sent now.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        if self.room == 0 {
+            ready!(self.next.as_mut().poll(cx));
+            self.room = self.each;
+            self.next.as_mut().reset(Instant::now() + Self::TICK);
+        }
+        Poll::Ready(self.room)
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.room -= bytes;
     }
 }
 
@@ -79,7 +114,17 @@ impl<S: Socket> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        let this = &mut *self;
+        let most = match &mut this.pace {
+            Some(pace) => ready!(pace.poll_room(cx)).min(bytes.len()),
+            None => bytes.len(),
+        };
+        let written =
+            ready!(Pin::new(&mut this.socket).poll_write(cx, bytes.get(..most).unwrap_or(bytes)))?;
+        if let Some(pace) = &mut this.pace {
+            pace.wrote(written);
+        }
+        Poll::Ready(Ok(written))
     }
 
     /// Hyper asks for this when its own buffer is empty.

@@ -100,6 +100,9 @@ impl Simulator {
             reads.as_ref(),
             "--writes-per-second".as_ref(),
             writes.as_ref(),
+            // Whoever counts calls needs all of them.
+            "--journal".as_ref(),
+            "10000000".as_ref(),
         ];
         let process = simulator::Simulator::start(folder, arguments).await?;
         let ids = process.ids().await?;

@@ -1,0 +1,142 @@
+//! Accounts: each has its own deployments, tokens, settings, faults, limits, clock and journal.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::access::{self, Token};
+use crate::api::Api;
+use crate::clock::Clock;
+use crate::exchange::Core;
+use crate::journal::Journal;
+use crate::seed::SeedError;
+use crate::settings::Settings;
+
+/// How an account begins, and what a reset leads back to.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginning {
+    pub(crate) token: Token,
+    pub(crate) deployments: Arc<[Value]>,
+    pub(crate) settings: Settings,
+    /// What the clock shows; none: the real time.
+    pub(crate) start_time: Option<Timestamp>,
+    /// How many entries the journal keeps.
+    pub(crate) journal: usize,
+    /// Whether a line is printed for each request.
+    pub(crate) log: bool,
+}
+
+/// One account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    beginning: Beginning,
+    core: Mutex<Arc<Core>>,
+    /// Outlives a reset.
+    changed: watch::Sender<u64>,
+}
+
+impl Account {
+    pub(crate) fn new(beginning: Beginning) -> Result<Self, SeedError> {
+        let changed = watch::Sender::new(0);
+        let core = begin(&beginning, &changed)?;
+        Ok(Self { beginning, core: Mutex::new(Arc::new(core)), changed })
+    }
+
+    /// What it has since its start or its last reset.
+    pub(crate) fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Everything as at the start. What is under way goes on with what it began with, and leaves no trace in the new.
+    pub(crate) fn reset(&self) -> Result<(), SeedError> {
+        let core = Arc::new(begin(&self.beginning, &self.changed)?);
+        *self.core.lock().unwrap_or_else(PoisonError::into_inner) = core;
+        self.changed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+}
+
+fn begin(beginning: &Beginning, changed: &watch::Sender<u64>) -> Result<Core, SeedError> {
+    let Beginning { token, deployments, settings, start_time, journal, log } = beginning;
+    let clock = Clock::new(*start_time);
+    let mut api = Api::new(*settings, vec![token.clone()]);
+    api.store.seed(deployments, clock.now().date)?;
+    Ok(Core::new(api, clock, Journal::new(*journal, *log, changed.clone())))
+}
+
+/// All accounts of a process.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    /// That of whoever is in no other one.
+    pub(crate) main: Arc<Account>,
+    others: Mutex<BTreeMap<String, Arc<Account>>>,
+}
+
+impl Accounts {
+    pub(crate) fn new(main: Account) -> Self {
+        Self { main: Arc::new(main), others: Mutex::default() }
+    }
+
+    fn others(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Account>>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account that a request is about: the one that knows its token, else the main one.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Arc<Account> {
+        let knows = |account: &Account| {
+            access::authenticate(&account.core().api().tokens, headers).is_some()
+        };
+        let others = self.others();
+        if others.is_empty() || knows(&self.main) {
+            return Arc::clone(&self.main);
+        }
+        let other = others.values().find(|account| knows(account));
+        Arc::clone(other.unwrap_or(&self.main))
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.others().keys().cloned().collect()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Account>> {
+        self.others().get(name).cloned()
+    }
+
+    /// Adds an account. The error is a text for a person.
+    pub(crate) fn add(
+        &self,
+        name: &str,
+        token: Token,
+        deployments: Vec<Value>,
+    ) -> Result<(), String> {
+        token.check()?;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_name) {
+            return Err("the name of an account must have letters, digits and -_. only".to_owned());
+        }
+        let mut others = self.others();
+        if others.contains_key(name) {
+            return Err(format!("there is an account {name}"));
+        }
+        let knows = |account: &Arc<Account>| {
+            account.core().api().tokens.iter().any(|known| known.is(&token))
+        };
+        if knows(&self.main) || others.values().any(knows) {
+            return Err("another account has this token".to_owned());
+        }
+        let beginning =
+            Beginning { token, deployments: deployments.into(), ..self.main.beginning.clone() };
+        let account = Account::new(beginning).map_err(|error| error.to_string())?;
+        others.insert(name.to_owned(), Arc::new(account));
+        Ok(())
+    }
+
+    /// Drops an account.
+    pub(crate) fn remove(&self, name: &str) -> Option<()> {
+        self.others().remove(name).map(drop)
+    }
+}

@@ -1,0 +1,161 @@
+//! The control API under `/_sim/`: what happens behind the client's back. It needs no token.
+
+mod deployments;
+mod faults;
+mod journal;
+mod request;
+mod snapshot;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::access::Token;
+use crate::account::{Account, Accounts};
+use crate::server::body::{self, Body};
+use crate::settings::Settings;
+use crate::wire::{self, json_response};
+use request::{Asked, Refusal, bad, value};
+
+const PREFIX: &str = "/_sim/";
+
+/// Whether a request is one to the control API.
+pub(crate) fn is_control(uri: &Uri) -> bool {
+    uri.path().starts_with(PREFIX)
+}
+
+/// The answer to a body that is too large.
+pub(crate) fn too_large(limit: usize) -> Response<Bytes> {
+    let error = format!("the body has more than {limit} bytes, which is the limit");
+    json_response(StatusCode::PAYLOAD_TOO_LARGE, &json!({"error": error}))
+}
+
+/// Answers a request to `/_sim/`.
+pub(crate) async fn answer(accounts: &Accounts, request: &Request<Bytes>) -> Response<Body> {
+    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let segments: Vec<&str> = path.split('/').collect();
+    let done = if is_from_elsewhere(request) {
+        Err(Refusal::new(StatusCode::FORBIDDEN, "requests from pages of other origins are refused"))
+    } else {
+        of_accounts(accounts, &Asked::new(request), &segments).await
+    };
+    match done {
+        Ok(Done::Json(value)) => json_response(StatusCode::OK, &value).map(body::whole),
+        Ok(Done::Stream(response)) => response,
+        Err(Refusal { status, message }) => {
+            json_response(status, &json!({"error": message})).map(body::whole)
+        }
+    }
+}
+
+/// A control request that is done.
+enum Done {
+    Json(Value),
+    Stream(Response<Body>),
+}
+
+impl From<Value> for Done {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
+}
+
+/// A browser says where a page comes from whose script has sent the request.
+fn is_from_elsewhere(request: &Request<Bytes>) -> bool {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = text(header::ORIGIN) else { return false };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host != text(header::HOST)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewAccount {
+    name: String,
+    token: String,
+    #[serde(default)]
+    deployments: Vec<Value>,
+}
+
+async fn of_accounts(
+    accounts: &Accounts,
+    asked: &Asked<'_>,
+    segments: &[&str],
+) -> Result<Done, Refusal> {
+    let account = |name: &str| {
+        let unknown = || Refusal::new(StatusCode::NOT_FOUND, format!("there is no account {name}"));
+        accounts.get(name).ok_or_else(unknown)
+    };
+    match (asked.method(), segments) {
+        ("GET", ["accounts"]) => Ok(json!({"names": accounts.names()}).into()),
+        ("POST", ["accounts"]) => {
+            let example =
+                r#"{"name": "test-1", "token": "pt-test-1", "deployments": [{"id": "dep_1"}]}"#;
+            let NewAccount { name, token, deployments } = asked.read(example)?;
+            let added = accounts.add(&name, Token::new(token), deployments);
+            added.map_err(|problem| bad(&problem))?;
+            Ok(json!({"name": name}).into())
+        }
+        ("DELETE", ["accounts", name]) => {
+            account(name)?;
+            accounts.remove(name);
+            Ok(json!({}).into())
+        }
+        (_, ["accounts", name, rest @ ..]) if !rest.is_empty() => {
+            of_one(&account(name)?, asked, rest).await
+        }
+        _ => of_one(&accounts.main, asked, segments).await,
+    }
+}
+
+/// The tables of what there is.
+async fn of_one(
+    account: &Arc<Account>,
+    asked: &Asked<'_>,
+    segments: &[&str],
+) -> Result<Done, Refusal> {
+    let core = &account.core();
+    match (asked.method(), segments) {
+        (_, ["deployments", rest @ ..]) => deployments::answer(core, asked, rest).await,
+        (_, ["faults", rest @ ..]) => faults::answer(core, asked, rest),
+        (_, ["journal", rest @ ..]) => journal::answer(core, asked, rest).await,
+        ("POST", ["verify"]) => journal::verify(core, asked),
+        ("POST", ["reset"]) => {
+            account.reset().map_err(|error| bad(&error.to_string()))?;
+            Ok(json!({}).into())
+        }
+        ("PUT", ["tokens"]) => {
+            let tokens: Vec<Token> = asked.read(r#"[{"token": "pt-simulator"}]"#)?;
+            tokens.iter().try_for_each(Token::check).map_err(|problem| bad(&problem))?;
+            core.api().tokens = tokens;
+            Ok(json!({}).into())
+        }
+        ("GET", ["settings"]) => Ok(value(core.api().settings)?.into()),
+        ("PATCH", ["settings"]) => {
+            let mut api = core.api();
+            api.settings = merged(api.settings, asked)?;
+            Ok(value(api.settings)?.into())
+        }
+        ("GET", ["clock"]) => Ok(value(core.clock().read())?.into()),
+        ("POST", ["clock"]) => snapshot::set_clock(core, asked),
+        ("GET", ["snapshot"]) => snapshot::answer(core, asked),
+        _ => Err(asked.unknown()),
+    }
+}
+
+fn merged(settings: Settings, asked: &Asked<'_>) -> Result<Settings, Refusal> {
+    const EXAMPLE: &str = r#"{"latency_ms": 50}"#;
+    let patch: Value = asked.read(EXAMPLE)?;
+    if !patch.is_object() {
+        return Err(bad(&format!("settings are an object, like {EXAMPLE}")));
+    }
+    let mut merged = value(settings)?;
+    wire::merge(&mut merged, &patch);
+    let settings: Settings =
+        serde_json::from_value(merged).map_err(|error| bad(&error.to_string()))?;
+    settings.quirks.check().map_err(|problem| bad(&problem))?;
+    Ok(settings)
+}

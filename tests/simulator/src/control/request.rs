@@ -1,0 +1,116 @@
+//! What all control requests have in common: the query, the body, and refusals that say what to do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::page::Query;
+
+/// A wait that names no time ends after this.
+const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+
+/// A control request that cannot be done, and what to do about it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+}
+
+pub(super) fn bad(message: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, message)
+}
+
+pub(super) fn unknown(id: &str) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, format!("there is no deployment {id}"))
+}
+
+pub(super) fn value(from: impl Serialize) -> Result<Value, Refusal> {
+    serde_json::to_value(from)
+        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+/// A control request.
+pub(super) struct Asked<'a> {
+    request: &'a Request<Bytes>,
+    query: Query<'a>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(request: &'a Request<Bytes>) -> Self {
+        Self { request, query: Query::parse(request.uri().query().unwrap_or_default()) }
+    }
+
+    pub(super) fn method(&self) -> &str {
+        self.request.method().as_str()
+    }
+
+    /// There is no such thing.
+    pub(super) fn unknown(&self) -> Refusal {
+        let (method, path) = (self.request.method(), self.request.uri().path());
+        let message = format!("there is no {method} {path}; the README lists what there is");
+        Refusal::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// Reads a body of JSON; one that can be used is like `example`.
+    pub(super) fn read<T: DeserializeOwned>(&self, example: &str) -> Result<T, Refusal> {
+        let body = self.request.body();
+        if body.is_empty() {
+            return Err(bad(&format!("a body is needed, like {example}")));
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            bad(&format!("the body cannot be used: {error}; it must be like {example}"))
+        })
+    }
+
+    /// As [`Self::read`]; without a body, the default.
+    pub(super) fn read_or_default<T: DeserializeOwned + Default>(
+        &self,
+        example: &str,
+    ) -> Result<T, Refusal> {
+        if self.request.body().is_empty() { Ok(T::default()) } else { self.read(example) }
+    }
+
+    /// Reads the query as an object. Its values are numbers and truth values where they look like them.
+    pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        let mut object = Map::new();
+        for (key, text) in self.query.iter() {
+            let number = serde_json::from_str(text).ok();
+            let typed = number.filter(|value: &Value| value.is_u64() || value.is_boolean());
+            let typed = typed.unwrap_or_else(|| text.into());
+            // Alone, so that what is wrong with it can be told with its name.
+            let alone = Value::Object([(key.to_owned(), typed.clone())].into_iter().collect());
+            serde_json::from_value::<T>(alone)
+                .map_err(|error| bad(&format!("{key}={text} cannot be used: {error}")))?;
+            object.insert(key.to_owned(), typed);
+        }
+        serde_json::from_value(Value::Object(object))
+            .map_err(|error| bad(&format!("the query cannot be used: {error}")))
+    }
+}
+
+/// How long to wait, in the query.
+pub(super) fn wait_time(milliseconds: Option<u64>) -> Duration {
+    milliseconds.map_or(DEFAULT_WAIT, Duration::from_millis)
+}
+
+/// Waits until `is_so`, or until the time is over; looks again whenever something has changed.
+pub(super) async fn wait(
+    mut changed: watch::Receiver<u64>,
+    time: Duration,
+    mut is_so: impl FnMut() -> bool,
+) {
+    // Whether it has come to that, or the time is over: the caller looks.
+    let _ = timeout(time, changed.wait_for(|_| is_so())).await;
+}

@@ -1,0 +1,141 @@
+//! The journal of requests: what a client did, for tests that count calls. A ring: it keeps the last ones.
+
+mod entry;
+mod filter;
+pub(crate) mod verify;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+pub use entry::Entry;
+pub(crate) use entry::{beginning, told_headers};
+pub(crate) use filter::Filter;
+
+/// The last entries, and a signal of changes.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    log: Mutex<Log>,
+    /// How many are kept.
+    most: usize,
+    /// Told of each entry that is finished.
+    lines: bool,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    /// Ordered by `seq`, without gaps.
+    entries: VecDeque<Entry>,
+    last_seq: u64,
+    /// How many entries were left out for want of room.
+    dropped: u64,
+}
+
+impl Journal {
+    /// One that keeps so many entries. `lines`: each that is finished is printed, on standard error.
+    pub(crate) fn new(most: usize, lines: bool, changed: watch::Sender<u64>) -> Self {
+        Self { log: Mutex::default(), most: most.max(1), lines, changed }
+    }
+
+    /// Enters a request; its `seq` is filled in here.
+    pub(crate) fn open(self: &Arc<Self>, mut entry: Entry) -> Ticket {
+        let mut log = self.lock();
+        log.last_seq += 1;
+        entry.seq = log.last_seq;
+        if log.entries.len() == self.most {
+            log.entries.pop_front();
+            log.dropped += 1;
+        }
+        log.entries.push_back(entry);
+        let seq = log.last_seq;
+        drop(log);
+        self.bump();
+        Ticket { journal: Arc::clone(self), seq }
+    }
+
+    /// Up to `most` entries after a `seq` that the filter lets through.
+    pub(crate) fn after(&self, seq: u64, filter: &Filter, most: usize) -> Vec<Entry> {
+        let log = self.lock();
+        let from = log.entries.partition_point(|entry| entry.seq <= seq);
+        let later = log.entries.range(from..).filter(|entry| filter.fits(entry));
+        later.take(most).cloned().collect()
+    }
+
+    /// How many entries after a `seq` the filter lets through.
+    pub(crate) fn count(&self, seq: u64, filter: &Filter) -> usize {
+        let log = self.lock();
+        let from = log.entries.partition_point(|entry| entry.seq <= seq);
+        log.entries.range(from..).filter(|entry| filter.fits(entry)).count()
+    }
+
+    /// How many entries after a `seq` are no longer there, for want of room.
+    pub(crate) fn dropped(&self, seq: u64) -> u64 {
+        let log = self.lock();
+        let kept = log.entries.len() as u64;
+        (log.last_seq - kept).saturating_sub(seq).min(log.dropped)
+    }
+
+    /// Forgets all entries; `seq` goes on.
+    pub(crate) fn clear(&self) {
+        let mut log = self.lock();
+        log.entries.clear();
+        log.dropped = 0;
+    }
+
+    /// A counter that moves when a request arrives and when it is finished.
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Says that something has changed that may be waited for.
+    pub(crate) fn bump(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to complete an entry. Dropping it finishes the entry, whatever became of the request.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    journal: Arc<Journal>,
+    seq: u64,
+}
+
+impl Ticket {
+    /// Changes the entry. One that was cleared is no longer there.
+    pub(crate) fn edit(&self, change: impl FnOnce(&mut Entry)) {
+        let mut log = self.journal.lock();
+        if let Ok(index) = log.entries.binary_search_by_key(&self.seq, |entry| entry.seq)
+            && let Some(entry) = log.entries.get_mut(index)
+        {
+            change(entry);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let lines = self.journal.lines;
+        self.edit(|entry| {
+            entry.finished = true;
+            if lines {
+                print(entry);
+            }
+        });
+        self.journal.bump();
+    }
+}
+
+/// One line for people.
+fn print(entry: &Entry) {
+    let Entry { time, method, path, status, effect, fault, .. } = entry;
+    let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let effect = if *effect { " effect" } else { "" };
+    let fault = fault.map_or_else(String::new, |fault| format!(" fault={fault}"));
+    eprintln!("{time:.3} {method} {path} {status}{effect}{fault}");
+}
