@@ -33,7 +33,7 @@ enum Step {
     Archive(usize),
     /// For so long, in milliseconds.
     HoldRemote(Kind, Moment, u64),
-    FailRemote(Fault),
+    FailRemote(Box<Fault>),
     HoldWatches(u64),
     CutWatches,
     ExpireWatches,
@@ -77,7 +77,7 @@ fn steps() -> impl Strategy<Value = Step> {
     ];
     let faults = prop_oneof![
         3 => (kind, moment, 10..20_000_u64).prop_map(|(k, m, ms)| Step::HoldRemote(k, m, ms)),
-        3 => (operation, answers()).prop_map(|(o, fault)| Step::FailRemote(fault.on(o))),
+        3 => (operation, answers()).prop_map(|(o, fault)| Step::FailRemote(Box::new(fault.on(o)))),
         3 => (10..30_000_u64).prop_map(Step::HoldWatches),
         1 => Just(Step::CutWatches),
         1 => Just(Step::ExpireWatches),
@@ -250,7 +250,7 @@ impl Trouble {
             Step::HoldRemote(kind, moment, millis) => {
                 self.remote.push((after(millis), bed.wire.hold(kind, moment)));
             }
-            Step::FailRemote(fault) => bed.simulator.inject(fault),
+            Step::FailRemote(fault) => bed.simulator.inject(*fault),
             Step::HoldWatches(millis) => {
                 bed.server.hold_watches();
                 self.watches = self.watches.max(Some(after(millis)));
