@@ -108,7 +108,8 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         // In a Pod, its name.
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
         let client = kubernetes.clone();
-        Elector::new(client, namespace, &args.lease.lease_name, &host, lease_times, env.clone())
+        let lease = (namespace, args.lease.lease_name.as_str());
+        Elector::new(client, lease, &host, lease_times, times.request_lifetime(), env.clone())
     });
     let claim = elector.as_ref().map_or_else(Claim::always, Elector::claim);
     let context = Context { metrics: Arc::clone(&metrics), env, times, claim };

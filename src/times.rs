@@ -38,6 +38,8 @@ impl Times {
     pub const LAST_EVENTS: Duration = Duration::from_secs(5);
     /// How long it may take to give the lead back at the end of the process.
     pub const LAST_RELEASE: Duration = Duration::from_secs(3);
+    /// When a release of the lead that has failed is tried again.
+    pub const RELEASE_AGAIN: Duration = Duration::from_millis(100);
     /// How long one call to the Kubernetes API may take.
     pub const KUBERNETES_CALL: Duration = Duration::from_secs(10);
     /// The same at the end of the process: so that one that is lost can be tried again.

@@ -63,7 +63,7 @@ fn lease_name(text: &str) -> Result<String, String> {
 }
 
 fn any_duration(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=Duration::MAX)
+    duration(text, Duration::ZERO..=Duration::from_secs(3600))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    leader::{Elector, Start},
+    leader::{Elector, Left},
     reconcile::{
         api_server::ApiServer,
         driver::Reconciler,
@@ -91,7 +91,7 @@ impl Controller {
     /// Acts only while it leads. The claim of this elector is that of the context.
     #[must_use]
     pub fn elected(mut self, elector: Elector) -> Self {
-        self.view.elected(elector.role());
+        self.view.elected(elector.standing());
         self.elector = Some(elector);
         self
     }
@@ -134,20 +134,19 @@ impl Controller {
         let (leave, left) = watch::channel(None);
         let mut terms = Terms::always();
         if let Some(elector) = elector {
-            terms = Terms::of(elector.role());
+            terms = Terms::of(elector.standing());
             tasks.spawn(ELECTOR, elector.run(left));
         }
-        tokio::select! {
+        let term = tokio::select! {
             biased;
             led = lead(&parts, &workers, &mut terms, stop) => led?,
             died = tasks.died() => return Err(died),
-        }
+        };
         last_events.send_replace(true);
         if !has_ended(&mut tasks, PUBLISHER, Times::LAST_EVENTS).await? {
             tracing::warn!("some events could not be published before the end");
         }
-        let is_settled = parts.remote.is_settled();
-        leave.send_replace(Some(if is_settled { Start::Clean } else { Start::Unclean }));
+        leave.send_replace(Some(Left { term, may_land: parts.remote.may_land() }));
         if terms.are_elected() {
             has_ended(&mut tasks, ELECTOR, Times::LAST_RELEASE).await?;
         }

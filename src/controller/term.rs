@@ -11,40 +11,40 @@ use super::{
 };
 use crate::{
     fair_queue::Lane,
-    leader::{Role, Start, Term},
+    leader::{Role, Standing, Start, Term},
 };
 
 /// The terms in which this process leads.
 pub struct Terms {
     /// `None`: one term without an end.
-    role: Option<watch::Receiver<Role>>,
+    standing: Option<watch::Receiver<Standing>>,
 }
 
 impl Terms {
     /// Of a process without election.
     pub fn always() -> Self {
-        Self { role: None }
+        Self { standing: None }
     }
 
-    /// Of one with this role.
-    pub fn of(role: watch::Receiver<Role>) -> Self {
-        Self { role: Some(role) }
+    /// Of one that stands like this in an election.
+    pub fn of(standing: watch::Receiver<Standing>) -> Self {
+        Self { standing: Some(standing) }
     }
 
     pub fn are_elected(&self) -> bool {
-        self.role.is_some()
+        self.standing.is_some()
     }
 
     /// Returns when a term begins, and how the one before has ended.
     async fn begun(&mut self) -> Term {
-        let Some(role) = &mut self.role else {
+        let Some(standing) = &mut self.standing else {
             return Term::ONLY;
         };
         loop {
-            if let Role::Leader(term) = *role.borrow_and_update() {
+            if let Role::Leader(term) = standing.borrow_and_update().role {
                 return term;
             }
-            if role.changed().await.is_err() {
+            if standing.changed().await.is_err() {
                 // The elector has ended: that is told elsewhere.
                 pending::<()>().await;
             }
@@ -54,8 +54,8 @@ impl Terms {
     /// Returns when this term is over.
     async fn is_over(&mut self, term: Term) {
         let is_over = async {
-            let role = self.role.as_mut()?;
-            role.wait_for(|role| *role != Role::Leader(term)).await.ok().map(drop)
+            let standing = self.standing.as_mut()?;
+            standing.wait_for(|now| now.role != Role::Leader(term)).await.ok().map(drop)
         };
         if is_over.await.is_none() {
             pending::<()>().await;
@@ -63,7 +63,8 @@ impl Terms {
     }
 }
 
-/// Leads, as often as it is this process's turn, until told to stop.
+/// Leads, as often as it is this process's turn, until told to stop. Returns the number of the last term that has begun; 0: none
+/// has.
 ///
 /// # Errors
 /// A background task of a term has died.
@@ -72,13 +73,15 @@ pub async fn lead(
     workers: &Arc<Workers>,
     terms: &mut Terms,
     mut stop: watch::Receiver<bool>,
-) -> Result<(), Died> {
+) -> Result<u64, Died> {
+    let mut last = 0;
     loop {
         let term = tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            _ = stop.wait_for(|stop| *stop) => return Ok(last),
             term = terms.begun() => term,
         };
+        last = term.number;
         let mut tasks = begin(parts, term.start);
         let is_stopped = tokio::select! {
             biased;
@@ -90,8 +93,9 @@ pub async fn lead(
         tasks.end().await;
         workers.abandon().await;
         if is_stopped {
-            return Ok(());
+            return Ok(last);
         }
+        parts.remote.end_term();
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{parts::Parts, watch_health::WatchHealth};
 use crate::{
     api::{ConditionStatus, ConditionType, Reason},
-    leader::Role,
+    leader::{Role, Standing},
     metrics::Snapshot,
     remote::Totals,
 };
@@ -19,7 +19,7 @@ pub struct View {
     /// How the watch of each namespace is.
     watches: Vec<(Option<String>, watch::Receiver<WatchHealth>)>,
     /// `None`: there is no election.
-    role: Option<watch::Receiver<Role>>,
+    standing: Option<watch::Receiver<Standing>>,
 }
 
 /// One thing that the operator needs to be ready.
@@ -36,20 +36,21 @@ impl View {
         parts: Parts,
         watches: Vec<(Option<String>, watch::Receiver<WatchHealth>)>,
     ) -> Self {
-        Self { parts, watches, role: None }
+        Self { parts, watches, standing: None }
     }
 
-    pub(super) fn elected(&mut self, role: watch::Receiver<Role>) {
-        self.role = Some(role);
+    pub(super) fn elected(&mut self, standing: watch::Receiver<Standing>) {
+        self.standing = Some(standing);
     }
 
     /// Whether this process acts.
     fn leads(&self) -> bool {
-        self.role.as_ref().is_none_or(|role| matches!(*role.borrow(), Role::Leader(_)))
+        let standing = self.standing.as_ref();
+        standing.is_none_or(|standing| matches!(standing.borrow().role, Role::Leader(_)))
     }
 
-    /// What the operator needs to be ready: each watch has brought all resources, and lives. One that stands by is ready
-    /// as well.
+    /// What the operator needs to be ready: each watch has brought all resources, and lives; and it leads, or can. One that
+    /// stands by is ready as well.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
         let now = Instant::now();
@@ -61,9 +62,12 @@ impl View {
             let name = format!("watch of the QoderDeployments of {place}");
             Check { name, fault: health.borrow().fault(now) }
         };
-        let role = self.role.as_ref().map(|role| format!("leader election ({})", *role.borrow()));
-        let role = role.map(|name| Check { name, fault: None });
-        self.watches.iter().map(check).chain(role).collect()
+        let election = self.standing.as_ref().map(|standing| {
+            let standing = standing.borrow();
+            let name = format!("leader election ({})", standing.role);
+            Check { name, fault: standing.fault(now) }
+        });
+        self.watches.iter().map(check).chain(election).collect()
     }
 
     /// Returns when the first list of every watch is complete, or has failed while that of another is complete: one

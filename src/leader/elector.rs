@@ -1,12 +1,12 @@
 //! The elector: keeps the Lease, or waits for it.
 
-use std::fmt;
+use std::{fmt, future::pending, pin::pin, time::Duration};
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client, api::PostParams, core::Status};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -25,6 +25,43 @@ pub enum Role {
     Standby(Option<String>),
 }
 
+/// What this process is, and whether it can be anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub role: Role,
+    /// Since when each try to read or write the Lease has failed, if so.
+    pub failing_since: Option<Instant>,
+    /// The Lease was never seen.
+    pub is_blind: bool,
+}
+
+/// For how long the Lease may be out of reach before one that stands by is not ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Standing {
+    /// Why this process cannot lead, if so.
+    #[must_use]
+    pub fn fault(&self, now: Instant) -> Option<String> {
+        if matches!(self.role, Role::Leader(_)) {
+            return None;
+        }
+        let fails = self.failing_since.is_some_and(|since| now >= since + PATIENCE);
+        (fails || self.is_blind).then(|| {
+            "the Lease cannot be read or written; the log says why (are the rights on it granted?)"
+                .to_owned()
+        })
+    }
+}
+
+/// What the process leaves behind when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The number of the last term that has really begun.
+    pub term: u64,
+    /// For how long what was sent may still take effect.
+    pub may_land: Duration,
+}
+
 /// Keeps the Lease, or waits for it.
 pub struct Elector {
     api: Api<Lease>,
@@ -32,44 +69,49 @@ pub struct Elector {
     /// Who we are: no other process has it.
     identity: String,
     times: LeaseTimes,
+    /// How long a request to the remote lives.
+    lifetime: Duration,
     env: Env,
     claim: Claim,
-    role: watch::Sender<Role>,
+    standing: watch::Sender<Standing>,
     /// The Lease as it was read or written last, and what was seen of it.
     lease: Lease,
     seen: Option<Seen>,
     /// While we lead: until when, if no renewal succeeds.
     leads_until: Option<Instant>,
-    /// How often it has begun to lead.
-    terms: u64,
-    /// The last try failed, and that was told.
-    is_failure_told: bool,
+    /// The last term that we have led.
+    term: Term,
+    /// How often the Lease had changed hands when we took it last.
+    transitions: Option<i32>,
 }
 
 impl Elector {
-    /// One that has not looked at the Lease yet. `host`: where it runs, for people.
+    /// One that has not looked at the Lease yet. `host`: where it runs, for people. `lifetime`: how long a request to the remote
+    /// may take effect.
     #[must_use]
     pub fn new(
         client: Client,
-        namespace: &str,
-        name: &str,
+        (namespace, name): (&str, &str),
         host: &str,
         times: LeaseTimes,
+        lifetime: Duration,
         env: Env,
     ) -> Self {
+        let role = Role::Standby(None);
         Self {
             api: Api::namespaced(client, namespace),
             name: name.to_owned(),
             identity: format!("{host}_{}", env.uuid()),
             times,
+            lifetime,
             env,
             claim: Claim::none(),
-            role: watch::Sender::new(Role::Standby(None)),
+            standing: watch::Sender::new(Standing { role, failing_since: None, is_blind: true }),
             lease: Lease::default(),
             seen: None,
             leads_until: None,
-            terms: 0,
-            is_failure_told: false,
+            term: Term::ONLY,
+            transitions: None,
         }
     }
 
@@ -81,66 +123,87 @@ impl Elector {
 
     /// What this process is, as it changes.
     #[must_use]
-    pub fn role(&self) -> watch::Receiver<Role> {
-        self.role.subscribe()
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
     }
 
-    /// Takes part until told to `leave`; then gives the Lease back if it is left clean, and else leaves it to expire.
-    pub async fn run(mut self, mut leave: watch::Receiver<Option<Start>>) {
-        loop {
-            let left = tokio::select! {
-                biased;
-                left = leave.wait_for(Option::is_some) => left.ok().and_then(|left| *left),
-                () = self.once() => continue,
+    /// Takes part until told to `leave`; then gives the Lease back, and says in it for how long the next one has to be
+    /// careful.
+    pub async fn run(mut self, mut leave: watch::Receiver<Option<Left>>) {
+        let left = loop {
+            let next = {
+                let mut once = pin!(self.once());
+                tokio::select! {
+                    biased;
+                    next = &mut once => next,
+                    left = has_left(&mut leave) => {
+                        // It may be about to take the Lease.
+                        let _ = timeout(Times::LAST_RELEASE / 2, once).await;
+                        break left;
+                    }
+                }
             };
-            if self.leads_until.is_some() && left == Some(Start::Clean) {
-                self.release().await;
+            tokio::select! {
+                biased;
+                left = has_left(&mut leave) => break left,
+                () = sleep_until(next) => {}
             }
-            return self.claim.set(None);
+            if self.leads_until.is_some_and(|until| Instant::now() >= until) {
+                self.lose("it could not be renewed in time");
+            }
+        };
+        if self.leads_until.is_some() {
+            self.release(left).await;
         }
+        self.claim.set(None);
     }
 
-    /// One try, and the wait after it.
-    async fn once(&mut self) {
+    /// One try. Returns when the next one is due.
+    async fn once(&mut self) -> Instant {
         let started = Instant::now();
-        // A call that hangs does not keep anyone from seeing that the claim has run out.
+        // Whatever hangs does not keep anyone from seeing that the claim has run out.
         let end = self.leads_until.unwrap_or(started + self.times.renew_deadline);
         let failed = match timeout_at(end, self.step(started)).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Chain(&error).to_string()),
             Err(_) => Some("the Kubernetes API did not answer in time".to_owned()),
         };
-        if let Some(error) = failed {
-            if !std::mem::replace(&mut self.is_failure_told, true) {
-                tracing::warn!(
-                    lease = self.name,
-                    error,
-                    "failed to look after the Lease, and will try again"
-                );
-            }
-        } else {
-            self.is_failure_told = false;
-        }
+        self.note_failure(failed, started);
         let mut next = started + self.times.retry_period;
         if self.leads_until.is_none() {
             // Those who wait do not all come at once.
             next -= self.times.retry_period.mul_f64(self.env.jitter() / 4.0);
         }
-        sleep_until(self.leads_until.map_or(next, |until| next.min(until))).await;
-        if self.leads_until.is_some_and(|until| Instant::now() >= until) {
-            self.lose("it could not be renewed in time");
-        }
+        self.leads_until.map_or(next, |until| next.min(until))
     }
 
-    async fn step(&mut self, started: Instant) -> kube::Result<()> {
+    /// Says once that tries fail.
+    fn note_failure(&mut self, failed: Option<String>, started: Instant) {
+        let is_failing = failed.is_some();
+        let was_failing = self.standing.borrow().failing_since.is_some();
+        if let Some(error) = failed.filter(|_| !was_failing) {
+            tracing::warn!(
+                lease = self.name,
+                error,
+                "failed to look after the Lease, and will try again"
+            );
+        }
+        self.standing.send_if_modified(|standing| {
+            standing.failing_since =
+                is_failing.then_some(standing.failing_since.unwrap_or(started));
+            standing.is_blind &= is_failing;
+            was_failing != is_failing
+        });
+    }
+
+    async fn step(&mut self, started: Instant) -> Result<(), LeaseError> {
         // A leader knows the Lease: it has written it.
         if self.leads_until.is_none() {
             self.look().await?;
         }
-        let result = self.act(started).await;
-        match result {
-            Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => {
-                // Someone else has written, or deleted it.
+        match self.act(started).await {
+            // Someone else has written, or deleted it; or we have, and were not told.
+            Err(LeaseError::Refused(status)) if [404, 409].contains(&status.code) => {
                 self.look().await?;
                 self.act(started).await
             }
@@ -149,25 +212,34 @@ impl Elector {
     }
 
     /// Reads the Lease.
-    async fn look(&mut self) -> kube::Result<()> {
-        let lease = self.api.get_opt(&self.name).await?;
+    async fn look(&mut self) -> Result<(), LeaseError> {
+        let lease = self.within(self.api.get_opt(&self.name)).await?;
         self.saw(lease);
         Ok(())
     }
 
+    /// One call that hangs must not cost the term.
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, LeaseError> {
+        let answer = timeout(self.times.renew_deadline / 4, call).await;
+        Ok(answer.map_err(|_| LeaseError::Silent)??)
+    }
+
     fn saw(&mut self, lease: Option<Lease>) {
-        let record = lease.as_ref().map(|lease| record(lease, &self.times));
+        let record = lease.as_ref().map(|lease| record(lease, &self.times, self.lifetime));
         self.seen = Some(Seen::after(self.seen.as_ref(), record, Instant::now()));
         self.lease = lease.unwrap_or_default();
     }
 
     /// Does what is to be done about the Lease as it was seen.
-    async fn act(&mut self, started: Instant) -> kube::Result<()> {
+    async fn act(&mut self, started: Instant) -> Result<(), LeaseError> {
         let Some(seen) = &self.seen else { return Ok(()) };
         let step = match evaluate(&self.identity, seen, &self.times, Instant::now()) {
             // It was deleted while we lead: our own claim is the only one.
             Step::Wait if self.leads_until.is_some() && seen.record.is_none() => {
-                Step::Create(Start::Unclean)
+                Step::Create(Start::Resumed)
             }
             step => step,
         };
@@ -178,21 +250,24 @@ impl Elector {
                 if self.leads_until.is_some() {
                     self.lose("someone else has taken it");
                 }
-                self.become_standby(holder.as_deref());
+                self.become_standby(holder.filter(|holder| !holder.is_empty()));
                 return Ok(());
             }
             Step::Create(start) => {
                 let lease = self.renewed();
-                (self.api.create(&params, &lease).await?, start)
+                (self.within(self.api.create(&params, &lease)).await?, start)
             }
             Step::Take(start) => {
                 let lease = self.renewed();
-                (self.api.replace(&self.name, &params, &lease).await?, start)
+                (self.within(self.api.replace(&self.name, &params, &lease)).await?, start)
             }
-            // If we do not lead, a renewal has succeeded that nobody heard of in time.
             Step::Renew => {
+                // Since our own term nobody has had it; else a write has succeeded that nobody heard of.
+                let is_own =
+                    self.transitions.is_some() && transitions(&self.lease) == self.transitions;
+                let start = if is_own { Start::Resumed } else { Start::After(self.lifetime) };
                 let lease = self.renewed();
-                (self.api.replace(&self.name, &params, &lease).await?, Start::Unclean)
+                (self.within(self.api.replace(&self.name, &params, &lease)).await?, start)
             }
         };
         self.saw(Some(lease));
@@ -202,7 +277,8 @@ impl Elector {
 
     fn renewed(&self) -> Lease {
         let now = self.env.wall_clock();
-        renewed(&self.lease, &self.name, &self.identity, &self.times, now)
+        let ours = (&self.times, self.lifetime);
+        renewed(&self.lease, &self.name, &self.identity, ours, now)
     }
 
     /// We lead, since the request began that has said so.
@@ -215,9 +291,10 @@ impl Elector {
         let was_leader = self.leads_until.replace(until).is_some();
         self.claim.set(Some(until));
         if !was_leader {
-            tracing::info!(lease = self.name, identity = self.identity, before = ?start, "leads");
-            self.terms += 1;
-            self.role.send_replace(Role::Leader(Term { number: self.terms, start }));
+            tracing::info!(lease = self.name, identity = self.identity, ?start, "leads");
+            self.term = Term { number: self.term.number + 1, start };
+            self.transitions = transitions(&self.lease);
+            self.set_role(Role::Leader(self.term));
         }
     }
 
@@ -225,49 +302,98 @@ impl Elector {
         self.leads_until = None;
         self.claim.set(None);
         tracing::warn!(lease = self.name, why, "has lost the lead, and stands by");
-        self.role.send_replace(Role::Standby(None));
+        self.set_role(Role::Standby(None));
     }
 
-    fn become_standby(&self, holder: Option<&str>) {
-        let role = Role::Standby(holder.map(str::to_owned));
-        let is_news =
-            self.role.send_if_modified(|now| std::mem::replace(now, role.clone()) != role);
-        if is_news {
-            tracing::info!(lease = self.name, leader = holder, "stands by");
+    fn become_standby(&self, holder: Option<String>) {
+        let leader = holder.as_deref().unwrap_or_default().to_owned();
+        if self.set_role(Role::Standby(holder)) {
+            tracing::info!(lease = self.name, leader, "stands by");
         }
     }
 
+    /// Returns whether that is news.
+    fn set_role(&self, role: Role) -> bool {
+        self.standing.send_if_modified(|standing| {
+            let is_news = standing.role != role;
+            standing.role = role;
+            is_news
+        })
+    }
+
     /// Gives the Lease back: the next one leads at once.
-    async fn release(&mut self) {
+    async fn release(&mut self, left: Left) {
         // Nothing is sent any more.
         self.claim.set(None);
-        let released = timeout(Times::LAST_RELEASE / 2, async {
-            loop {
-                let lease = released(&self.lease, self.env.wall_clock());
-                match self.api.replace(&self.name, &PostParams::default(), &lease).await {
-                    Ok(_) => return Ok(()),
-                    // A renewal whose answer was not waited for.
-                    Err(kube::Error::Api(status)) if status.code == 409 => self.look().await?,
-                    Err(error) => return Err(error),
-                }
-                let holder =
-                    self.lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref());
-                if holder != Some(&self.identity) {
-                    return Ok(());
-                }
+        // A term that has not begun has sent nothing: what the one before has left is passed on.
+        let may_land = match self.term.start {
+            _ if left.term == self.term.number => left.may_land,
+            Start::First => Duration::ZERO,
+            Start::After(may_land) => may_land,
+            Start::Resumed => self.lifetime,
+        };
+        let lease = self.name.clone();
+        if timeout(Times::LAST_RELEASE / 2, self.give_back(may_land)).await.is_ok() {
+            tracing::info!(lease, ?may_land, "released the Lease");
+        } else {
+            tracing::warn!(lease, "failed to release the Lease in time; it expires");
+        }
+    }
+
+    /// Tries until it is no longer ours.
+    async fn give_back(&mut self, may_land: Duration) {
+        loop {
+            let lease = released(&self.lease, may_land, self.env.wall_clock());
+            let params = PostParams::default();
+            let call = self.api.replace(&self.name, &params, &lease);
+            if let Ok(Ok(_)) = timeout(Times::LAST_RELEASE / 6, call).await {
+                return;
             }
-        });
-        match released.await {
-            Ok(Ok(())) => tracing::info!(lease = self.name, "released the Lease"),
-            Ok(Err(error)) => {
-                tracing::warn!(lease = self.name, error = %Chain(&error), "failed to release the Lease; it expires");
+            // A renewal whose answer was not waited for may have changed it; or the API has failed.
+            sleep(Times::RELEASE_AGAIN).await;
+            if self.look().await.is_ok()
+                && self
+                    .seen
+                    .as_ref()
+                    .and_then(|seen| seen.record.as_ref())
+                    .map(|record| &record.holder)
+                    != Some(&self.identity)
+            {
+                return;
             }
-            Err(_) => {
-                tracing::warn!(
-                    lease = self.name,
-                    "failed to release the Lease in time; it expires"
-                );
-            }
+        }
+    }
+}
+
+/// Returns what is left when the process is told to end. If nobody is there any more to tell it, that is told elsewhere.
+async fn has_left(leave: &mut watch::Receiver<Option<Left>>) -> Left {
+    let left = leave.wait_for(Option::is_some).await.ok().and_then(|left| *left);
+    match left {
+        Some(left) => left,
+        None => pending().await,
+    }
+}
+
+fn transitions(lease: &Lease) -> Option<i32> {
+    lease.spec.as_ref()?.lease_transitions
+}
+
+/// Why the Lease was not read or written.
+#[derive(Debug, thiserror::Error)]
+enum LeaseError {
+    #[error("the Kubernetes API did not answer in time")]
+    Silent,
+    #[error(transparent)]
+    Refused(#[from] Box<Status>),
+    #[error(transparent)]
+    Failed(kube::Error),
+}
+
+impl From<kube::Error> for LeaseError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Refused(status),
+            error => Self::Failed(error),
         }
     }
 }
@@ -277,7 +403,7 @@ impl fmt::Display for Role {
         match self {
             Self::Leader(_) => f.write_str("leads"),
             Self::Standby(Some(leader)) => write!(f, "stands by; {leader} leads"),
-            Self::Standby(None) => f.write_str("stands by; nobody leads yet"),
+            Self::Standby(None) => f.write_str("stands by; nobody is known to lead"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::time::Instant;
 
 /// The longest duration of a Lease, in seconds.
@@ -56,43 +57,59 @@ impl LeaseTimes {
     }
 }
 
+/// The duration of a Lease that was given back. client-go writes the same.
+pub const RELEASED: Duration = Duration::from_secs(1);
+
 /// The Lease, as it was read last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Who holds it. Empty: it was released.
+    /// Who holds it. Empty: nobody.
     pub holder: String,
     /// How long it is to be waited for.
     pub duration: Duration,
-    /// The resourceVersion: each renewal has another.
-    pub version: String,
+    /// The time in it and how often it has changed hands: each renewal has another. Not its resourceVersion: whoever
+    /// labels it does not hold it.
+    pub renewal: (Option<Timestamp>, i32),
+    /// For how long what its holder has sent may take effect, once that acts no more.
+    pub may_land: Duration,
 }
 
-/// What was seen of the Lease. `None`: there is none.
+impl Record {
+    /// Its holder has given it back: it acts no more.
+    fn is_released(&self) -> bool {
+        self.holder.is_empty() && self.duration == RELEASED
+    }
+}
+
+/// What was seen of the Lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// The Lease. `None`: there is none.
     pub record: Option<Record>,
     /// Since when it is so, by our own clock. What the Lease says of time is another machine's.
     pub since: Instant,
-    /// There was a Lease before: someone may still act on it.
-    pub had_one: bool,
+    /// The last Lease that there was: someone may still act on it.
+    pub last: Option<Record>,
 }
 
 impl Seen {
     /// What is seen now, after what was seen before.
     pub fn after(before: Option<&Self>, record: Option<Record>, now: Instant) -> Self {
         let same = before.filter(|before| before.record == record);
-        let had_one = before.is_some_and(|before| before.had_one || before.record.is_some());
-        Self { record, since: same.map_or(now, |same| same.since), had_one }
+        let last = record.clone().or_else(|| before?.last.clone());
+        Self { record, since: same.map_or(now, |same| same.since), last }
     }
 }
 
-/// How the lead before has ended.
+/// How a term begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// It was released, with nothing that may still take effect; or there was none.
-    Clean,
-    /// It was not: what its process has sent may still take effect.
-    Unclean,
+    /// There was no leader before, as far as anyone knows.
+    First,
+    /// There was one. What it has sent may still take effect for so long.
+    After(Duration),
+    /// This process led before, and nobody has since.
+    Resumed,
 }
 
 /// From when this process leads until it does not any more.
@@ -100,13 +117,12 @@ pub enum Start {
 pub struct Term {
     /// Counts those of this process.
     pub number: u64,
-    /// How the lead before has ended.
     pub start: Start,
 }
 
 impl Term {
     /// Of a process that runs without election.
-    pub const ONLY: Self = Self { number: 0, start: Start::Clean };
+    pub const ONLY: Self = Self { number: 0, start: Start::First };
 }
 
 /// What to do about the Lease.
@@ -126,13 +142,18 @@ pub enum Step {
 #[must_use]
 pub fn evaluate(me: &str, seen: &Seen, times: &LeaseTimes, now: Instant) -> Step {
     let is_over = |duration| now >= seen.since + duration;
-    match &seen.record {
-        None if !seen.had_one => Step::Create(Start::Clean),
-        None if is_over(times.lease_duration) => Step::Create(Start::Unclean),
-        Some(record) if record.holder == me => Step::Renew,
-        Some(record) if record.holder.is_empty() => Step::Take(Start::Clean),
-        Some(record) if is_over(record.duration) => Step::Take(Start::Unclean),
-        None | Some(_) => Step::Wait,
+    match (&seen.record, &seen.last) {
+        // If it was deleted just now, whoever leads makes it again within one period.
+        (None, None) if is_over(times.retry_period) => Step::Create(Start::First),
+        (None, Some(last)) if is_over(last.duration.max(times.lease_duration)) => {
+            Step::Create(Start::After(last.may_land))
+        }
+        (Some(record), _) if record.holder == me => Step::Renew,
+        // One that was cleared by someone else is waited for: its holder may not know yet.
+        (Some(record), _) if record.is_released() || is_over(record.duration) => {
+            Step::Take(Start::After(record.may_land))
+        }
+        _ => Step::Wait,
     }
 }
 
@@ -147,52 +168,68 @@ mod tests {
         retry_period: Duration::from_secs(2),
     };
 
-    fn record(holder: &str, version: &str) -> Record {
-        Record { holder: holder.to_owned(), duration: 15 * SECOND, version: version.to_owned() }
+    const LANDS: Duration = Duration::from_secs(60);
+
+    fn record(holder: &str, renewal: i32) -> Record {
+        let renewal = (None, renewal);
+        Record { holder: holder.to_owned(), duration: 15 * SECOND, renewal, may_land: LANDS }
     }
 
     #[test]
     fn each_lease_has_its_step() {
         let since = Instant::now();
-        let seen = |record, had_one| Seen { record, since, had_one };
-        let held_by = |holder| seen(Some(record(holder, "1")), false);
-        for (seen, at_once, later) in [
-            (seen(None, false), Step::Create(Start::Clean), Step::Create(Start::Clean)),
-            (seen(None, true), Step::Wait, Step::Create(Start::Unclean)),
-            (held_by("me"), Step::Renew, Step::Renew),
-            (held_by(""), Step::Take(Start::Clean), Step::Take(Start::Clean)),
-            (held_by("other"), Step::Wait, Step::Take(Start::Unclean)),
+        let seen = |record: Option<Record>| Seen { last: record.clone(), record, since };
+        let held_by = |holder| record(holder, 1);
+        let short = Record { duration: 3 * SECOND, ..held_by("other") };
+        let released = Record { duration: RELEASED, may_land: 7 * SECOND, ..held_by("") };
+        let after = |seconds| Step::Take(Start::After(seconds * SECOND));
+        let first = Step::Create(Start::First);
+        for (seen, step, until, then) in [
+            (seen(None), Step::Wait, 2, first),
+            (seen(Some(held_by("me"))), Step::Renew, 0, Step::Renew),
+            (seen(Some(held_by("other"))), Step::Wait, 15, after(60)),
+            // Its holder has said so.
+            (seen(Some(short)), Step::Wait, 3, after(60)),
+            (seen(Some(released)), after(7), 0, after(7)),
+            // Someone has cleared it.
+            (seen(Some(held_by(""))), Step::Wait, 15, after(60)),
         ] {
-            for (after, step) in [(0, at_once), (14, at_once), (15, later), (1000, later)] {
-                let now = since + after * SECOND;
-                assert_eq!(evaluate("me", &seen, &TIMES, now), step, "{seen:?} after {after} s");
+            for seconds in [0, 1, 2, 3, 14, 15, 1000] {
+                let expected = if seconds < until { step } else { then };
+                let now = since + seconds * SECOND;
+                assert_eq!(evaluate("me", &seen, &TIMES, now), expected, "{seen:?} {seconds} s");
             }
         }
-        let short = Record { duration: 3 * SECOND, ..record("other", "1") };
-        let short = seen(Some(short), false);
-        assert_eq!(
-            evaluate("me", &short, &TIMES, since + 3 * SECOND),
-            Step::Take(Start::Unclean),
-            "its holder has said so"
-        );
     }
 
     #[test]
-    fn a_lease_is_as_old_as_its_version_by_our_own_clock() {
+    fn a_lease_that_vanished_is_waited_for_as_long_as_it_said() {
+        let since = Instant::now();
+        for (duration, until) in [(60, 60), (3, 15)] {
+            let last = Some(Record { duration: duration * SECOND, ..record("other", 1) });
+            let seen = Seen { record: None, since, last };
+            let at = |seconds| evaluate("me", &seen, &TIMES, since + seconds * SECOND);
+            assert_eq!(at(until - 1), Step::Wait);
+            assert_eq!(at(until), Step::Create(Start::After(LANDS)));
+        }
+    }
+
+    #[test]
+    fn a_lease_is_as_old_as_its_renewal_by_our_own_clock() {
         let start = Instant::now();
         let at = |seconds| start + seconds * SECOND;
-        let first = Seen::after(None, Some(record("other", "1")), at(0));
-        let same = Seen::after(Some(&first), Some(record("other", "1")), at(14));
-        assert_eq!((same.since, same.had_one), (at(0), true));
-        let renewed = Seen::after(Some(&same), Some(record("other", "2")), at(14));
+        let first = Seen::after(None, Some(record("other", 1)), at(0));
+        let same = Seen::after(Some(&first), Some(record("other", 1)), at(14));
+        assert_eq!((same.since, &same.last), (at(0), &same.record));
+        let renewed = Seen::after(Some(&same), Some(record("other", 2)), at(14));
         assert_eq!(renewed.since, at(14));
         assert_eq!(evaluate("me", &renewed, &TIMES, at(28)), Step::Wait);
         let gone = Seen::after(Some(&renewed), None, at(29));
-        assert_eq!((gone.since, gone.had_one), (at(29), true));
+        assert_eq!((gone.since, &gone.last), (at(29), &renewed.record));
         let still = Seen::after(Some(&gone), None, at(35));
-        assert_eq!((still.since, still.had_one), (at(29), true));
+        assert_eq!((still.since, &still.last), (at(29), &renewed.record));
         let never = Seen::after(None, None, at(0));
-        assert!(!never.had_one && !Seen::after(Some(&never), None, at(1)).had_one);
+        assert_eq!(Seen::after(Some(&never), None, at(1)), never);
     }
 
     #[test]

@@ -11,5 +11,5 @@ mod evaluate;
 mod lease;
 
 pub use claim::Claim;
-pub use elector::{Elector, Role};
+pub use elector::{Elector, Left, Role, Standing};
 pub use evaluate::{InvalidLeaseTimes, LeaseTimes, Start, Term};

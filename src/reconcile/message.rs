@@ -102,6 +102,9 @@ fn waits_for(hindrance: Hindrance) -> String {
                 "An earlier request to {verb} it got no answer and may still take effect; the operator waits until it no longer can, four request timeouts at most."
             );
         }
+        Hindrance::Predecessor => {
+            "Another replica led before. What it has sent may still take effect; the operator waits until it no longer can, four request timeouts at most."
+        }
         Hindrance::Turn => {
             "It waits for its turn: many pauses and resumes wait, and for a while none was served."
         }

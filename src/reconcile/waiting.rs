@@ -18,6 +18,8 @@ pub enum Hindrance {
     Obstacle(Obstacle),
     /// W: a write of this verb that was lost may still take effect.
     MayLand(Verb),
+    /// W: the leader before may have sent one that still can.
+    Predecessor,
     /// The last write has failed.
     LastTry(LastTry),
     /// Many writes wait for their turn, and none is served.
@@ -51,6 +53,14 @@ impl Snapshot {
         since.is_some_and(|since| self.now >= since + Times::STANDSTILL)
     }
 
+    /// What may still take effect of this verb.
+    fn landing(&self, verb: Verb) -> Option<Hindrance> {
+        let may_land = self.view.writes.may_land(verb, self.now);
+        let is_presumed = self.view.presumed_until.is_some_and(|until| self.now < until);
+        let landing = if is_presumed { Hindrance::Predecessor } else { Hindrance::MayLand(verb) };
+        may_land.then_some(landing)
+    }
+
     /// What a resource that has this to say waits for, if a person should know.
     #[must_use]
     pub fn hindrance(&self, resource: &Resource, reason: Reason) -> Option<Hindrance> {
@@ -65,8 +75,8 @@ impl Snapshot {
         match reason {
             Reason::Progressing => {
                 let verbs = [Verb::Pause, Verb::Unpause];
-                let lost = verbs.into_iter().find(|verb| writes.may_land(*verb, self.now));
-                under_way().or(lost.map(Hindrance::MayLand)).or(obstacle)
+                let lost = verbs.into_iter().find_map(|verb| self.landing(verb));
+                under_way().or(lost).or(obstacle)
             }
             Reason::PausePending | Reason::ResumePending if writes.under_way_since().is_some() => {
                 under_way()
@@ -74,9 +84,8 @@ impl Snapshot {
             Reason::PausePending | Reason::ResumePending => {
                 let is_pause = reason == Reason::PausePending;
                 let opposite = if is_pause { Verb::Unpause } else { Verb::Pause };
-                let may_land = writes.may_land(opposite, self.now);
                 obstacle
-                    .or(may_land.then_some(Hindrance::MayLand(opposite)))
+                    .or_else(|| self.landing(opposite))
                     .or_else(last_try)
                     .or(self.view.is_stuck.then_some(Hindrance::Turn))
             }

@@ -73,9 +73,12 @@ impl Account {
         self.credential.state()
     }
 
-    /// Nobody waits for a permit, or has one.
-    pub fn forget_permits(&mut self) {
+    /// A term as the leader begins: nobody waits for a permit, or has one, and how the API answered in the one before
+    /// says nothing any more.
+    pub fn begin_term(&mut self, now: Instant) {
         self.permits = Permits::default();
+        self.credential.begin_term(now);
+        self.budget.begin_term();
     }
 
     /// Whether there is a token.

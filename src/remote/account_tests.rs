@@ -175,6 +175,6 @@ fn nobody_waits_for_a_permit_in_the_next_term() {
     let asks = |account: &mut Account, n| account.permit(&id(n), Lane::Spec, &ns, now);
     assert!(asks(&mut account, 1) && !asks(&mut account, 2));
     assert_eq!(account.waiting(), 1);
-    account.forget_permits();
+    account.begin_term(now);
     assert_eq!((account.waiting(), account.stuck_at()), (0, None));
 }

@@ -119,6 +119,18 @@ impl Budget {
         }
     }
 
+    /// A term as the leader begins: another process may have been served meanwhile. What was sent counts.
+    pub fn begin_term(&mut self) {
+        self.throttled_until = None;
+        self.failures = Row::default();
+        self.probe_at = None;
+        self.probe.forget();
+        for pace in [&mut self.reads, &mut self.writes] {
+            pace.throttles = Row::default();
+            pace.waits_until = None;
+        }
+    }
+
     /// The earliest time at which one more request of this kind may be sent, besides those that have
     /// `reserved` a place. `None`: the probe of an open breaker is under way; ask again when it has ended.
     #[must_use]

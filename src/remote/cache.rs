@@ -30,14 +30,18 @@ pub struct Cache {
     missed: BTreeMap<DeploymentId, Instant>,
     /// Until when a read that says the opposite of our own last write is taken for one that lags.
     echoes: BTreeMap<DeploymentId, Instant>,
+    /// The same for a first look that says the opposite of what a status says: the leader before may have written.
+    echoes_until: Option<Instant>,
 }
 
 impl Cache {
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&mut self, id: &DeploymentId, last_known: Option<Deployment>, now: Instant) {
         let entry = self.entries.entry(id.clone()).or_insert_with(|| Box::new(Entry::new(now)));
-        if entry.last_known.is_none() && entry.observed.is_none() {
-            entry.last_known = last_known.map(Arc::new);
+        if entry.observed.is_none()
+            && let Some(last_known) = last_known
+        {
+            entry.last_known = Some(Arc::new(last_known));
         }
     }
 
@@ -55,6 +59,11 @@ impl Cache {
             entry.forget_looks(now);
         }
         *self = Self { entries, ..Self::default() };
+    }
+
+    /// Who led before may have written right before this.
+    pub fn expect_echoes(&mut self, until: Instant) {
+        self.echoes_until = Some(until);
     }
 
     /// Forgets what is over.
@@ -204,16 +213,18 @@ impl Cache {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
         };
-        if let Some(last) = entry.observed {
-            if last.valid_from > observed.valid_from {
-                return false;
-            }
-            let lags = !observed.is_written && observed.answer.is_opposite_of(last.answer);
-            let echo_end = self.echoes.get(id).filter(|end| lags && observed.started < **end);
-            if let Some(end) = echo_end {
-                demand(&mut self.demands, id, *end);
-                return false;
-            }
+        if entry.observed.is_some_and(|last| last.valid_from > observed.valid_from) {
+            return false;
+        }
+        let (last, echo_end) = match entry.observed {
+            Some(last) => (Some(last.answer), self.echoes.get(id).copied()),
+            None => (entry.last_known.as_deref().map(Answer::from), self.echoes_until),
+        };
+        let lags =
+            !observed.is_written && last.is_some_and(|last| observed.answer.is_opposite_of(last));
+        if let Some(end) = echo_end.filter(|end| lags && observed.started < *end) {
+            demand(&mut self.demands, id, end);
+            return false;
         }
         let answers = self.demands.get(id).is_some_and(|since| observed.started >= *since);
         let is_later = |failure: &Failure| failure.started <= observed.valid_from;

@@ -106,6 +106,14 @@ impl Credential {
         error.map_or(Ok(is_another), Err)
     }
 
+    /// A term as the leader begins: the token may have become good meanwhile.
+    pub fn begin_term(&mut self, now: Instant) {
+        self.probe.forget();
+        if self.rejection.take().is_some() {
+            self.set(Worth::Usable, now);
+        }
+    }
+
     fn set(&mut self, worth: Worth, now: Instant) {
         self.state.worth = worth;
         self.state.since = Some(now);

@@ -55,13 +55,10 @@ impl Ledger {
         self.writes.retain(|id, writes| is_bound(id) || writes.may_matter(now, times));
     }
 
-    /// Whether nothing is under way, or was lost and may still take effect.
+    /// Until when what is under way, or was lost, may still take effect.
     #[must_use]
-    pub fn is_settled(&self, now: Instant) -> bool {
-        let may_land = |writes: &Writes| {
-            [Verb::Pause, Verb::Unpause].iter().any(|verb| writes.may_land(*verb, now))
-        };
-        !self.writes.values().any(|writes| may_land(writes))
+    pub fn may_land_until(&self, now: Instant, times: &Times) -> Option<Instant> {
+        self.writes.values().filter_map(|writes| writes.may_land_until(now, times)).max()
     }
 
     /// How many deployments something is remembered of.

@@ -117,21 +117,20 @@ impl Remote {
         self.state().ledger.is_under_way(id)
     }
 
-    /// A term as the leader begins. Unless the one before has ended clean, what it has sent may still take effect for a
-    /// while, whatever it was.
+    /// A term as the leader begins.
     pub fn begin_term(&self, start: Start) {
-        let now = Instant::now();
-        let presumed_until = match start {
-            Start::Clean => None,
-            Start::Unclean => Some(now + self.times().request_lifetime()),
-        };
-        self.state().begin_term(presumed_until, now);
+        self.state().begin_term(start, Instant::now());
     }
 
-    /// Whether nothing that was sent can still take effect: the next leader need not wait for it.
+    /// A term has ended, and nothing of it goes on.
+    pub fn end_term(&self) {
+        self.state().end_term(Instant::now());
+    }
+
+    /// For how long what was sent may still take effect: the next leader has to heed it.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.state().is_settled(Instant::now())
+    pub fn may_land(&self) -> Duration {
+        self.state().may_land(Instant::now(), self.times())
     }
 
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.

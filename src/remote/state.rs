@@ -1,7 +1,7 @@
 //! What is held for one credential, under one lock: so that one look at it is one moment, and what
 //! belongs together changes together. No I/O.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -21,6 +21,7 @@ use crate::{
     api::DeploymentId,
     context::Context,
     fair_queue::Lane,
+    leader::Start,
     qoder::{ApiError, Deployment, Operation},
     times::Times,
 };
@@ -105,20 +106,36 @@ impl State {
         }
     }
 
-    /// A term as the leader begins: what was asked, granted and sent in the one before is over.
-    pub fn begin_term(&mut self, presumed_until: Option<Instant>, now: Instant) {
-        self.account.forget_permits();
+    /// A term as the leader begins: what was asked, granted and learned in the one before is over. What was sent may
+    /// still take effect.
+    pub fn begin_term(&mut self, start: Start, now: Instant) {
+        self.account.begin_term(now);
         self.cache.forget_looks(now);
-        self.ledger = Ledger::default();
         self.size = UNKNOWN_SIZE;
         self.are_writes_closed = false;
         self.lists_wait_until = None;
-        self.presumed_until = presumed_until;
+        match start {
+            // It was ours, and is in the ledger.
+            Start::Resumed => {}
+            Start::First => self.ledger = Ledger::default(),
+            Start::After(may_land) => {
+                self.ledger = Ledger::default();
+                self.presumed_until = Some(now + may_land);
+                // It may have written right before its end.
+                self.cache.expect_echoes(now + Times::ECHO);
+            }
+        }
     }
 
-    /// Whether nothing that was sent, or that another leader may have sent, can still take effect.
-    pub fn is_settled(&self, now: Instant) -> bool {
-        self.presumed_until.is_none_or(|until| now >= until) && self.ledger.is_settled(now)
+    /// A term has ended. Until the next one begins the statuses say what is known.
+    pub fn end_term(&mut self, now: Instant) {
+        self.cache.forget_looks(now);
+    }
+
+    /// For how long anything that was sent, here or by the leader before, may still take effect.
+    pub fn may_land(&self, now: Instant, times: &Times) -> Duration {
+        let until = self.presumed_until.max(self.ledger.may_land_until(now, times));
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// One deployment as it is known now.

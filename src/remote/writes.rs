@@ -88,6 +88,13 @@ impl Writes {
             || self.under_way.is_some_and(|(under_way, _)| under_way == verb)
     }
 
+    /// Until when one that is on its way, or was lost, may still take effect.
+    #[must_use]
+    pub fn may_land_until(&self, now: Instant, times: &Times) -> Option<Instant> {
+        let under_way = self.under_way.map(|_| now + times.request_lifetime());
+        [self.pause_lands_until, self.unpause_lands_until, under_way].into_iter().flatten().max()
+    }
+
     /// Since when a write is on its way.
     #[must_use]
     pub fn under_way_since(&self) -> Option<Instant> {

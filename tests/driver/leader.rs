@@ -9,50 +9,21 @@ use serde_json::json;
 
 use crate::{
     bed::{Bed, POLL, Setup, TIMES, in_virtual_time},
-    replicas::{LEASE_TIMES, Replica},
+    replicas::{LEASE_TIMES, Replica, pair, pair_of, pass},
     wire::{Kind, Moment},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Two replicas over so many active deployments with a resource each; the first leads.
-async fn pair(n: usize) -> (Bed, Replica, Replica) {
-    pair_of(n, LEASE_TIMES).await
-}
-
-/// The same; the first with these times.
-async fn pair_of(n: usize, times: LeaseTimes) -> (Bed, Replica, Replica) {
-    let bed = Bed::prepare(Setup::with(n)).await;
-    let first = Replica::start_with(&bed, "first", times);
-    bed.pass(SECOND).await;
-    let second = Replica::start(&bed, "second");
-    for i in 0..n {
-        bed.apply(&format!("r{i}"), i, Some(false));
-    }
-    bed.until(&format!("r{}", n - 1), "True InSync", 30 * SECOND).await;
-    bed.pass(5 * SECOND).await;
-    assert!(first.leads() && !second.leads());
-    bed.forget();
-    (bed, first, second)
-}
-
-/// Lets time pass, and looks all the time that not both lead. Returns how long none did.
-async fn pass(bed: &Bed, first: &Replica, second: &Replica, time: Duration) -> Duration {
-    let step = SECOND / 20;
-    let mut without = Duration::ZERO;
-    for _ in 0..time.as_millis() / step.as_millis() {
-        bed.pass(step).await;
-        assert!(!(first.leads() && second.leads()), "two lead");
-        if !first.leads() && !second.leads() {
-            without += step;
-        }
-    }
-    without
-}
-
 fn holder(bed: &Bed) -> String {
     let lease = bed.server.leases().get("default", "lease").unwrap();
     lease["spec"]["holderIdentity"].as_str().unwrap().to_owned()
+}
+
+fn may_land(bed: &Bed) -> String {
+    let lease = bed.server.leases().get("default", "lease").unwrap();
+    let annotations = &lease["metadata"]["annotations"];
+    annotations["cloud.qoder.com/may-land-seconds"].as_str().unwrap().to_owned()
 }
 
 fn lease_writes(bed: &Bed) -> usize {
@@ -136,7 +107,9 @@ fn after_an_unclean_start_the_verb_that_a_status_stands_for_may_be_sent_again() 
         bed.flip("r1", true);
         bed.pass(17 * SECOND).await;
         assert!(second.leads());
-        bed.until("r0", "True InSync", 5 * SECOND).await;
+        // Its first look may be the echo of what the last leader did: it looks again.
+        bed.pass(5 * SECOND).await;
+        assert_eq!(bed.ready("r0"), "True InSync");
         assert_eq!(bed.writes(), ["unpause 0 200"], "the other way round has to wait");
         bed.until("r1", "True InSync", TIMES.request_lifetime()).await;
         assert_eq!(bed.writes(), ["unpause 0 200", "pause 1 200"]);
@@ -351,7 +324,7 @@ fn clocks_that_differ_make_no_two_leaders() {
 }
 
 #[test]
-fn a_lead_that_ends_while_something_may_still_land_is_not_given_back() {
+fn a_lead_that_ends_while_something_may_still_land_is_given_back_with_how_long() {
     in_virtual_time(async {
         let (bed, first, second) = pair(3).await;
         let hang = Fault::hang_after().on(Operation::Pause);
@@ -359,11 +332,31 @@ fn a_lead_that_ends_while_something_may_still_land_is_not_given_back() {
         bed.flip("r0", true);
         bed.pass(20 * SECOND).await;
         first.stop().await;
-        assert!(holder(&bed).starts_with("first_"), "it expires");
-        bed.pass(5 * SECOND).await;
-        assert!(!second.leads());
-        bed.pass(15 * SECOND).await;
+        assert_eq!(holder(&bed), "");
+        let left: u64 = may_land(&bed).parse().unwrap();
+        assert!((50..=60).contains(&left), "{left}");
+        bed.pass(3 * SECOND).await;
         assert!(second.leads());
+        // It waits for what is left, and no longer.
+        bed.flip("r0", false);
+        bed.pass(SECOND * u32::try_from(left - 5).unwrap()).await;
+        assert_eq!(bed.writes(), ["pause 0 -"]);
+        let message = bed.object("r0")["status"]["conditions"][0]["message"].clone();
+        assert!(message.as_str().unwrap().contains("Another replica led before"), "{message}");
+        bed.until("r0", "True InSync", 10 * SECOND).await;
+    });
+}
+
+#[test]
+fn what_the_leader_before_may_have_sent_is_passed_on_by_one_that_ends_early() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        first.kill().await;
+        bed.pass(18 * SECOND).await;
+        assert!(second.leads());
+        second.stop().await;
+        let left: u64 = may_land(&bed).parse().unwrap();
+        assert!((50..=60).contains(&left), "{left}");
     });
 }
 
@@ -374,6 +367,8 @@ fn one_that_runs_without_statuses_to_wait_for_leads_at_once_and_ends_without_a_l
         let first = Replica::start(&bed, "first");
         let second = Replica::start(&bed, "second");
         bed.pass(SECOND).await;
+        assert!(!first.leads() && !second.leads(), "it may have been deleted just now");
+        bed.pass(4 * SECOND).await;
         assert_ne!(first.leads(), second.leads(), "there was no Lease: nobody is waited for");
         let (leader, standby) = if first.leads() { (first, second) } else { (second, first) };
         let writes = lease_writes(&bed);
@@ -434,5 +429,190 @@ fn what_one_leader_has_told_the_next_one_does_not_tell_again() {
         assert_eq!(statuses(&bed), before, "nothing has changed");
         let text = second.metrics.encode(&second.counted()).unwrap();
         assert!(text.contains("qoder_drift_total{action=\"tolerated\"} 0"), "{text}");
+    });
+}
+
+#[test]
+fn one_renewal_that_hangs_begins_no_new_term() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        let lost = bed.server.on(Match::verb(Verb::Update).of("leases")).silence_request();
+        lost.arrived().await;
+        pass(&bed, &first, &second, 12 * SECOND).await;
+        bed.flip("r0", true);
+        bed.until("r0", "True InSync", 5 * SECOND).await;
+    });
+}
+
+#[test]
+fn one_look_that_hangs_delays_no_standby() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        let hung = bed.server.on(Match::verb(Verb::Get).of("leases")).silence_request();
+        hung.arrived().await;
+        let renewal = bed.server.on(Match::verb(Verb::Update).of("leases")).notice();
+        renewal.arrived().await;
+        bed.pass(SECOND / 20).await;
+        first.kill().await;
+        let mut without = Duration::ZERO;
+        for _ in 0..1000 {
+            if second.leads() {
+                break;
+            }
+            bed.pass(SECOND / 20).await;
+            without += SECOND / 20;
+        }
+        assert!(without <= 17 * SECOND, "{without:?}");
+    });
+}
+
+#[test]
+fn a_lease_that_someone_clears_is_waited_for() {
+    in_virtual_time(async {
+        for holder in [json!(""), json!(null)] {
+            let (bed, first, second) = pair(3).await;
+            let hold = first.wire.hold(Kind::Write, Moment::Before);
+            bed.flip("r0", true);
+            bed.pass(SECOND).await;
+            first.link.cut();
+            let clear = |lease: &mut serde_json::Value| {
+                lease["spec"]["holderIdentity"] = holder.clone();
+            };
+            bed.server.leases().edit("default", "lease", clear).unwrap();
+            bed.flip("r0", false);
+            pass(&bed, &first, &second, 20 * SECOND).await;
+            assert!(second.leads());
+            // What the first has sent is not forgotten.
+            assert_ne!(bed.ready("r0"), "True InSync");
+            hold.release();
+            bed.pass(2 * SECOND).await;
+            assert_eq!(bed.remote(0), "paused");
+            bed.until("r0", "True InSync", TIMES.request_lifetime() + 5 * SECOND).await;
+            assert_eq!(bed.remote(0), "active");
+        }
+    });
+}
+
+#[test]
+fn who_labels_the_lease_does_not_hold_it() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        first.kill().await;
+        for i in 0..4 {
+            bed.pass(5 * SECOND).await;
+            bed.server.leases().annotate("default", "lease", "seen", &i.to_string()).unwrap();
+        }
+        assert!(second.leads());
+    });
+}
+
+#[test]
+fn a_standby_that_is_told_to_end_as_it_takes_the_lease_gives_it_back_and_forgets_no_crash() {
+    in_virtual_time(async {
+        for is_answered in [true, false] {
+            let (bed, first, second) = pair(3).await;
+            let third = Replica::start(&bed, "third");
+            bed.pass(5 * SECOND).await;
+            let post = first.wire.hold(Kind::Write, Moment::Before);
+            bed.flip("r0", true);
+            bed.pass(SECOND).await;
+            first.kill().await;
+            let take = bed.server.on(Match::verb(Verb::Update).of("leases")).hold_answer();
+            take.arrived().await;
+            let (winner, other) =
+                if holder(&bed).starts_with("second_") { (second, third) } else { (third, second) };
+            if is_answered {
+                take.release();
+                winner.stop().await;
+            } else {
+                let stopping = tokio::spawn(winner.stop());
+                bed.pass(SECOND / 2).await;
+                take.release();
+                stopping.await.unwrap();
+            }
+            assert_eq!((holder(&bed), may_land(&bed)), (String::new(), "60".to_owned()));
+            bed.pass(4 * SECOND).await;
+            assert!(other.leads());
+            drop(post);
+        }
+    });
+}
+
+#[test]
+fn one_that_cannot_reach_the_lease_is_not_ready() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        bed.server.deny(Match::any().of("leases"));
+        let third = Replica::start(&bed, "third");
+        bed.pass(5 * SECOND).await;
+        let (checks, is_well) = third.checks();
+        assert!(!is_well, "it has never seen the Lease: {checks:?}");
+        assert!(second.checks().1, "it has, and a moment says nothing");
+        bed.pass(120 * SECOND).await;
+        assert!(!first.leads() && !second.leads());
+        assert!(!second.checks().1);
+    });
+}
+
+#[test]
+fn a_newcomer_that_finds_no_lease_looks_twice() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        second.kill().await;
+        let renewal = bed.server.on(Match::verb(Verb::Update).of("leases")).notice();
+        renewal.arrived().await;
+        bed.pass(SECOND / 10).await;
+        bed.server.leases().delete("default", "lease").unwrap();
+        let third = Replica::start(&bed, "third");
+        let without = pass(&bed, &first, &third, 10 * SECOND).await;
+        assert_eq!((without, first.leads()), (Duration::ZERO, true));
+    });
+}
+
+#[test]
+fn a_long_lease_that_is_deleted_is_waited_for_as_long_as_it_said() {
+    in_virtual_time(async {
+        let long =
+            LeaseTimes { lease_duration: 60 * SECOND, renew_deadline: 50 * SECOND, ..LEASE_TIMES };
+        let (bed, first, second) = pair_of(3, long).await;
+        first.link.cut();
+        bed.server.leases().delete("default", "lease").unwrap();
+        pass(&bed, &first, &second, 90 * SECOND).await;
+        assert!(second.leads());
+    });
+}
+
+#[test]
+fn a_release_that_fails_once_is_tried_again() {
+    in_virtual_time(async {
+        for is_silent in [false, true] {
+            let (bed, first, second) = pair(3).await;
+            let renewal = bed.server.on(Match::verb(Verb::Update).of("leases")).notice();
+            renewal.arrived().await;
+            bed.pass(SECOND / 10).await;
+            let once = bed.server.on(Match::verb(Verb::Update).of("leases"));
+            let _once =
+                if is_silent { once.silence_request() } else { once.fail(Failure::internal()) };
+            first.stop().await;
+            bed.pass(3 * SECOND).await;
+            assert!(second.leads(), "{}", holder(&bed));
+        }
+    });
+}
+
+#[test]
+fn a_claim_ends_with_the_lead() {
+    in_virtual_time(async {
+        let (bed, first, second) = pair(3).await;
+        let steal = |lease: &mut serde_json::Value| {
+            lease["spec"]["holderIdentity"] = json!("stranger");
+        };
+        bed.server.leases().edit("default", "lease", steal).unwrap();
+        for _ in 0..60 {
+            bed.pass(SECOND / 20).await;
+            assert_eq!(first.leads(), first.claim.is_held());
+        }
+        assert!(!first.leads());
+        drop(second);
     });
 }

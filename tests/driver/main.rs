@@ -36,6 +36,7 @@ mod restored;
 mod same;
 mod siblings;
 mod slow;
+mod terms;
 mod told;
 mod turns;
 mod useless;

@@ -18,7 +18,7 @@ use qoder_operator::{
     controller::{Controller, Died, View},
     env::Env,
     kubernetes,
-    leader::{Elector, LeaseTimes},
+    leader::{Claim, Elector, LeaseTimes},
     metrics::{Metrics, Snapshot},
     qoder::{BaseUrl, Client, Token, TokenSource},
     remote::{Account, Rates},
@@ -26,9 +26,11 @@ use qoder_operator::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    bed::{Bed, TIMES},
+    bed::{Bed, Setup, TIMES},
     wire::Wire,
 };
+
+const SECOND: Duration = Duration::from_secs(1);
 
 pub const LEASE_TIMES: LeaseTimes = LeaseTimes {
     lease_duration: Duration::from_secs(15),
@@ -41,6 +43,7 @@ pub struct Replica {
     pub wire: Wire,
     pub link: Link,
     pub metrics: Arc<Metrics>,
+    pub claim: Claim,
     view: View,
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), Died>>,
@@ -64,16 +67,24 @@ impl Replica {
         let account = Account::new(token, rates, TIMES);
         let link = Link { server: bed.server.service(), is_cut: Arc::default() };
         let client = kubernetes::bounded(link.clone(), "default");
-        let elector = Elector::new(client.clone(), "default", "lease", name, times, env.clone());
+        let elector = Elector::new(
+            client.clone(),
+            ("default", "lease"),
+            name,
+            times,
+            TIMES.request_lifetime(),
+            env.clone(),
+        );
         let metrics = Arc::<Metrics>::default();
+        let claim = elector.claim();
         let context =
-            Context { metrics: Arc::clone(&metrics), env, times: TIMES, claim: elector.claim() };
+            Context { metrics: Arc::clone(&metrics), env, times: TIMES, claim: claim.clone() };
         let controller =
             Controller::new(client, qoder, account, Vec::new(), context).elected(elector);
         let view = controller.view();
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(controller.run(stopped));
-        Self { wire, link, metrics, view, stop, task }
+        Self { wire, link, metrics, claim, view, stop, task }
     }
 
     /// Whether it takes itself for the leader.
@@ -155,4 +166,39 @@ impl tower::Service<Request<Body>> for Link {
             answer
         })
     }
+}
+
+/// Two replicas over so many active deployments with a resource each; the first leads.
+pub async fn pair(n: usize) -> (Bed, Replica, Replica) {
+    pair_of(n, LEASE_TIMES).await
+}
+
+/// The same; the first with these times.
+pub async fn pair_of(n: usize, times: LeaseTimes) -> (Bed, Replica, Replica) {
+    let bed = Bed::prepare(Setup::with(n)).await;
+    let first = Replica::start_with(&bed, "first", times);
+    bed.pass(5 * SECOND).await;
+    let second = Replica::start(&bed, "second");
+    for i in 0..n {
+        bed.apply(&format!("r{i}"), i, Some(false));
+    }
+    bed.until(&format!("r{}", n - 1), "True InSync", 30 * SECOND).await;
+    bed.pass(5 * SECOND).await;
+    assert!(first.leads() && !second.leads());
+    bed.forget();
+    (bed, first, second)
+}
+
+/// Lets time pass, and looks all the time that not both lead. Returns how long none did.
+pub async fn pass(bed: &Bed, first: &Replica, second: &Replica, time: Duration) -> Duration {
+    let step = SECOND / 20;
+    let mut without = Duration::ZERO;
+    for _ in 0..time.as_millis() / step.as_millis() {
+        bed.pass(step).await;
+        assert!(!(first.claim.is_held() && second.claim.is_held()), "two lead");
+        if !first.leads() && !second.leads() {
+            without += step;
+        }
+    }
+    without
 }

@@ -76,7 +76,7 @@ fn faults() -> impl Strategy<Value = Fault> {
 
 enum Step {
     Do(Event, Index),
-    Break(Fault),
+    Break(Box<Fault>),
     Mend,
 }
 
@@ -86,7 +86,8 @@ async fn whatever_happens(
     faults: &[(u64, u64, Fault)],
 ) -> Result<(), TestCaseError> {
     let events = events.into_iter().map(|(at, index, event)| (at, Step::Do(event, index)));
-    let breaks = faults.iter().map(|(at, _, fault)| (*at, Step::Break(fault.clone().always())));
+    let breaks =
+        faults.iter().map(|(at, _, fault)| (*at, Step::Break(Box::new(fault.clone().always()))));
     let mends = faults.iter().map(|(at, span, _)| (at + span, Step::Mend));
     let mut story: Vec<_> = events.chain(breaks).chain(mends).collect();
     story.sort_by_key(|(at, _)| *at);
@@ -108,7 +109,7 @@ async fn whatever_happens(
                     continue;
                 }
             }
-            Step::Break(fault) => bed.simulator.inject(fault),
+            Step::Break(fault) => bed.simulator.inject(*fault),
             Step::Mend => bed.simulator.clear_faults(),
         }
         let now = Instant::now();

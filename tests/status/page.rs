@@ -58,7 +58,7 @@ fn hindrances(reason: Reason) -> Vec<Option<Hindrance>> {
             } else {
                 Verb::Pause
             }));
-            may_wait_for.push(Hindrance::Turn);
+            may_wait_for.extend([Hindrance::Predecessor, Hindrance::Turn]);
             let ends = [
                 (Outcome::Conflict, Some("409")),
                 (Outcome::NotAsAsked, Some("200")),
