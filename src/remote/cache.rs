@@ -230,8 +230,8 @@ impl Cache {
         let is_later = |failure: &Failure| failure.started <= observed.valid_from;
         let recovers = entry.failure.as_deref().is_some_and(is_later);
         let known = match observed.answer {
-            Answer::NotFound => None,
             Answer::Forbidden => entry.last_known.clone(),
+            // One that does not exist shows none.
             _ => deployment.map(Arc::new),
         };
         let is_another = entry.last_known != known;

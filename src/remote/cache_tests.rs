@@ -57,6 +57,59 @@ fn only_news_wakes_anyone() {
 }
 
 #[test]
+fn one_that_is_out_of_reach_is_known_as_it_was_and_one_that_is_gone_is_not_known() {
+    for (answer, is_known) in [(Answer::Forbidden, true), (Answer::NotFound, false)] {
+        let (mut cache, start) = cache();
+        see(&mut cache, 1, Answer::Active, start);
+        assert!(see(&mut cache, 1, answer, start + SECOND));
+        let entry = cache.get(&id(1)).unwrap();
+        assert_eq!(entry.last_known.is_some(), is_known);
+    }
+}
+
+#[test]
+fn what_a_status_says_last_stands_until_the_first_look() {
+    let (mut cache, start) = cache();
+    let known = |cache: &Cache| {
+        let entry = cache.get(&id(1)).unwrap();
+        entry.last_known.as_ref().map(|known| known.status.clone())
+    };
+    for status in [RemoteStatus::Active, RemoteStatus::Paused] {
+        cache.bind(&id(1), Some(deployment(status.clone())), start);
+        cache.bind(&id(1), None, start);
+        assert_eq!(known(&cache), Some(status));
+    }
+    see(&mut cache, 1, HAND, start);
+    cache.bind(&id(1), Some(deployment(RemoteStatus::Active)), start);
+    assert_eq!(known(&cache), Some(RemoteStatus::Paused));
+}
+
+#[test]
+fn a_failed_read_answers_a_demand_only_if_it_started_after_it() {
+    let (mut cache, start) = cache();
+    assert!(fail(&mut cache, 1, start), "the first");
+    cache.demand(&id(1), start + 2 * SECOND);
+    assert!(!fail(&mut cache, 1, start + SECOND));
+    assert!(cache.is_demanded(&id(1)));
+    assert!(fail(&mut cache, 1, start + 2 * SECOND), "as demanded");
+    assert!(!cache.is_demanded(&id(1)));
+}
+
+#[test]
+fn all_that_was_not_seen_since_is_demanded() {
+    let (mut cache, start) = cache();
+    cache.bind(&id(2), None, start);
+    see(&mut cache, 1, Answer::Active, start);
+    see(&mut cache, 2, HAND, start + SECOND);
+    cache.demand_listed(start + SECOND);
+    assert!(cache.is_demanded(&id(1)) && !cache.is_demanded(&id(2)));
+    assert_eq!(cache.demanded_places(start + SECOND).collect::<Vec<_>>(), [Place::Active]);
+    assert_eq!(cache.demanded_places(start).count(), 0, "not yet");
+    assert_eq!(cache.next_demand(start), Some(start + SECOND));
+    assert_eq!(cache.next_demand(start + SECOND), None, "that is due now");
+}
+
+#[test]
 fn a_demand_is_answered_only_by_a_read_that_started_after_it() {
     let (mut cache, start) = cache();
     cache.observe(&id(1), Some(deployment(RemoteStatus::Active)), read(Answer::Active, start));

@@ -200,6 +200,12 @@ impl Index {
         self.resources.get(key).map(|held| held.deployment.clone())
     }
 
+    /// The version of the copy that is held at this key.
+    #[must_use]
+    pub fn version_of(&self, key: &ResourceKey) -> Option<u64> {
+        self.resources.get(key).map(|held| held.version)
+    }
+
     /// Whether any resource names this deployment.
     #[must_use]
     pub fn is_bound(&self, id: &DeploymentId) -> bool {

@@ -51,17 +51,20 @@ impl Resources {
                 return;
             }
         };
-        let key = resource.key.clone();
+        let (key, version) = (resource.key.clone(), resource.version);
         let known = object.status.as_ref().and_then(mirror::last_known);
         let (before, change, now) = {
             let mut index = self.index();
             let before = index.deployment_of(&key);
             let change = index.apply(resource, source);
-            (before, change, index.deployment_of(&key))
+            // An older copy says nothing of what is known.
+            let known = known.filter(|_| index.version_of(&key) == Some(version));
+            let now = index.deployment_of(&key);
+            if let Some(id) = &now {
+                self.remote.bind(id, known);
+            }
+            (before, change, now)
         };
-        if let Some(id) = &now {
-            self.remote.bind(id, known);
-        }
         if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
             self.release(&before);
         }
