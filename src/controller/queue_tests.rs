@@ -81,3 +81,16 @@ async fn failures_are_counted_in_a_row_and_what_nothing_names_is_forgotten() {
     sleep(10 * SECOND).await;
     assert_eq!(queue.failed(&id), 0, "its failures are forgotten, too");
 }
+
+#[tokio::test(start_paused = true)]
+async fn in_a_new_term_nobody_is_at_work() {
+    let (queue, id) = queue();
+    queue.add(&id, Lane::Spec);
+    queue.next().await;
+    queue.failed(&id);
+    queue.begin_term();
+    // It is not waited for until who worked on it in the last term is done, nor for its backoff.
+    let now = Instant::now();
+    assert_eq!(taken(taker(&queue).await).await, now);
+    assert_eq!(queue.failed(&id), 0);
+}
