@@ -1,57 +1,24 @@
 //! The elector: keeps the Lease, or waits for it.
 
-use std::{fmt, future::pending, pin::pin, time::Duration};
+mod release;
+
+use std::{future::pending, pin::pin, time::Duration};
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client, api::PostParams, core::Status};
+use kube::Client;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::{
+    calls::{Calls, LeaseError},
     claim::Claim,
     evaluate::{LeaseTimes, Seen, Start, Step, Term, evaluate},
-    lease::{record, released, renewed},
+    lease::{record, renewed},
+    standing::{Role, Standing},
 };
 use crate::{chain::Chain, env::Env, times::Times};
-
-/// What this process is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Role {
-    /// It acts.
-    Leader(Term),
-    /// It waits for the Lease, which this one holds, as far as anyone does.
-    Standby(Option<String>),
-}
-
-/// What this process is, and whether it can be anything else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    pub role: Role,
-    /// Since when each try to read or write the Lease has failed, if so.
-    pub failing_since: Option<Instant>,
-    /// The Lease was never seen.
-    pub is_blind: bool,
-}
-
-/// For how long the Lease may be out of reach before one that stands by is not ready.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-impl Standing {
-    /// Why this process cannot lead, if so.
-    #[must_use]
-    pub fn fault(&self, now: Instant) -> Option<String> {
-        if matches!(self.role, Role::Leader(_)) {
-            return None;
-        }
-        let fails = self.failing_since.is_some_and(|since| now >= since + PATIENCE);
-        (fails || self.is_blind).then(|| {
-            "the Lease cannot be read or written; the log says why (are the rights on it granted?)"
-                .to_owned()
-        })
-    }
-}
 
 /// What the process leaves behind when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +31,7 @@ pub struct Left {
 
 /// Keeps the Lease, or waits for it.
 pub struct Elector {
-    api: Api<Lease>,
-    name: String,
+    calls: Calls,
     /// Who we are: no other process has it.
     identity: String,
     times: LeaseTimes,
@@ -99,8 +65,7 @@ impl Elector {
     ) -> Self {
         let role = Role::Standby(None);
         Self {
-            api: Api::namespaced(client, namespace),
-            name: name.to_owned(),
+            calls: Calls::new(client, namespace, name, times.renew_deadline / 4),
             identity: format!("{host}_{}", env.uuid()),
             times,
             lifetime,
@@ -183,7 +148,7 @@ impl Elector {
         let was_failing = self.standing.borrow().failing_since.is_some();
         if let Some(error) = failed.filter(|_| !was_failing) {
             tracing::warn!(
-                lease = self.name,
+                lease = self.calls.name,
                 error,
                 "failed to look after the Lease, and will try again"
             );
@@ -213,18 +178,9 @@ impl Elector {
 
     /// Reads the Lease.
     async fn look(&mut self) -> Result<(), LeaseError> {
-        let lease = self.within(self.api.get_opt(&self.name)).await?;
+        let lease = self.calls.get().await?;
         self.saw(lease);
         Ok(())
-    }
-
-    /// One call that hangs must not cost the term.
-    async fn within<T>(
-        &self,
-        call: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, LeaseError> {
-        let answer = timeout(self.times.renew_deadline / 4, call).await;
-        Ok(answer.map_err(|_| LeaseError::Silent)??)
     }
 
     fn saw(&mut self, lease: Option<Lease>) {
@@ -243,7 +199,6 @@ impl Elector {
             }
             step => step,
         };
-        let params = PostParams::default();
         let (lease, start) = match step {
             Step::Wait => {
                 let holder = seen.record.as_ref().map(|record| record.holder.clone());
@@ -255,11 +210,11 @@ impl Elector {
             }
             Step::Create(start) => {
                 let lease = self.renewed();
-                (self.within(self.api.create(&params, &lease)).await?, start)
+                (self.calls.create(&lease).await?, start)
             }
             Step::Take(start) => {
                 let lease = self.renewed();
-                (self.within(self.api.replace(&self.name, &params, &lease)).await?, start)
+                (self.calls.replace(&lease).await?, start)
             }
             Step::Renew => {
                 // Since our own term nobody has had it; else a write has succeeded that nobody heard of.
@@ -267,7 +222,7 @@ impl Elector {
                     self.transitions.is_some() && transitions(&self.lease) == self.transitions;
                 let start = if is_own { Start::Resumed } else { Start::After(self.lifetime) };
                 let lease = self.renewed();
-                (self.within(self.api.replace(&self.name, &params, &lease)).await?, start)
+                (self.calls.replace(&lease).await?, start)
             }
         };
         self.saw(Some(lease));
@@ -278,7 +233,7 @@ impl Elector {
     fn renewed(&self) -> Lease {
         let now = self.env.wall_clock();
         let ours = (&self.times, self.lifetime);
-        renewed(&self.lease, &self.name, &self.identity, ours, now)
+        renewed(&self.lease, &self.calls.name, &self.identity, ours, now)
     }
 
     /// We lead, since the request began that has said so.
@@ -291,7 +246,7 @@ impl Elector {
         let was_leader = self.leads_until.replace(until).is_some();
         self.claim.set(Some(until));
         if !was_leader {
-            tracing::info!(lease = self.name, identity = self.identity, ?start, "leads");
+            tracing::info!(lease = self.calls.name, identity = self.identity, ?start, "leads");
             self.term = Term { number: self.term.number + 1, start };
             self.transitions = transitions(&self.lease);
             self.set_role(Role::Leader(self.term));
@@ -301,14 +256,14 @@ impl Elector {
     fn lose(&mut self, why: &str) {
         self.leads_until = None;
         self.claim.set(None);
-        tracing::warn!(lease = self.name, why, "has lost the lead, and stands by");
+        tracing::warn!(lease = self.calls.name, why, "has lost the lead, and stands by");
         self.set_role(Role::Standby(None));
     }
 
     fn become_standby(&self, holder: Option<String>) {
         let leader = holder.as_deref().unwrap_or_default().to_owned();
         if self.set_role(Role::Standby(holder)) {
-            tracing::info!(lease = self.name, leader, "stands by");
+            tracing::info!(lease = self.calls.name, leader, "stands by");
         }
     }
 
@@ -319,49 +274,6 @@ impl Elector {
             standing.role = role;
             is_news
         })
-    }
-
-    /// Gives the Lease back: the next one leads at once.
-    async fn release(&mut self, left: Left) {
-        // Nothing is sent any more.
-        self.claim.set(None);
-        // A term that has not begun has sent nothing: what the one before has left is passed on.
-        let may_land = match self.term.start {
-            _ if left.term == self.term.number => left.may_land,
-            Start::First => Duration::ZERO,
-            Start::After(may_land) => may_land,
-            Start::Resumed => self.lifetime,
-        };
-        let lease = self.name.clone();
-        if timeout(Times::LAST_RELEASE / 2, self.give_back(may_land)).await.is_ok() {
-            tracing::info!(lease, ?may_land, "released the Lease");
-        } else {
-            tracing::warn!(lease, "failed to release the Lease in time; it expires");
-        }
-    }
-
-    /// Tries until it is no longer ours.
-    async fn give_back(&mut self, may_land: Duration) {
-        loop {
-            let lease = released(&self.lease, may_land, self.env.wall_clock());
-            let params = PostParams::default();
-            let call = self.api.replace(&self.name, &params, &lease);
-            if let Ok(Ok(_)) = timeout(Times::LAST_RELEASE / 6, call).await {
-                return;
-            }
-            // A renewal whose answer was not waited for may have changed it; or the API has failed.
-            sleep(Times::RELEASE_AGAIN).await;
-            if self.look().await.is_ok()
-                && self
-                    .seen
-                    .as_ref()
-                    .and_then(|seen| seen.record.as_ref())
-                    .map(|record| &record.holder)
-                    != Some(&self.identity)
-            {
-                return;
-            }
-        }
     }
 }
 
@@ -376,34 +288,4 @@ async fn has_left(leave: &mut watch::Receiver<Option<Left>>) -> Left {
 
 fn transitions(lease: &Lease) -> Option<i32> {
     lease.spec.as_ref()?.lease_transitions
-}
-
-/// Why the Lease was not read or written.
-#[derive(Debug, thiserror::Error)]
-enum LeaseError {
-    #[error("the Kubernetes API did not answer in time")]
-    Silent,
-    #[error(transparent)]
-    Refused(#[from] Box<Status>),
-    #[error(transparent)]
-    Failed(kube::Error),
-}
-
-impl From<kube::Error> for LeaseError {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => Self::Refused(status),
-            error => Self::Failed(error),
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Leader(_) => f.write_str("leads"),
-            Self::Standby(Some(leader)) => write!(f, "stands by; {leader} leads"),
-            Self::Standby(None) => f.write_str("stands by; nobody is known to lead"),
-        }
-    }
 }

@@ -5,11 +5,14 @@
 //! by the wall clocks of two machines, `kubert` wants it to exist before, and none tells a release from an expiry, which
 //! the next leader has to know.
 
+mod calls;
 mod claim;
 mod elector;
 mod evaluate;
 mod lease;
+mod standing;
 
 pub use claim::Claim;
-pub use elector::{Elector, Left, Role, Standing};
+pub use elector::{Elector, Left};
 pub use evaluate::{InvalidLeaseTimes, LeaseTimes, Start, Term};
+pub use standing::{Role, Standing};

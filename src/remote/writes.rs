@@ -1,6 +1,8 @@
 //! What is remembered of our writes to one deployment: what is void since, what may still take effect,
 //! who waits and for how long. Pure: time is an argument.
 
+mod landing;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use tokio::time::Instant;
@@ -66,33 +68,6 @@ impl Writes {
         let ends = [self.pause_lands_until, self.unpause_lands_until];
         let after_lost = ends.into_iter().flatten().all(|end| now < end || started >= end);
         after_write && after_lost
-    }
-
-    /// A read has to have started after this to count: after the last write, and after the end of the last
-    /// lost one that can land no more.
-    #[must_use]
-    pub fn valid_since(&self, now: Instant) -> Option<Instant> {
-        let lost = [self.pause_lands_until, self.unpause_lands_until];
-        let over = lost.into_iter().flatten().filter(|end| now >= *end);
-        over.chain(self.last.as_ref().map(|(ended, _)| *ended)).max()
-    }
-
-    /// W and G: a request of this verb is on its way, or was lost and may still take effect.
-    #[must_use]
-    pub fn may_land(&self, verb: Verb, now: Instant) -> bool {
-        let until = match verb {
-            Verb::Pause => self.pause_lands_until,
-            Verb::Unpause => self.unpause_lands_until,
-        };
-        until.is_some_and(|until| now < until)
-            || self.under_way.is_some_and(|(under_way, _)| under_way == verb)
-    }
-
-    /// Until when one that is on its way, or was lost, may still take effect.
-    #[must_use]
-    pub fn may_land_until(&self, now: Instant, times: &Times) -> Option<Instant> {
-        let under_way = self.under_way.map(|_| now + times.request_lifetime());
-        [self.pause_lands_until, self.unpause_lands_until, under_way].into_iter().flatten().max()
     }
 
     /// Since when a write is on its way.
@@ -162,13 +137,6 @@ impl Writes {
     #[must_use]
     pub fn held_until(&self) -> Option<Instant> {
         self.held_until
-    }
-
-    /// When the first of the lost requests that may still take effect can do so no more.
-    #[must_use]
-    pub fn lands_until(&self, now: Instant) -> Option<Instant> {
-        let ends = [self.pause_lands_until, self.unpause_lands_until];
-        ends.into_iter().flatten().filter(|end| now < *end).min()
     }
 
     /// Whether any of this can matter to a resource that is still to come: something may take effect, a read
