@@ -85,6 +85,22 @@ fn what_a_status_says_last_stands_until_the_first_look() {
 }
 
 #[test]
+fn a_first_look_that_contradicts_a_status_right_after_a_takeover_is_looked_at_again() {
+    let (mut cache, start) = cache();
+    cache.bind(&id(1), Some(deployment(RemoteStatus::Active)), start);
+    cache.expect_echoes(start + SECOND);
+    assert!(!see(&mut cache, 1, HAND, start));
+    assert!(cache.get(&id(1)).unwrap().observed.is_none());
+    assert_eq!(cache.next_demand(start), Some(start + SECOND));
+    assert!(see(&mut cache, 1, HAND, start + SECOND), "that is no echo any more");
+
+    let (mut cache, start) = self::cache();
+    cache.bind(&id(1), Some(deployment(RemoteStatus::Active)), start);
+    cache.expect_echoes(start + SECOND);
+    assert!(see(&mut cache, 1, Answer::Active, start), "it agrees");
+}
+
+#[test]
 fn a_failed_read_answers_a_demand_only_if_it_started_after_it() {
     let (mut cache, start) = cache();
     assert!(fail(&mut cache, 1, start), "the first");
