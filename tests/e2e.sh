@@ -131,8 +131,11 @@ node=$(kubectl "${operator[@]}" get pod "$pod" --output 'jsonpath={.spec.nodeNam
 kubectl drain "$node" --pod-selector app.kubernetes.io/component=operator --ignore-daemonsets --timeout=180s &
 draining=$!
 # It may be the only node: the replacement of the first Pod waits for one.
-kubectl "${operator[@]}" get pods --selector app.kubernetes.io/component=operator \
-  --field-selector status.phase=Pending --watch --output name | head -1 || true
+for _ in $(seq 60); do
+  [ -z "$(kubectl "${operator[@]}" get pods --selector app.kubernetes.io/component=operator \
+    --field-selector status.phase=Pending --output name)" ] || break
+  sleep 1
+done
 kubectl uncordon "$node"
 wait $draining
 wait $flipping
