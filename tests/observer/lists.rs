@@ -174,3 +174,85 @@ fn pages_get_smaller_down_to_ten_and_are_full_again_after_some_full_polls() {
         assert_eq!(tried.last(), Some(&1000), "{tried:?}");
     });
 }
+
+/// So many active deployments, all bound, and pages of a hundred without latency.
+fn active(count: usize) -> World {
+    World {
+        deployments: vec![(false, true); count],
+        dialect: Dialect::D2,
+        largest_page: 100,
+        latency: Duration::ZERO,
+    }
+}
+
+/// The pages that were asked for, and how many of them were first ones.
+fn pages(bed: &Bed) -> (usize, usize) {
+    let calls = bed.calls();
+    let lists = calls.iter().filter(|call| matches!(call.read, Read::List { .. })).count();
+    (lists, first_pages(&calls))
+}
+
+#[test]
+fn a_page_that_is_throttled_once_is_asked_for_again_and_twice_ends_the_list() {
+    in_virtual_time(async {
+        for (times, is_whole, expected) in [(1, true, (6, 1)), (2, false, (4, 1))] {
+            let bed = Bed::new(&active(450)).await;
+            let throttle = Fault::respond(429).header("retry-after", "1").on(Operation::List);
+            // The first page is refused for its size, which leads to pages of a hundred.
+            bed.simulator.inject(throttle.skip(3).times(times));
+            bed.observe();
+            sleep(POLL / 6).await;
+            let seen = bed.ids.iter().filter(|id| bed.answer(id).is_some()).count();
+            assert_eq!(seen == bed.ids.len(), is_whole, "{times}");
+            let (all, first) = pages(&bed);
+            // The one that was too large is a first page, too.
+            assert_eq!((all - 1, first - 1), expected, "{times}: {:?}", bed.calls());
+        }
+    });
+}
+
+#[test]
+fn a_list_that_leads_back_to_itself_or_never_ends_is_given_up() {
+    for (fault, expected) in [(Fault::cursor_loop(), 2), (Fault::endless_pages(), 2001)] {
+        in_virtual_time(async {
+            keep_log();
+            let bed = Bed::new(&active(20)).await;
+            bed.simulator.inject(fault.skip(1));
+            bed.observe();
+            while !log().contains("has no end") {
+                sleep(Duration::from_secs(1)).await;
+                assert!(bed.start.elapsed() < 10 * POLL, "it goes on for ever");
+            }
+            // The first page was refused for its size; what comes after the next first page is another list.
+            let calls = bed.calls();
+            let mut lists =
+                calls.split(|call| matches!(call.read, Read::List { is_first: true, .. }));
+            let list = lists.nth(2).unwrap();
+            let later = list.iter().filter(|call| matches!(call.read, Read::List { .. }));
+            assert_eq!(1 + later.count(), expected);
+        });
+    }
+}
+
+#[test]
+fn while_a_page_hangs_for_long_each_deployment_gets_a_look_in_each_poll_interval() {
+    in_virtual_time(async {
+        let second = Duration::from_secs(1);
+        let times = Times { poll_interval: 10 * second, request_timeout: 60 * second };
+        let bed = Bed::with(&World { dialect: Dialect::D1, ..active(60) }, times).await;
+        bed.simulator.inject(Fault::hang_before().on(Operation::List));
+        bed.observe();
+        sleep(59 * second).await;
+        for id in &bed.ids {
+            let is_its = |call: &Call| call.read == Read::Get(id.as_str().to_owned());
+            let looks: Vec<_> =
+                bed.calls().into_iter().filter(is_its).map(|call| call.at.as_secs()).collect();
+            // A standstill of 2 s, and then once in 10 s, one after the other.
+            let each_is_in_its_turn = looks.iter().enumerate().all(|(turn, at)| {
+                let begin = 2 + 10 * u64::try_from(turn).unwrap();
+                (begin..begin + 10).contains(at)
+            });
+            assert!(looks.len() == 6 && each_is_in_its_turn, "{looks:?}");
+        }
+    });
+}
