@@ -3,24 +3,8 @@
 
 mod common;
 
-use std::error::Error;
-
-use bytes::Bytes;
-use common::{Answer, Outcome, get, with_deployments};
-use http::Request;
-use qoder_simulator::Simulator;
+use common::{Outcome, get, sim, with_deployments};
 use serde_json::{Value, json};
-
-async fn sim(
-    simulator: &Simulator,
-    method: &str,
-    path: &str,
-    body: Value,
-) -> Result<Answer, Box<dyn Error>> {
-    let request = Request::builder().method(method).uri(format!("/_sim/{path}"));
-    let request = request.body(Bytes::from(body.to_string()))?;
-    Ok(simulator.handle(request).await?.into())
-}
 
 #[tokio::test]
 async fn deployments_change_behind_the_clients_back() -> Outcome {

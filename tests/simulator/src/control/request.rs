@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -56,6 +56,10 @@ impl<'a> Asked<'a> {
         self.request.method().as_str()
     }
 
+    pub(super) fn is_get(&self) -> bool {
+        self.request.method() == Method::GET
+    }
+
     /// There is no such thing.
     pub(super) fn unknown(&self) -> Refusal {
         let (method, path) = (self.request.method(), self.request.uri().path());
@@ -88,12 +92,13 @@ impl<'a> Asked<'a> {
         for (key, text) in self.query.iter() {
             let number = serde_json::from_str(text).ok();
             let typed = number.filter(|value: &Value| value.is_u64() || value.is_boolean());
-            let typed = typed.unwrap_or_else(|| text.into());
             // Alone, so that what is wrong with it can be told with its name.
-            let alone = Value::Object([(key.to_owned(), typed.clone())].into_iter().collect());
-            serde_json::from_value::<T>(alone)
+            let alone = |value: &Value| json!({ key: value });
+            let is_typed = |value: &Value| serde_json::from_value::<T>(alone(value)).is_ok();
+            let value = typed.filter(is_typed).unwrap_or_else(|| text.into());
+            serde_json::from_value::<T>(alone(&value))
                 .map_err(|error| bad(&format!("{key}={text} cannot be used: {error}")))?;
-            object.insert(key.to_owned(), typed);
+            object.insert(key.to_owned(), value);
         }
         serde_json::from_value(Value::Object(object))
             .map_err(|error| bad(&format!("the query cannot be used: {error}")))

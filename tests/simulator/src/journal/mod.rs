@@ -5,6 +5,7 @@ mod filter;
 pub(crate) mod verify;
 
 use std::collections::VecDeque;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -68,6 +69,11 @@ impl Journal {
         let log = self.lock();
         let from = log.entries.partition_point(|entry| entry.seq <= seq);
         log.entries.range(from..).filter(|entry| filter.fits(entry)).count()
+    }
+
+    /// The `seq` of the newest entry there was.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.lock().last_seq
     }
 
     /// How many entries after a `seq` are no longer there, for want of room.
@@ -137,5 +143,6 @@ fn print(entry: &Entry) {
     let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let effect = if *effect { " effect" } else { "" };
     let fault = fault.map_or_else(String::new, |fault| format!(" fault={fault}"));
-    eprintln!("{time:.3} {method} {path} {status}{effect}{fault}");
+    // Nobody may be reading it.
+    let _ = writeln!(io::stderr(), "{time:.3} {method} {path} {status}{effect}{fault}");
 }
