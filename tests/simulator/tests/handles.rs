@@ -7,7 +7,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Outcome, arrived, ask, get, post, request, sim, verb};
+use common::{Outcome, arrived, ask, get, post, request, sim, soon, verb};
 use qoder_simulator::{
     Action, Config, ConnectionCut, ConnectionFault, Fault, Operation, Simulator,
 };
@@ -98,7 +98,7 @@ async fn what_hangs_is_released() -> Outcome {
         assert_eq!(simulator.journal()[0].effect, effect_before, "{action}");
         assert!(!hanging.is_finished());
         assert_eq!(ask(&simulator, "POST", &format!("faults/{id}/release")).await?.status, 200);
-        assert_eq!(hanging.await??.json["status"], "paused", "{action}");
+        assert_eq!(soon(hanging).await???.json["status"], "paused", "{action}");
         let entry = simulator.journal().swap_remove(0);
         assert_eq!((entry.status, entry.effect, entry.finished), (Some(200), true, true));
     }

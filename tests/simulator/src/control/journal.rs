@@ -109,8 +109,8 @@ pub(super) fn verify(core: &Core, asked: &Asked<'_>) -> Result<Done, Refusal> {
         );
         return Err(Refusal::new(StatusCode::CONFLICT, message));
     }
-    let entries = core.journal.after(expected.since, &Filter::default(), usize::MAX);
-    verify::verify(&expected, &entries)
+    core.journal
+        .look(expected.since, |entries| verify::verify(&expected, entries))
         .map_err(|difference| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, difference))?;
     Ok(json!({}).into())
 }

@@ -64,6 +64,13 @@ impl Journal {
         later.take(most).cloned().collect()
     }
 
+    /// Lets all entries after a `seq` be looked at where they are: copies of them are many megabytes.
+    pub(crate) fn look<T>(&self, seq: u64, look: impl FnOnce(Vec<&Entry>) -> T) -> T {
+        let log = self.lock();
+        let from = log.entries.partition_point(|entry| entry.seq <= seq);
+        look(log.entries.range(from..).collect())
+    }
+
     /// How many entries after a `seq` the filter lets through.
     pub(crate) fn count(&self, seq: u64, filter: &Filter) -> usize {
         let log = self.lock();

@@ -46,10 +46,8 @@ pub(crate) enum Amount {
 
 /// Compares the entries with what is expected. The error is a text for a person: a line for each call, `-` where one is missing,
 /// `+` where one was not expected.
-pub(crate) fn verify(expected: &Expectation, entries: &[Entry]) -> Result<(), String> {
-    let is_seen =
-        |entry: &&Entry| expected.only.is_empty() || expected.only.contains(&entry.operation);
-    let entries: Vec<&Entry> = entries.iter().filter(is_seen).collect();
+pub(crate) fn verify(expected: &Expectation, mut entries: Vec<&Entry>) -> Result<(), String> {
+    entries.retain(|entry| expected.only.is_empty() || expected.only.contains(&entry.operation));
     // For each expected call, the entry that is it.
     let found = match expected.order {
         Order::Any => in_any_order(&expected.calls, &entries),

@@ -2,11 +2,14 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use qoder_simulator::{Config, Dialect, Simulator};
 use serde_json::{Value, json};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 pub type Outcome = Result<(), Box<dyn Error>>;
 
@@ -94,6 +97,11 @@ pub async fn ask(
 ) -> Result<Answer, Box<dyn Error>> {
     let request = Request::builder().method(method).uri(format!("/_sim/{path}"));
     Ok(simulator.handle(request.body(Bytes::new())?).await?.into())
+}
+
+/// What must come soon, so that a test fails and does not hang if it does not.
+pub async fn soon<T>(what: impl Future<Output = T>) -> Result<T, Elapsed> {
+    timeout(Duration::from_secs(10), what).await
 }
 
 /// Waits until so many requests have arrived.
