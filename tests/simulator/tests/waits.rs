@@ -149,7 +149,7 @@ async fn what_cannot_be_waited_for_is_refused_by_its_name() -> Outcome {
         ("deployments/dep_1?until=pausd", ["until=pausd", "`paused`"]),
         ("deployments/dep_1?timeout_ms=5", ["timeout_ms", "until=paused"]),
         ("deployments/dep_1?status=paused", ["status", "`until`"]),
-        ("deployments?status=paused", ["status", "no fields"]),
+        ("deployments?status=paused", ["status", "`newest`"]),
         ("faults?id=1", ["id=1", "no fields"]),
         ("settings?dialect=d2", ["dialect", "no fields"]),
         ("snapshot?format=xml", ["format=xml", "`yaml`"]),

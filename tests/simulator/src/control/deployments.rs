@@ -61,7 +61,7 @@ pub(super) async fn answer(
 ) -> Result<Done, Refusal> {
     let core = &account.core();
     let done = match (asked.method(), segments) {
-        ("GET", []) => json!({"ids": core.ids()}),
+        ("GET", []) => list(core, asked)?,
         ("POST", []) => add(core, asked)?,
         ("GET", [id]) => get(account, asked, id).await?,
         ("PATCH", [id]) => {
@@ -90,6 +90,26 @@ pub(super) async fn answer(
         _ => return Err(asked.unknown()),
     };
     Ok(done.into())
+}
+
+/// Which deployments to show; absent: their ids.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    newest: Option<usize>,
+}
+
+fn list(core: &Core, asked: &Asked<'_>) -> Result<Value, Refusal> {
+    let List { newest } = asked.query()?;
+    let ids = core.ids();
+    Ok(match newest {
+        None => json!({"ids": ids}),
+        Some(newest) => {
+            let newest = ids.iter().rev().take(newest);
+            let shown: Vec<Value> = newest.filter_map(|id| core.deployment(id)).collect();
+            json!({"deployments": shown})
+        }
+    })
 }
 
 async fn get(account: &Account, asked: &Asked<'_>, id: &str) -> Result<Value, Refusal> {

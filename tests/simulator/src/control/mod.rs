@@ -3,6 +3,7 @@
 mod deployments;
 mod faults;
 mod journal;
+mod page;
 mod request;
 mod snapshot;
 
@@ -95,7 +96,8 @@ async fn of_accounts(
         accounts.get(name).ok_or_else(unknown)
     };
     let takes_query =
-        matches!(segments, [.., "journal" | "snapshot"] | [.., "deployments", _]) && asked.is_get();
+        matches!(segments, [.., "journal" | "snapshot" | "deployments"] | [.., "deployments", _])
+            && asked.is_get();
     if !takes_query {
         let NoParameters {} = asked.query()?;
     }
@@ -128,8 +130,24 @@ async fn of_one(
     asked: &Asked<'_>,
     segments: &[&str],
 ) -> Result<Done, Refusal> {
+    let done = answer_of_one(accounts, account, asked, segments).await;
+    if done.is_ok() && !asked.is_get() {
+        // Whoever watches looks again.
+        account.core().journal.bump();
+    }
+    done
+}
+
+async fn answer_of_one(
+    accounts: &Accounts,
+    account: &Arc<Account>,
+    asked: &Asked<'_>,
+    segments: &[&str],
+) -> Result<Done, Refusal> {
     let core = &account.core();
     match (asked.method(), segments) {
+        ("GET", [""]) => Ok(Done::Stream(page::page())),
+        ("GET", ["events"]) => Ok(Done::Stream(page::events(account))),
         (_, ["deployments", rest @ ..]) => deployments::answer(account, asked, rest).await,
         (_, ["faults", rest @ ..]) => {
             let is_main = Arc::ptr_eq(account, &accounts.main);
