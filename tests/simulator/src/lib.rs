@@ -3,6 +3,7 @@
 //! A request goes through these modules, from the socket inwards:
 //!
 //! - `server`: the accept loop; it can reset, truncate and drip. `control` takes what goes to `/_sim/`.
+//! - `account`: whose request it is. Each account has a `Core`, which a reset replaces.
 //! - `exchange`: the journal, the fault that waits for this request (`tamper` changes its answer), the latency.
 //! - `api`: path, token, rate, rights, then the operation. From here on all is pure: the time is an argument.
 //! - `store`, `deployment`, `list`, `runs`, `page`: the state, the verbs, the pages.

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+/// No test takes that long, however busy the machine is.
+const LONG: Duration = Duration::from_secs(10);
+
 fn address(simulator: &Simulator) -> String {
     let base_url = simulator.base_url();
     base_url.split('/').nth(2).unwrap_or_default().to_owned()
@@ -76,7 +79,7 @@ async fn connections_are_refused_for_a_while() -> Outcome {
         tokio::task::yield_now().await;
     }
     assert!(refused > 0 && start.elapsed() >= time, "{refused} in {:?}", start.elapsed());
-    assert!(start.elapsed() < time * 5, "{:?}", start.elapsed());
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
     Ok(())
 }
 
@@ -121,7 +124,7 @@ async fn an_answer_comes_as_slowly_as_it_is_told() -> Outcome {
     let slow = list(&simulator).await?;
     assert_eq!(slow.len(), whole.len());
     let time = start.elapsed();
-    assert!(time >= Duration::from_millis(290) && time < Duration::from_secs(1), "{time:?}");
+    assert!(time >= Duration::from_millis(290) && time < LONG, "{time:?}");
     Ok(())
 }
 

@@ -235,6 +235,11 @@ async fn what_cannot_be_done_is_refused_with_a_reason() -> Outcome {
         ("PATCH", "settings", json!(7), 400, "latency_ms"),
         ("GET", "journal?since=now", json!({}), 400, "since"),
         ("GET", "secrets", json!({}), 404, "README"),
+        ("POST", "secrets", json!({"a": 1}), 404, "README"),
+        ("POST", "reset", json!({"seed": "other"}), 400, "POST /_sim/reset takes no body"),
+        ("POST", &format!("deployments/{id}/pause"), json!({"type": "x"}), 400, r#"{"type":"x"}"#),
+        ("DELETE", "faults", json!({"operation": "pause"}), 400, "would be lost"),
+        ("DELETE", "journal?until=7", json!({}), 400, "until"),
     ] {
         let answer = sim(&simulator, method, path, body).await?;
         assert_eq!(answer.status, status, "{method} {path}");

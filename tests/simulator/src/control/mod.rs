@@ -86,6 +86,24 @@ struct NewAccount {
     deployments: Vec<Value>,
 }
 
+/// What a request would not look at is refused: whoever sends it expects something.
+fn refuse_unused(asked: &Asked<'_>, segments: &[&str]) -> Result<(), Refusal> {
+    let takes_query = asked.is_get()
+        && matches!(
+            segments,
+            [.., "journal" | "snapshot" | "deployments"] | [.., "deployments", _]
+        );
+    if !takes_query {
+        let NoParameters {} = asked.query()?;
+    }
+    let takes_no_body = match (asked.method(), segments) {
+        ("GET" | "DELETE", _) => true,
+        ("POST", [.., last]) => ["pause", "unpause", "archive", "release", "reset"].contains(last),
+        _ => false,
+    };
+    if takes_no_body { asked.no_body() } else { Ok(()) }
+}
+
 async fn of_accounts(
     accounts: &Accounts,
     asked: &Asked<'_>,
@@ -95,12 +113,7 @@ async fn of_accounts(
         let unknown = || Refusal::new(StatusCode::NOT_FOUND, format!("there is no account {name}"));
         accounts.get(name).ok_or_else(unknown)
     };
-    let takes_query =
-        matches!(segments, [.., "journal" | "snapshot" | "deployments"] | [.., "deployments", _])
-            && asked.is_get();
-    if !takes_query {
-        let NoParameters {} = asked.query()?;
-    }
+    refuse_unused(asked, segments)?;
     match (asked.method(), segments) {
         ("GET", ["accounts"]) => Ok(json!({"names": accounts.names()}).into()),
         ("POST", ["accounts"]) => {

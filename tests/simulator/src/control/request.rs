@@ -67,6 +67,17 @@ impl<'a> Asked<'a> {
         Refusal::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// Refuses a body with anything in it.
+    pub(super) fn no_body(&self) -> Result<(), Refusal> {
+        let body = self.request.body();
+        if body.is_empty() || [&b"null"[..], b"{}"].contains(&&**body) {
+            return Ok(());
+        }
+        let (method, path) = (self.request.method(), self.request.uri().path());
+        let sent = String::from_utf8_lossy(body.get(..100).unwrap_or(body));
+        Err(bad(&format!("{method} {path} takes no body, and this one would be lost: {sent}")))
+    }
+
     /// Reads a body of JSON; one that can be used is like `example`.
     pub(super) fn read<T: DeserializeOwned>(&self, example: &str) -> Result<T, Refusal> {
         let body = self.request.body();
