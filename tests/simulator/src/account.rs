@@ -16,6 +16,8 @@ use crate::journal::Journal;
 use crate::seed::SeedError;
 use crate::settings::Settings;
 
+const TAKEN: &str = "another account has this token, or will have it again after a reset";
+
 /// How an account begins, and what a reset leads back to.
 #[derive(Clone, Debug)]
 pub(crate) struct Beginning {
@@ -51,6 +53,16 @@ impl Account {
         Arc::clone(&self.core.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether it knows a token, or will again after a reset.
+    fn has(&self, token: &Token) -> bool {
+        self.beginning.token.is(token) || self.core().api().tokens.iter().any(|own| own.is(token))
+    }
+
+    /// A counter that moves when something has changed that may be waited for, a reset too.
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
     /// Everything as at the start. What is under way goes on with what it began with, and leaves no trace in the new.
     pub(crate) fn reset(&self) -> Result<(), SeedError> {
         let core = Arc::new(begin(&self.beginning, &self.changed)?);
@@ -64,7 +76,8 @@ fn begin(beginning: &Beginning, changed: &watch::Sender<u64>) -> Result<Core, Se
     let Beginning { token, deployments, settings, start_time, journal, log } = beginning;
     let clock = Clock::new(*start_time);
     let mut api = Api::new(*settings, vec![token.clone()]);
-    api.store.seed(deployments, clock.now().date)?;
+    // Not a moment later: the ids are made of the time.
+    api.store.seed(deployments, clock.start())?;
     Ok(Core::new(api, clock, Journal::new(*journal, *log, changed.clone())))
 }
 
@@ -122,16 +135,26 @@ impl Accounts {
         if others.contains_key(name) {
             return Err(format!("there is an account {name}"));
         }
-        let knows = |account: &Arc<Account>| {
-            account.core().api().tokens.iter().any(|known| known.is(&token))
-        };
-        if knows(&self.main) || others.values().any(knows) {
-            return Err("another account has this token".to_owned());
+        if self.main.has(&token) || others.values().any(|other| other.has(&token)) {
+            return Err(TAKEN.to_owned());
         }
         let beginning =
             Beginning { token, deployments: deployments.into(), ..self.main.beginning.clone() };
         let account = Account::new(beginning).map_err(|error| error.to_string())?;
         others.insert(name.to_owned(), Arc::new(account));
+        Ok(())
+    }
+
+    /// Replaces the tokens of an account. The error is a text for a person.
+    pub(crate) fn set_tokens(&self, account: &Account, tokens: Vec<Token>) -> Result<(), String> {
+        tokens.iter().try_for_each(Token::check)?;
+        let others = self.others();
+        let mut all = others.values().chain([&self.main]).map(Arc::as_ref);
+        if all.any(|other| !std::ptr::eq(other, account) && tokens.iter().any(|own| other.has(own)))
+        {
+            return Err(TAKEN.to_owned());
+        }
+        account.core().api().tokens = tokens;
         Ok(())
     }
 

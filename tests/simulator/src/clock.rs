@@ -28,8 +28,15 @@ pub(crate) struct Reading {
 impl Clock {
     /// A running clock that shows `start`, or the real time.
     pub(crate) fn new(start: Option<Timestamp>) -> Self {
+        // Taken before the real time, behind which the clock is not to be.
+        let since = Instant::now();
         let start = start.unwrap_or_else(Timestamp::now);
-        Self { start, passed: Duration::ZERO, since: Some(Instant::now()) }
+        Self { start, passed: Duration::ZERO, since: Some(since) }
+    }
+
+    /// What it showed at first.
+    pub(crate) fn start(&self) -> Timestamp {
+        self.start
     }
 
     /// The time on the calendar, and since the start.
@@ -49,9 +56,15 @@ impl Clock {
         self.since = (!held).then(Instant::now);
     }
 
-    /// Moves it forward.
-    pub(crate) fn advance(&mut self, by: Duration) {
+    /// Moves it forward. The error is a text for a person.
+    pub(crate) fn advance(&mut self, by: Duration) -> Result<(), String> {
+        let passed = self.now().elapsed.checked_add(by);
+        let is_on_the_calendar = |passed| self.start.checked_add(passed).is_ok();
+        if !passed.is_some_and(is_on_the_calendar) {
+            return Err("the clock ends with the year 9999".to_owned());
+        }
         self.passed = self.passed.saturating_add(by);
+        Ok(())
     }
 
     /// Moves it forward to a time. The error is a text for a person.
@@ -61,8 +74,7 @@ impl Clock {
         let by = Duration::try_from(by).map_err(|_| {
             format!("the clock only goes forward, and it is {now}; a reset sets it back")
         })?;
-        self.advance(by);
-        Ok(())
+        self.advance(by)
     }
 }
 
@@ -84,7 +96,7 @@ mod tests {
         clock.hold(true);
         tokio::time::advance(second).await;
         shows(&clock, 1);
-        clock.advance(second * 9);
+        clock.advance(second * 9)?;
         shows(&clock, 10);
         clock.hold(false);
         clock.hold(false);

@@ -99,11 +99,8 @@ impl Core {
         let mut entry = self.entry(&call, parts.method.as_str(), path);
         entry.fault = taken.as_ref().map(|taken| taken.fault);
         let ticket = Arc::new(self.journal.open(entry));
-        let late = taken.iter().flat_map(Taken::iter).find_map(|action| match action {
-            Action::Zombie(after) => Some(*after),
-            _ => None,
-        });
-        let delivery = if let Some(after) = late {
+        let late = taken.iter().flat_map(Taken::iter).find(|action| action.is_late());
+        let delivery = if let Some(&Action::Zombie(after)) = late {
             let (core, ticket) = (Arc::clone(self), Arc::clone(&ticket));
             let detached = tokio::spawn(async move {
                 sleep(after).await;
@@ -120,10 +117,7 @@ impl Core {
     }
 
     fn entry(&self, call: &Call, method: &str, path: &str) -> Entry {
-        let header = |name: &str| {
-            let value = call.headers.get(name)?;
-            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
+        let header = |name: &str| Some(journal::beginning(call.headers.get(name)?.as_bytes()));
         let now = self.now();
         Entry {
             seq: 0,
@@ -131,8 +125,8 @@ impl Core {
             at: now.elapsed,
             operation: call.route.operation,
             method: method.to_owned(),
-            path: path.to_owned(),
-            id: call.route.id.clone(),
+            path: journal::beginning(path.as_bytes()),
+            id: call.route.id.as_ref().map(|id| journal::beginning(id.as_bytes())),
             status: None,
             effect: false,
             finished: false,
@@ -157,9 +151,11 @@ impl Core {
         if !latency.is_zero() {
             sleep(latency).await;
         }
+        if let Some(Action::Delay(by)) = actions().find(|action| action.is_late()) {
+            sleep(*by).await;
+        }
         for action in actions() {
             match action {
-                Action::Delay(by) => sleep(*by).await,
                 Action::Stale => call.freshness = Freshness::Stale,
                 // Every page is the first one, whatever cursor was sent.
                 Action::EndlessPages => call.query = tamper::without_cursors(&call.query),

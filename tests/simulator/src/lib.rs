@@ -3,6 +3,7 @@
 //! A request goes through these modules, from the socket inwards:
 //!
 //! - `server`: the accept loop; it can reset, truncate and drip. `control` takes what goes to `/_sim/`.
+//! - `account`: whose request it is. Each account has a `Core`, which a reset replaces.
 //! - `exchange`: the journal, the fault that waits for this request (`tamper` changes its answer), the latency.
 //! - `api`: path, token, rate, rights, then the operation. From here on all is pure: the time is an argument.
 //! - `store`, `deployment`, `list`, `runs`, `page`: the state, the verbs, the pages.
@@ -80,6 +81,7 @@ impl Simulator {
     /// # Errors
     ///
     /// If it cannot listen there, or if a deployment, a token or an account cannot be used.
+    #[allow(clippy::unused_async, reason = "it needs a runtime")]
     pub async fn start(config: Config) -> io::Result<Self> {
         config.quirks.check().map_err(invalid_input)?;
         let token = Token::new(config.token.clone());
@@ -100,14 +102,11 @@ impl Simulator {
         let (stop, stopped) = watch::channel(false);
         let serves = if config.control_listen.is_some() { Serves::Api } else { Serves::Both };
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let listener = listen(config.listen).await?;
+        let listener = listen(config.listen)?;
         let origin = format!("{scheme}://{}", reachable(listener.local_addr()?));
         let mut control_url = format!("{origin}/_sim");
-        let control = match config.control_listen {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
-        if let Some(listener) = control {
+        if let Some(address) = config.control_listen {
+            let listener = listen(address)?;
             control_url = format!("http://{}/_sim", reachable(listener.local_addr()?));
             let accounts = Arc::clone(&accounts);
             tokio::spawn(server::serve(listener, None, accounts, Serves::Control, stopped.clone()));
@@ -225,8 +224,17 @@ impl Simulator {
     }
 
     /// Replaces the accepted tokens.
+    ///
+    /// # Panics
+    ///
+    /// If one cannot be sent, or belongs to another account.
+    #[track_caller]
+    #[allow(clippy::panic, reason = "a test with such tokens is wrong")]
     pub fn accept_tokens(&self, tokens: impl IntoIterator<Item = Token>) {
-        self.core().api().tokens = tokens.into_iter().collect();
+        let tokens = tokens.into_iter().collect();
+        if let Err(problem) = self.accounts.set_tokens(&self.accounts.main, tokens) {
+            panic!("these tokens cannot be used: {problem}");
+        }
     }
 
     /// The present settings.
@@ -315,8 +323,8 @@ fn found(id: &str, done: Option<()>) {
     assert!(done.is_some(), "the simulator has no deployment {id}");
 }
 
-async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    server::listen(address).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "; another port helps, and 0 takes a free one",
             _ => "",

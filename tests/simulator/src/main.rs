@@ -179,14 +179,17 @@ impl Args {
 #[serde(untagged)]
 enum Seed {
     Deployments(Vec<Value>),
-    Snapshot { deployments: Vec<Value>, settings: Settings },
+    Snapshot { now: Option<Timestamp>, deployments: Vec<Value>, settings: Settings },
 }
 
 impl Seed {
     fn apply(self, config: &mut Config) {
         match self {
             Self::Deployments(deployments) => config.deployments = deployments,
-            Self::Snapshot { deployments, settings } => {
+            Self::Snapshot { now, deployments, settings } => {
+                // Nothing may be later than the start: a clock that was moved begins where it was.
+                let moved = now.filter(|now| *now > Timestamp::now());
+                config.start_time = config.start_time.or(moved);
                 config.deployments = deployments;
                 config.set(settings);
             }

@@ -42,6 +42,14 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether there can be a deployment in its path.
+    pub(crate) fn has_id(self) -> bool {
+        !matches!(
+            self,
+            Self::Create | Self::List | Self::ListAllRuns | Self::GetAnyRun | Self::Search
+        )
+    }
+
     /// Its name in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -68,6 +68,10 @@ pub(crate) fn deployment(
     };
     let created = check(fields, now)?.unwrap_or(defaults.created);
     let mut document = template(defaults, created, now);
+    if document.keys().all(|key| fields.contains_key(key)) {
+        // It says all: it is the document of a snapshot.
+        return Ok(Deployment::new(fields.clone()));
+    }
     for (key, value) in fields {
         match value {
             Value::Null => drop(document.insert(key.clone(), Value::Null)),

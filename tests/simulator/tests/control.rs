@@ -3,24 +3,8 @@
 
 mod common;
 
-use std::error::Error;
-
-use bytes::Bytes;
-use common::{Answer, Outcome, get, with_deployments};
-use http::Request;
-use qoder_simulator::Simulator;
+use common::{Outcome, get, sim, with_deployments};
 use serde_json::{Value, json};
-
-async fn sim(
-    simulator: &Simulator,
-    method: &str,
-    path: &str,
-    body: Value,
-) -> Result<Answer, Box<dyn Error>> {
-    let request = Request::builder().method(method).uri(format!("/_sim/{path}"));
-    let request = request.body(Bytes::from(body.to_string()))?;
-    Ok(simulator.handle(request).await?.into())
-}
 
 #[tokio::test]
 async fn deployments_change_behind_the_clients_back() -> Outcome {
@@ -251,6 +235,11 @@ async fn what_cannot_be_done_is_refused_with_a_reason() -> Outcome {
         ("PATCH", "settings", json!(7), 400, "latency_ms"),
         ("GET", "journal?since=now", json!({}), 400, "since"),
         ("GET", "secrets", json!({}), 404, "README"),
+        ("POST", "secrets", json!({"a": 1}), 404, "README"),
+        ("POST", "reset", json!({"seed": "other"}), 400, "POST /_sim/reset takes no body"),
+        ("POST", &format!("deployments/{id}/pause"), json!({"type": "x"}), 400, r#"{"type":"x"}"#),
+        ("DELETE", "faults", json!({"operation": "pause"}), 400, "would be lost"),
+        ("DELETE", "journal?until=7", json!({}), 400, "until"),
     ] {
         let answer = sim(&simulator, method, path, body).await?;
         assert_eq!(answer.status, status, "{method} {path}");

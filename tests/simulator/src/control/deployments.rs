@@ -1,13 +1,12 @@
 //! Deployments behind the client's back.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Done;
 use super::request::{Asked, Refusal, bad, unknown, wait, wait_time};
+use crate::account::Account;
 use crate::exchange::Core;
 use crate::runs::Outcome;
 
@@ -56,14 +55,15 @@ impl Until {
 }
 
 pub(super) async fn answer(
-    core: &Arc<Core>,
+    account: &Account,
     asked: &Asked<'_>,
     segments: &[&str],
 ) -> Result<Done, Refusal> {
+    let core = &account.core();
     let done = match (asked.method(), segments) {
-        ("GET", []) => json!({"ids": core.ids()}),
+        ("GET", []) => list(core, asked)?,
         ("POST", []) => add(core, asked)?,
-        ("GET", [id]) => get(core, asked, id).await?,
+        ("GET", [id]) => get(account, asked, id).await?,
         ("PATCH", [id]) => {
             let fields: Map<String, Value> = asked.read(r#"{"description": "new"}"#)?;
             changed(core, id, core.patch(id, fields))?
@@ -92,13 +92,40 @@ pub(super) async fn answer(
     Ok(done.into())
 }
 
-async fn get(core: &Arc<Core>, asked: &Asked<'_>, id: &str) -> Result<Value, Refusal> {
+/// Which deployments to show; absent: their ids.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    newest: Option<usize>,
+}
+
+fn list(core: &Core, asked: &Asked<'_>) -> Result<Value, Refusal> {
+    let List { newest } = asked.query()?;
+    let ids = core.ids();
+    Ok(match newest {
+        None => json!({"ids": ids}),
+        Some(newest) => {
+            let newest = ids.iter().rev().take(newest);
+            let shown: Vec<Value> = newest.filter_map(|id| core.deployment(id)).collect();
+            json!({"deployments": shown})
+        }
+    })
+}
+
+async fn get(account: &Account, asked: &Asked<'_>, id: &str) -> Result<Value, Refusal> {
     let Wait { until, timeout_ms } = asked.query()?;
-    if let Some(until) = until {
-        let is_so = || until.is_so(core.deployment(id).as_ref());
-        wait(core.journal.changed(), wait_time(timeout_ms), is_so).await;
+    // A reset may come while it is waited.
+    let seen = || account.core().deployment(id);
+    match until {
+        Some(until) => {
+            wait(account.changed(), wait_time(timeout_ms), || until.is_so(seen().as_ref())).await;
+        }
+        None if timeout_ms.is_some() => {
+            return Err(bad("timeout_ms is how long to wait for until: until=paused"));
+        }
+        None => {}
     }
-    core.deployment(id).ok_or_else(|| unknown(id))
+    seen().ok_or_else(|| unknown(id))
 }
 
 /// Adds one deployment, or an array of them.

@@ -1,7 +1,5 @@
 //! Faults, each with a handle.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use serde_json::json;
 
@@ -13,8 +11,12 @@ use crate::fault::Fault;
 const EXAMPLE: &str =
     r#"{"operation": "pause", "times": 2, "action": {"respond": {"status": 503}}}"#;
 
+const OF_NO_ACCOUNT: &str =
+    "a connection is of no account yet: POST /_sim/faults takes faults of connections";
+
 pub(super) fn answer(
-    core: &Arc<Core>,
+    core: &Core,
+    is_main: bool,
     asked: &Asked<'_>,
     segments: &[&str],
 ) -> Result<Done, Refusal> {
@@ -23,6 +25,9 @@ pub(super) fn answer(
         ("POST", []) => {
             let fault: Fault = asked.read(EXAMPLE)?;
             fault.check().map_err(|problem| bad(&problem))?;
+            if fault.connection.is_some() && !is_main {
+                return Err(bad(OF_NO_ACCOUNT));
+            }
             json!({"id": core.faults().inject(fault)})
         }
         ("DELETE", []) => {

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Done;
-use super::request::{Asked, Refusal, wait, wait_time};
+use super::request::{Asked, Refusal, bad, wait, wait_time};
+use crate::account::Account;
 use crate::exchange::Core;
 use crate::journal::{Filter, Journal, verify};
 use crate::route::Operation;
@@ -35,7 +36,7 @@ struct Ask {
 }
 
 pub(super) async fn answer(
-    core: &Arc<Core>,
+    account: &Account,
     asked: &Asked<'_>,
     segments: &[&str],
 ) -> Result<Done, Refusal> {
@@ -44,15 +45,22 @@ pub(super) async fn answer(
             let ask: Ask = asked.query()?;
             let Ask { since, count, timeout_ms, operation, id, status, effect, finished } = ask;
             let filter = Filter { operation, id, status, effect, finished };
-            let journal = Arc::clone(&core.journal);
-            if let Some(count) = count {
-                let is_so = || journal.count(since, &filter) >= count;
-                wait(journal.changed(), wait_time(timeout_ms), is_so).await;
+            // A reset may come while it is waited.
+            let journal = || Arc::clone(&account.core().journal);
+            match count {
+                Some(count) => {
+                    let is_so = || journal().count(since, &filter) >= count;
+                    wait(account.changed(), wait_time(timeout_ms), is_so).await;
+                }
+                None if timeout_ms.is_some() => {
+                    return Err(bad("timeout_ms is how long to wait for count entries: count=1"));
+                }
+                None => {}
             }
-            Ok(Done::Stream(stream(journal, since, filter)))
+            Ok(Done::Stream(stream(journal(), since, filter)))
         }
         ("DELETE", []) => {
-            core.journal.clear();
+            account.core().journal.clear();
             Ok(json!({}).into())
         }
         _ => Err(asked.unknown()),
@@ -62,12 +70,15 @@ pub(super) async fn answer(
 /// The entries as a JSON array, a few at a time: all at once are many megabytes.
 fn stream(journal: Arc<Journal>, since: u64, filter: Filter) -> Response<body::Body> {
     let dropped = HeaderValue::from(journal.dropped(since));
+    // What comes meanwhile is not in it: it might never end.
+    let last = journal.last_seq();
     let body = body::in_pieces(|mut sender| async move {
         let (mut seq, mut before) = (since, b'[');
         loop {
-            let entries = journal.after(seq, &filter, TOGETHER);
-            let Some(last) = entries.last() else { break };
-            seq = last.seq;
+            let mut entries = journal.after(seq, &filter, TOGETHER);
+            entries.retain(|entry| entry.seq <= last);
+            let Some(newest) = entries.last() else { break };
+            seq = newest.seq;
             let mut piece = Vec::new();
             for entry in &entries {
                 piece.push(before);
@@ -98,8 +109,8 @@ pub(super) fn verify(core: &Core, asked: &Asked<'_>) -> Result<Done, Refusal> {
         );
         return Err(Refusal::new(StatusCode::CONFLICT, message));
     }
-    let entries = core.journal.after(expected.since, &Filter::default(), usize::MAX);
-    verify::verify(&expected, &entries)
+    core.journal
+        .look(expected.since, |entries| verify::verify(&expected, entries))
         .map_err(|difference| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, difference))?;
     Ok(json!({}).into())
 }

@@ -3,6 +3,7 @@
 mod deployments;
 mod faults;
 mod journal;
+mod page;
 mod request;
 mod snapshot;
 
@@ -71,6 +72,11 @@ fn is_from_elsewhere(request: &Request<Bytes>) -> bool {
     host != text(header::HOST)
 }
 
+/// The query of a request that has none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoParameters {}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewAccount {
@@ -78,6 +84,24 @@ struct NewAccount {
     token: String,
     #[serde(default)]
     deployments: Vec<Value>,
+}
+
+/// What a request would not look at is refused: whoever sends it expects something.
+fn refuse_unused(asked: &Asked<'_>, segments: &[&str]) -> Result<(), Refusal> {
+    let takes_query = asked.is_get()
+        && matches!(
+            segments,
+            [.., "journal" | "snapshot" | "deployments"] | [.., "deployments", _]
+        );
+    if !takes_query {
+        let NoParameters {} = asked.query()?;
+    }
+    let takes_no_body = match (asked.method(), segments) {
+        ("GET" | "DELETE", _) => true,
+        ("POST", [.., last]) => ["pause", "unpause", "archive", "release", "reset"].contains(last),
+        _ => false,
+    };
+    if takes_no_body { asked.no_body() } else { Ok(()) }
 }
 
 async fn of_accounts(
@@ -89,6 +113,7 @@ async fn of_accounts(
         let unknown = || Refusal::new(StatusCode::NOT_FOUND, format!("there is no account {name}"));
         accounts.get(name).ok_or_else(unknown)
     };
+    refuse_unused(asked, segments)?;
     match (asked.method(), segments) {
         ("GET", ["accounts"]) => Ok(json!({"names": accounts.names()}).into()),
         ("POST", ["accounts"]) => {
@@ -105,23 +130,43 @@ async fn of_accounts(
             Ok(json!({}).into())
         }
         (_, ["accounts", name, rest @ ..]) if !rest.is_empty() => {
-            of_one(&account(name)?, asked, rest).await
+            of_one(accounts, &account(name)?, asked, rest).await
         }
-        _ => of_one(&accounts.main, asked, segments).await,
+        _ => of_one(accounts, &accounts.main, asked, segments).await,
     }
 }
 
 /// The tables of what there is.
 async fn of_one(
+    accounts: &Accounts,
+    account: &Arc<Account>,
+    asked: &Asked<'_>,
+    segments: &[&str],
+) -> Result<Done, Refusal> {
+    let done = answer_of_one(accounts, account, asked, segments).await;
+    if done.is_ok() && !asked.is_get() {
+        // Whoever watches looks again.
+        account.core().journal.bump();
+    }
+    done
+}
+
+async fn answer_of_one(
+    accounts: &Accounts,
     account: &Arc<Account>,
     asked: &Asked<'_>,
     segments: &[&str],
 ) -> Result<Done, Refusal> {
     let core = &account.core();
     match (asked.method(), segments) {
-        (_, ["deployments", rest @ ..]) => deployments::answer(core, asked, rest).await,
-        (_, ["faults", rest @ ..]) => faults::answer(core, asked, rest),
-        (_, ["journal", rest @ ..]) => journal::answer(core, asked, rest).await,
+        ("GET", [""]) => Ok(Done::Stream(page::page())),
+        ("GET", ["events"]) => Ok(Done::Stream(page::events(account))),
+        (_, ["deployments", rest @ ..]) => deployments::answer(account, asked, rest).await,
+        (_, ["faults", rest @ ..]) => {
+            let is_main = Arc::ptr_eq(account, &accounts.main);
+            faults::answer(core, is_main, asked, rest)
+        }
+        (_, ["journal", rest @ ..]) => journal::answer(account, asked, rest).await,
         ("POST", ["verify"]) => journal::verify(core, asked),
         ("POST", ["reset"]) => {
             account.reset().map_err(|error| bad(&error.to_string()))?;
@@ -129,8 +174,7 @@ async fn of_one(
         }
         ("PUT", ["tokens"]) => {
             let tokens: Vec<Token> = asked.read(r#"[{"token": "pt-simulator"}]"#)?;
-            tokens.iter().try_for_each(Token::check).map_err(|problem| bad(&problem))?;
-            core.api().tokens = tokens;
+            accounts.set_tokens(account, tokens).map_err(|problem| bad(&problem))?;
             Ok(json!({}).into())
         }
         ("GET", ["settings"]) => Ok(value(core.api().settings)?.into()),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -56,11 +56,26 @@ impl<'a> Asked<'a> {
         self.request.method().as_str()
     }
 
+    pub(super) fn is_get(&self) -> bool {
+        self.request.method() == Method::GET
+    }
+
     /// There is no such thing.
     pub(super) fn unknown(&self) -> Refusal {
         let (method, path) = (self.request.method(), self.request.uri().path());
         let message = format!("there is no {method} {path}; the README lists what there is");
         Refusal::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// Refuses a body with anything in it.
+    pub(super) fn no_body(&self) -> Result<(), Refusal> {
+        let body = self.request.body();
+        if body.is_empty() || [&b"null"[..], b"{}"].contains(&&**body) {
+            return Ok(());
+        }
+        let (method, path) = (self.request.method(), self.request.uri().path());
+        let sent = String::from_utf8_lossy(body.get(..100).unwrap_or(body));
+        Err(bad(&format!("{method} {path} takes no body, and this one would be lost: {sent}")))
     }
 
     /// Reads a body of JSON; one that can be used is like `example`.
@@ -88,12 +103,13 @@ impl<'a> Asked<'a> {
         for (key, text) in self.query.iter() {
             let number = serde_json::from_str(text).ok();
             let typed = number.filter(|value: &Value| value.is_u64() || value.is_boolean());
-            let typed = typed.unwrap_or_else(|| text.into());
             // Alone, so that what is wrong with it can be told with its name.
-            let alone = Value::Object([(key.to_owned(), typed.clone())].into_iter().collect());
-            serde_json::from_value::<T>(alone)
+            let alone = |value: &Value| json!({ key: value });
+            let is_typed = |value: &Value| serde_json::from_value::<T>(alone(value)).is_ok();
+            let value = typed.filter(is_typed).unwrap_or_else(|| text.into());
+            serde_json::from_value::<T>(alone(&value))
                 .map_err(|error| bad(&format!("{key}={text} cannot be used: {error}")))?;
-            object.insert(key.to_owned(), typed);
+            object.insert(key.to_owned(), value);
         }
         serde_json::from_value(Value::Object(object))
             .map_err(|error| bad(&format!("the query cannot be used: {error}")))

@@ -28,11 +28,12 @@ enum Format {
     Yaml,
 }
 
-/// All deployments and the settings.
+/// The time, all deployments and the settings.
 pub(super) fn answer(core: &Core, asked: &Asked<'_>) -> Result<Done, Refusal> {
     let Ask { format } = asked.query()?;
     let deployments: Vec<_> = core.ids().iter().filter_map(|id| core.document(id)).collect();
-    let snapshot = json!({"deployments": deployments, "settings": core.api().settings});
+    let (now, settings) = (core.now().date, core.api().settings);
+    let snapshot = json!({"now": now, "deployments": deployments, "settings": settings});
     match format {
         Format::Json => Ok(snapshot.into()),
         Format::Yaml => {
@@ -58,17 +59,18 @@ pub(super) fn set_clock(core: &Core, asked: &Asked<'_>) -> Result<Done, Refusal>
         asked.read(r#"{"held": true, "advance_ms": 3600000}"#)?;
     let reading = {
         let mut clock = core.clock();
-        if let Some(now) = now {
-            clock.advance_to(now).map_err(|problem| bad(&problem))?;
-        }
+        // First, so that a held clock shows exactly the time that it is moved to.
         if let Some(held) = held {
             clock.hold(held);
         }
+        if let Some(now) = now {
+            clock.advance_to(now).map_err(|problem| bad(&problem))?;
+        }
         if let Some(milliseconds) = advance_ms {
-            clock.advance(Duration::from_millis(milliseconds));
+            let by = Duration::from_millis(milliseconds);
+            clock.advance(by).map_err(|problem| bad(&problem))?;
         }
         clock.read()
     };
-    core.journal.bump();
     Ok(value(reading)?.into())
 }

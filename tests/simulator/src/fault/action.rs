@@ -78,6 +78,25 @@ impl Actions {
         self.0.iter()
     }
 
+    /// In the order in which they take place.
+    pub(super) fn in_order(&self) -> Self {
+        let mut actions = self.0.clone();
+        actions.sort_by_key(Action::turn);
+        Self(actions)
+    }
+
+    /// Refuses what cannot be done at once. The error is a text for a person.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.iter().try_for_each(Action::check)?;
+        let has = |is: fn(&Action) -> bool| self.iter().any(is);
+        if has(|action| matches!(action, Action::Zombie(_)))
+            && has(|action| matches!(action, Action::HangBefore | Action::HangAfter))
+        {
+            return Err("zombie_ms goes on without its client, so it cannot hang".to_owned());
+        }
+        Ok(())
+    }
+
     pub(super) fn push(&mut self, action: Action) {
         self.0.push(action);
     }
@@ -178,6 +197,11 @@ impl Action {
         }
     }
 
+    /// It makes the request late.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(self, Self::Delay(_) | Self::Zombie(_))
+    }
+
     /// It stands in place of the effect.
     pub(crate) fn is_instead(&self) -> bool {
         matches!(self, Self::Respond(_) | Self::ResetBefore | Self::HangBefore)
@@ -196,13 +220,26 @@ impl Action {
         )
     }
 
+    /// When its turn is among several at once.
+    fn turn(&self) -> u8 {
+        match self {
+            action if action.is_late() => 0,
+            action if action.is_instead() => 1,
+            Self::Stale => 2,
+            Self::Merge(_) => 3,
+            Self::DropItem(_) | Self::DuplicateItem(_) | Self::CursorLoop | Self::EndlessPages => 4,
+            Self::Empty => 5,
+            _ => 6,
+        }
+    }
+
     pub(super) fn is_possible_with(&self, operation: Operation) -> bool {
         let possible = self.operations();
         possible.is_empty() || possible.contains(&operation)
     }
 
     /// Refuses what cannot be done. The error is a text for a person.
-    pub(super) fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), String> {
         match self {
             Self::Respond(respond) => respond.check(),
             Self::Oversized(bytes) if *bytes > LARGEST => {
@@ -224,10 +261,7 @@ impl Respond {
             return Err(format!("an answer with the status {} has no body", status.as_u16()));
         }
         for (name, value) in headers {
-            let parsed = HeaderName::try_from(name)
-                .map_err(|_| format!("{name:?} cannot be the name of a header"))?;
-            HeaderValue::try_from(value)
-                .map_err(|_| format!("{value:?} cannot be the value of the header {name}"))?;
+            let parsed = check_header(name, value)?;
             if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&parsed) {
                 return Err(format!(
                     "{name} follows from the body; for one that ends early there is truncate"
@@ -236,4 +270,11 @@ impl Respond {
         }
         Ok(())
     }
+}
+
+/// Refuses what HTTP does not allow as a header. The error is a text for a person.
+pub(super) fn check_header(name: &str, value: &str) -> Result<HeaderName, String> {
+    HeaderValue::try_from(value)
+        .map_err(|_| format!("{value:?} cannot be the value of the header {name}"))?;
+    HeaderName::try_from(name).map_err(|_| format!("{name:?} cannot be the name of a header"))
 }

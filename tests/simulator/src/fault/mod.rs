@@ -88,8 +88,14 @@ impl Fault {
         if self.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
             return Err("probability must be 0 to 1".to_owned());
         }
-        self.actions().try_for_each(Action::check)?;
+        self.steps().iter().try_for_each(Actions::check)?;
+        for (name, value) in &self.headers {
+            action::check_header(name, value)?;
+        }
         let Some(operation) = self.operation else { return Ok(()) };
+        if self.id.is_some() && !operation.has_id() {
+            return Err(format!("{} has no deployment in its path", operation.name()));
+        }
         let impossible = self.actions().find(|action| !action.is_possible_with(operation));
         let Some(action) = impossible else { return Ok(()) };
         let names: Vec<_> = action.operations().iter().map(|operation| operation.name()).collect();

@@ -126,7 +126,7 @@ impl Waiting {
         {
             return None;
         }
-        let actions = self.fault.steps().get(self.step).cloned().unwrap_or_default();
+        let actions = self.fault.steps().get(self.step).map(Actions::in_order).unwrap_or_default();
         let release = Arc::clone(&self.release);
         self.count().then_some(Taken { fault: self.id, actions, release })
     }

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::route::Operation;
 
-/// How many bytes of a body are kept.
-const KEPT_BODY: usize = 1024;
+/// How many bytes are kept of a body, a path and a header.
+const KEPT: usize = 1024;
 
 /// One request to the API. It never holds a token.
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -28,7 +27,7 @@ pub struct Entry {
     pub operation: Operation,
     /// The HTTP method.
     pub method: String,
-    /// Path and query as they were sent.
+    /// Path and query as they were sent; the first 1024 bytes, as of all texts here.
     pub path: String,
     /// The deployment in the path.
     pub id: Option<String>,
@@ -64,9 +63,9 @@ fn micros<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Erro
     time.as_micros().serialize(to)
 }
 
-/// The beginning of a body, as text.
-pub(crate) fn beginning(body: &Bytes) -> String {
-    let kept = body.get(..KEPT_BODY).unwrap_or(body);
+/// The beginning of what was sent, as text: so many of it are kept that each must be short.
+pub(crate) fn beginning(sent: &[u8]) -> String {
+    let kept = sent.get(..KEPT).unwrap_or(sent);
     String::from_utf8_lossy(kept).into_owned()
 }
 
@@ -78,8 +77,5 @@ pub(crate) fn told_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
             || name.as_str().starts_with("x-qoder-")
     };
     let told = headers.iter().filter(|(name, _)| told(name));
-    told.map(|(name, value)| {
-        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    })
-    .collect()
+    told.map(|(name, value)| (name.to_string(), beginning(value.as_bytes()))).collect()
 }

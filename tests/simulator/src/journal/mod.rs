@@ -5,6 +5,7 @@ mod filter;
 pub(crate) mod verify;
 
 use std::collections::VecDeque;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -63,11 +64,23 @@ impl Journal {
         later.take(most).cloned().collect()
     }
 
+    /// Lets all entries after a `seq` be looked at where they are: copies of them are many megabytes.
+    pub(crate) fn look<T>(&self, seq: u64, look: impl FnOnce(Vec<&Entry>) -> T) -> T {
+        let log = self.lock();
+        let from = log.entries.partition_point(|entry| entry.seq <= seq);
+        look(log.entries.range(from..).collect())
+    }
+
     /// How many entries after a `seq` the filter lets through.
     pub(crate) fn count(&self, seq: u64, filter: &Filter) -> usize {
         let log = self.lock();
         let from = log.entries.partition_point(|entry| entry.seq <= seq);
         log.entries.range(from..).filter(|entry| filter.fits(entry)).count()
+    }
+
+    /// The `seq` of the newest entry there was.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.lock().last_seq
     }
 
     /// How many entries after a `seq` are no longer there, for want of room.
@@ -137,5 +150,6 @@ fn print(entry: &Entry) {
     let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let effect = if *effect { " effect" } else { "" };
     let fault = fault.map_or_else(String::new, |fault| format!(" fault={fault}"));
-    eprintln!("{time:.3} {method} {path} {status}{effect}{fault}");
+    // Nobody may be reading it.
+    let _ = writeln!(io::stderr(), "{time:.3} {method} {path} {status}{effect}{fault}");
 }

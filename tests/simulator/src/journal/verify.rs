@@ -1,5 +1,6 @@
 //! Whether the calls in the journal are those that were expected. Pure.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
@@ -45,10 +46,8 @@ pub(crate) enum Amount {
 
 /// Compares the entries with what is expected. The error is a text for a person: a line for each call, `-` where one is missing,
 /// `+` where one was not expected.
-pub(crate) fn verify(expected: &Expectation, entries: &[Entry]) -> Result<(), String> {
-    let is_seen =
-        |entry: &&Entry| expected.only.is_empty() || expected.only.contains(&entry.operation);
-    let entries: Vec<&Entry> = entries.iter().filter(is_seen).collect();
+pub(crate) fn verify(expected: &Expectation, mut entries: Vec<&Entry>) -> Result<(), String> {
+    entries.retain(|entry| expected.only.is_empty() || expected.only.contains(&entry.operation));
     // For each expected call, the entry that is it.
     let found = match expected.order {
         Order::Any => in_any_order(&expected.calls, &entries),
@@ -78,39 +77,66 @@ fn as_given(calls: &[Filter], entries: &[&Entry]) -> Vec<Option<usize>> {
 
 /// As many pairs as there can be: one call may fit what another needs more.
 fn in_any_order(calls: &[Filter], entries: &[&Entry]) -> Vec<Option<usize>> {
-    let mut owners: Vec<Option<usize>> = vec![None; entries.len()];
+    let mut pairs = Pairs {
+        found: vec![None; calls.len()],
+        owners: vec![None; entries.len()],
+        reached: vec![None; entries.len()],
+    };
     for call in 0..calls.len() {
-        place(call, calls, entries, &mut owners, &mut vec![false; entries.len()]);
+        pairs.place(call, calls, entries);
     }
-    let entry_of = |call: usize| owners.iter().position(|owner| *owner == Some(call));
-    (0..calls.len()).map(entry_of).collect()
+    pairs.found
 }
 
-/// Finds an entry for a call, and for those whose entries it takes another one.
-fn place(
-    call: usize,
-    calls: &[Filter],
-    entries: &[&Entry],
-    owners: &mut [Option<usize>],
-    tried: &mut [bool],
-) -> bool {
-    for (index, entry) in entries.iter().enumerate() {
-        let is_new = tried.get(index) == Some(&false);
-        if !is_new || !calls.get(call).is_some_and(|call| call.fits(entry)) {
-            continue;
-        }
-        if let Some(tried) = tried.get_mut(index) {
-            *tried = true;
-        }
-        let owner = owners.get(index).copied().flatten();
-        if owner.is_none_or(|owner| place(owner, calls, entries, owners, tried)) {
-            if let Some(place) = owners.get_mut(index) {
-                *place = Some(call);
+/// Calls and entries that belong together, as far as they are placed.
+struct Pairs {
+    /// For each call, its entry.
+    found: Vec<Option<usize>>,
+    /// For each entry, its call.
+    owners: Vec<Option<usize>>,
+    /// For each entry, the call that has looked at it since the last one was placed.
+    reached: Vec<Option<usize>>,
+}
+
+impl Pairs {
+    /// Finds an entry for a call, and another one for each whose entry is taken for that.
+    fn place(&mut self, call: usize, calls: &[Filter], entries: &[&Entry]) {
+        let mut queue = VecDeque::from([call]);
+        while let Some(call) = queue.pop_front() {
+            let Some(filter) = calls.get(call) else { continue };
+            let looked_at = entries.iter().zip(&mut self.reached).zip(&self.owners).enumerate();
+            let mut free = None;
+            for (index, ((entry, reached), owner)) in looked_at {
+                if reached.is_some() || !filter.fits(entry) {
+                    continue;
+                }
+                *reached = Some(call);
+                let Some(owner) = owner else {
+                    free = Some(index);
+                    break;
+                };
+                queue.push_back(*owner);
             }
-            return true;
+            if let Some(free) = free {
+                self.hand_over(free);
+                // What led nowhere leads nowhere still, unless something was placed.
+                self.reached.fill(None);
+                return;
+            }
         }
     }
-    false
+
+    /// Gives a free entry to the call that has looked at it, that one's entry to the call before, and so on.
+    fn hand_over(&mut self, free: usize) {
+        let mut next = Some(free);
+        while let Some(entry) = next {
+            let Some(call) = self.reached.get(entry).copied().flatten() else { return };
+            if let Some(owner) = self.owners.get_mut(entry) {
+                *owner = Some(call);
+            }
+            next = self.found.get_mut(call).and_then(|found| found.replace(entry));
+        }
+    }
 }
 
 fn difference(expected: &Expectation, entries: &[&Entry], found: &[Option<usize>]) -> String {
@@ -129,12 +155,17 @@ fn difference(expected: &Expectation, entries: &[&Entry], found: &[Option<usize>
 
 fn call_line(call: &Filter) -> String {
     let mut line = call.operation.map_or("any operation", Operation::name).to_owned();
-    let _ = write!(line, " {}", call.id.as_deref().unwrap_or_default());
+    if let Some(id) = &call.id {
+        let _ = write!(line, " {id}");
+    }
     if let Some(status) = call.status {
         let _ = write!(line, " {status}");
     }
     if let Some(effect) = call.effect {
         let _ = write!(line, " {}", if effect { "with effect" } else { "without effect" });
+    }
+    if let Some(finished) = call.finished {
+        let _ = write!(line, " {}", if finished { "finished" } else { "unfinished" });
     }
     line
 }
@@ -143,9 +174,6 @@ fn entry_line(entry: &Entry) -> String {
     let Entry { seq, operation, id, status, effect, .. } = entry;
     let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let effect = if *effect { "with effect" } else { "without effect" };
-    format!(
-        "{} {} {status} {effect} (entry {seq})",
-        operation.name(),
-        id.as_deref().unwrap_or_default()
-    )
+    let id = id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+    format!("{}{id} {status} {effect} (entry {seq})", operation.name())
 }

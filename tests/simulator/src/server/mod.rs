@@ -5,6 +5,7 @@ mod socket;
 
 use std::future::pending;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -35,6 +36,10 @@ use socket::{Ending, Socket, Watched};
 
 /// How long a stopping server lets requests finish.
 const GRACE: Duration = Duration::from_millis(500);
+/// How long it takes until it is worth to try again.
+const BREATH: Duration = Duration::from_millis(10);
+/// How many connections may wait to be accepted, if the system allows it.
+const BACKLOG: u32 = 4096;
 /// A longer body of a request to the API is cut there, as the API does; it then fails to parse.
 const MAX_BODY: usize = 4 << 20;
 /// A longer body of a request to `/_sim/` is refused.
@@ -94,7 +99,7 @@ pub(crate) async fn serve(
         };
         // An accept fails when the client is gone already, or for want of file descriptors: then a pause helps.
         let Ok((tcp, _)) = accepted else {
-            sleep(Duration::from_millis(10)).await;
+            sleep(BREATH).await;
             continue;
         };
         // Whoever rules the faults must get through.
@@ -107,7 +112,6 @@ pub(crate) async fn serve(
             tokio::select! {
                 reopened = refuse(listener, time) => match reopened {
                     Ok(reopened) => listener = reopened,
-                    // Another process has taken the port.
                     Err(_) => return,
                 },
                 _ = stop.changed() => return,
@@ -126,7 +130,21 @@ async fn refuse(listener: TcpListener, time: Duration) -> io::Result<TcpListener
     let address = listener.local_addr()?;
     drop(listener);
     sleep(time).await;
-    TcpListener::bind(address).await
+    loop {
+        match listen(address) {
+            // Another process has taken the port meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => sleep(BREATH).await,
+            reopened => return reopened,
+        }
+    }
+}
+
+/// Listens, with room for many that connect at once.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Dropped after this, the socket sends RST.
@@ -156,7 +174,8 @@ async fn begin(
         Some(ConnectionFault::Bandwidth(bytes)) => bandwidth = Some(bytes),
         Some(ConnectionFault::Handshake) if tls.is_some() => {
             // The client says hello first; an alert before that would be taken for an answer to nothing.
-            let _ = tcp.read(&mut [0; 1024]).await;
+            // What is left unread makes the end a reset, in which the alert may be lost.
+            let _ = tcp.read(&mut vec![0; 1 << 16]).await;
             let _ = tcp.write_all(&HANDSHAKE_FAILURE).await;
             return;
         }

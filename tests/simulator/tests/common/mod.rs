@@ -2,11 +2,14 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use qoder_simulator::{Config, Dialect, Simulator};
 use serde_json::{Value, json};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 pub type Outcome = Result<(), Box<dyn Error>>;
 
@@ -21,6 +24,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What the control API has to say.
+    pub fn error(&self) -> &str {
+        self.json["error"].as_str().unwrap_or_default()
+    }
+
     pub fn error_type(&self) -> &str {
         self.json["error"]["type"].as_str().unwrap_or("no envelope")
     }
@@ -67,6 +75,39 @@ pub async fn post(
 /// One of the verbs that need no body.
 pub async fn verb(simulator: &Simulator, id: &str, verb: &str) -> Result<Answer, Box<dyn Error>> {
     post(simulator, &format!("/deployments/{id}/{verb}"), json!({})).await
+}
+
+/// A request to the control API; `path` is what comes after `/_sim/`.
+pub async fn sim(
+    simulator: &Simulator,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> Result<Answer, Box<dyn Error>> {
+    let request = Request::builder().method(method).uri(format!("/_sim/{path}"));
+    let request = request.body(Bytes::from(body.to_string()))?;
+    Ok(simulator.handle(request).await?.into())
+}
+
+/// The same without a body.
+pub async fn ask(
+    simulator: &Simulator,
+    method: &str,
+    path: &str,
+) -> Result<Answer, Box<dyn Error>> {
+    let request = Request::builder().method(method).uri(format!("/_sim/{path}"));
+    Ok(simulator.handle(request.body(Bytes::new())?).await?.into())
+}
+
+/// What must come soon, so that a test fails and does not hang if it does not.
+pub async fn soon<T>(what: impl Future<Output = T>) -> Result<T, Elapsed> {
+    timeout(Duration::from_secs(10), what).await
+}
+
+/// Waits until so many requests have arrived.
+pub async fn arrived(simulator: &Simulator, count: usize) -> Outcome {
+    simulator.changed().wait_for(|_| simulator.journal().len() >= count).await?;
+    Ok(())
 }
 
 /// The body of a create with no more than it needs.
