@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
-use qoder_operator::{api::DeploymentId, remote::Answer};
+use qoder_operator::{api::DeploymentId, remote::Answer, times::Times};
 use qoder_simulator::{Dialect, Fault};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    bed::{Bed, Demand, POLL, in_virtual_time},
+    bed::{Bed, Call, Demand, POLL, Read, in_virtual_time},
     world::{World, cases, worlds},
 };
 
@@ -146,5 +146,38 @@ fn demand_some(bed: &Bed, indices: &[Index]) -> Vec<Demand> {
 fn set_paused(bed: &Bed, is_paused: impl Fn(usize) -> bool) {
     for (n, id) in bed.ids.iter().enumerate() {
         bed.simulator.set_paused(id.as_str(), is_paused(n));
+    }
+}
+
+/// Everything is looked at once in twenty polls. A list of everything that someone has demanded counts as well; one
+/// of the paused ones does not.
+#[test]
+fn a_demanded_list_of_everything_takes_the_place_of_the_next_full_poll() {
+    for is_everything in [true, false] {
+        in_virtual_time(async {
+            let world = World {
+                deployments: [[(false, true); 300].as_slice(), &[(true, true); 30]].concat(),
+                dialect: Dialect::D2,
+                largest_page: 100,
+                latency: Duration::ZERO,
+            };
+            let bed = Bed::new(&world).await;
+            bed.observe();
+            sleep(POLL * Times::FULL_POLL - POLL / 2).await;
+            let demanded = if is_everything { &bed.ids[..] } else { &bed.ids[300..] };
+            for id in demanded {
+                bed.demand(id);
+            }
+            sleep(POLL).await;
+            let in_last_poll = |call: &Call| call.at >= POLL * Times::FULL_POLL;
+            let calls = bed.calls().into_iter().filter(in_last_poll);
+            let is_full = |call: Call| matches!(call.read, Read::List { shows: None, .. });
+            assert_eq!(
+                calls.clone().any(is_full),
+                !is_everything,
+                "{:?}",
+                calls.collect::<Vec<_>>()
+            );
+        });
     }
 }
