@@ -163,7 +163,7 @@ fn a_demanded_list_of_everything_takes_the_place_of_the_next_full_poll() {
             };
             let bed = Bed::new(&world).await;
             bed.observe();
-            sleep(POLL * Times::FULL_POLL - POLL / 2).await;
+            sleep(POLL / 2 * (2 * Times::FULL_POLL - 1)).await;
             let demanded = if is_everything { &bed.ids[..] } else { &bed.ids[300..] };
             for id in demanded {
                 bed.demand(id);
