@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{Outcome, soon, with_deployments};
 use qoder_simulator::{Config, ConnectionFault, Fault, Simulator};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -194,6 +195,9 @@ async fn pages_of_other_origins_cannot_rule_it() -> Outcome {
 #[tokio::test]
 async fn two_thousand_connections_at_once_are_all_answered() -> Outcome {
     const COUNT: usize = 2000;
+    // Both ends are in this process; many a shell allows a thousand files.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
     let simulator = Simulator::start(Config::default()).await?;
     let mut streams = Vec::new();
     for _ in 0..COUNT {
