@@ -117,10 +117,11 @@ impl Elector {
                 self.lose("it could not be renewed in time");
             }
         };
+        // Nothing is sent any more.
+        self.claim.set(None);
         if self.leads_until.is_some() {
             self.release(left).await;
         }
-        self.claim.set(None);
     }
 
     /// One try. Returns when the next one is due.
@@ -128,12 +129,8 @@ impl Elector {
         let started = Instant::now();
         // Whatever hangs does not keep anyone from seeing that the claim has run out.
         let end = self.leads_until.unwrap_or(started + self.times.renew_deadline);
-        let failed = match timeout_at(end, self.step(started)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Chain(&error).to_string()),
-            Err(_) => Some("the Kubernetes API did not answer in time".to_owned()),
-        };
-        self.note_failure(failed, started);
+        let tried = timeout_at(end, self.step(started)).await.unwrap_or(Err(LeaseError::Silent));
+        self.note_failure(tried.err(), started);
         let mut next = started + self.times.retry_period;
         if self.leads_until.is_none() {
             // Those who wait do not all come at once.
@@ -143,13 +140,13 @@ impl Elector {
     }
 
     /// Says once that tries fail.
-    fn note_failure(&mut self, failed: Option<String>, started: Instant) {
+    fn note_failure(&mut self, failed: Option<LeaseError>, started: Instant) {
         let is_failing = failed.is_some();
         let was_failing = self.standing.borrow().failing_since.is_some();
         if let Some(error) = failed.filter(|_| !was_failing) {
             tracing::warn!(
                 lease = self.calls.name,
-                error,
+                error = %Chain(&error),
                 "failed to look after the Lease, and will try again"
             );
         }
@@ -199,7 +196,7 @@ impl Elector {
             }
             step => step,
         };
-        let (lease, start) = match step {
+        let start = match step {
             Step::Wait => {
                 let holder = seen.record.as_ref().map(|record| record.holder.clone());
                 if self.leads_until.is_some() {
@@ -208,22 +205,18 @@ impl Elector {
                 self.become_standby(holder.filter(|holder| !holder.is_empty()));
                 return Ok(());
             }
-            Step::Create(start) => {
-                let lease = self.renewed();
-                (self.calls.create(&lease).await?, start)
+            Step::Create(start) | Step::Take(start) => start,
+            // Since our own term nobody has had it.
+            Step::Renew if self.transitions.is_some() && self.transitions == seen.transitions() => {
+                Start::Resumed
             }
-            Step::Take(start) => {
-                let lease = self.renewed();
-                (self.calls.replace(&lease).await?, start)
-            }
-            Step::Renew => {
-                // Since our own term nobody has had it; else a write has succeeded that nobody heard of.
-                let is_own =
-                    self.transitions.is_some() && transitions(&self.lease) == self.transitions;
-                let start = if is_own { Start::Resumed } else { Start::After(self.lifetime) };
-                let lease = self.renewed();
-                (self.calls.replace(&lease).await?, start)
-            }
+            // A write has succeeded that nobody heard of.
+            Step::Renew => Start::After(self.lifetime),
+        };
+        let lease = self.renewed();
+        let lease = match step {
+            Step::Create(_) => self.calls.create(&lease).await?,
+            _ => self.calls.replace(&lease).await?,
         };
         self.saw(Some(lease));
         self.lead(started, start);
@@ -248,7 +241,7 @@ impl Elector {
         if !was_leader {
             tracing::info!(lease = self.calls.name, identity = self.identity, ?start, "leads");
             self.term = Term { number: self.term.number + 1, start };
-            self.transitions = transitions(&self.lease);
+            self.transitions = self.seen.as_ref().and_then(Seen::transitions);
             self.set_role(Role::Leader(self.term));
         }
     }
@@ -284,8 +277,4 @@ async fn has_left(leave: &mut watch::Receiver<Option<Left>>) -> Left {
         Some(left) => left,
         None => pending().await,
     }
-}
-
-fn transitions(lease: &Lease) -> Option<i32> {
-    lease.spec.as_ref()?.lease_transitions
 }

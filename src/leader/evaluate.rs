@@ -99,6 +99,11 @@ impl Seen {
         let last = record.clone().or_else(|| before?.last.clone());
         Self { record, since: same.map_or(now, |same| same.since), last }
     }
+
+    /// How often the Lease has changed hands.
+    pub fn transitions(&self) -> Option<i32> {
+        Some(self.record.as_ref()?.renewal.1)
+    }
 }
 
 /// How a term begins.

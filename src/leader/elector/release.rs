@@ -13,8 +13,6 @@ use crate::{
 impl Elector {
     /// Gives the Lease back: the next one leads at once.
     pub(super) async fn release(&mut self, left: Left) {
-        // Nothing is sent any more.
-        self.claim.set(None);
         // A term that has not begun has sent nothing: what the one before has left is passed on.
         let may_land = match self.term.start {
             _ if left.term == self.term.number => left.may_land,
@@ -48,8 +46,7 @@ impl Elector {
 
     /// Whether the Lease has our name, as it was seen last.
     fn is_holder(&self) -> bool {
-        let spec = self.lease.spec.as_ref();
-        let holder = spec.and_then(|spec| spec.holder_identity.as_ref());
-        holder == Some(&self.identity)
+        let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
+        record.is_some_and(|record| record.holder == self.identity)
     }
 }
