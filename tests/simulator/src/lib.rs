@@ -298,7 +298,7 @@ impl Simulator {
     /// A counter that moves when a request arrives and when it is finished, so that tests wait without sleeping.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
-        self.core().journal.changed()
+        self.accounts.main.changed()
     }
 
     /// Answers a request without a socket: the same journal, faults and times, on tokio's clock.

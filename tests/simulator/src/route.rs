@@ -161,6 +161,7 @@ mod tests {
         ] {
             let path = format!("/api/v1/cloud/{path}");
             assert_eq!(route(method, &path), (operation, id), "{method} {path}");
+            assert_eq!(serde_json::to_value(operation).ok(), Some(operation.name().into()));
         }
     }
 

@@ -34,6 +34,14 @@ struct Log {
     dropped: u64,
 }
 
+impl Log {
+    /// The entries after a `seq`.
+    fn later(&self, seq: u64) -> impl Iterator<Item = &Entry> {
+        let from = self.entries.partition_point(|entry| entry.seq <= seq);
+        self.entries.range(from..)
+    }
+}
+
 impl Journal {
     /// One that keeps so many entries. `lines`: each that is finished is printed, on standard error.
     pub(crate) fn new(most: usize, lines: bool, changed: watch::Sender<u64>) -> Self {
@@ -59,23 +67,17 @@ impl Journal {
     /// Up to `most` entries after a `seq` that the filter lets through.
     pub(crate) fn after(&self, seq: u64, filter: &Filter, most: usize) -> Vec<Entry> {
         let log = self.lock();
-        let from = log.entries.partition_point(|entry| entry.seq <= seq);
-        let later = log.entries.range(from..).filter(|entry| filter.fits(entry));
-        later.take(most).cloned().collect()
+        log.later(seq).filter(|entry| filter.fits(entry)).take(most).cloned().collect()
     }
 
     /// Lets all entries after a `seq` be looked at where they are: copies of them are many megabytes.
     pub(crate) fn look<T>(&self, seq: u64, look: impl FnOnce(Vec<&Entry>) -> T) -> T {
-        let log = self.lock();
-        let from = log.entries.partition_point(|entry| entry.seq <= seq);
-        look(log.entries.range(from..).collect())
+        look(self.lock().later(seq).collect())
     }
 
     /// How many entries after a `seq` the filter lets through.
     pub(crate) fn count(&self, seq: u64, filter: &Filter) -> usize {
-        let log = self.lock();
-        let from = log.entries.partition_point(|entry| entry.seq <= seq);
-        log.entries.range(from..).filter(|entry| filter.fits(entry)).count()
+        self.lock().later(seq).filter(|entry| filter.fits(entry)).count()
     }
 
     /// The `seq` of the newest entry there was.
@@ -95,11 +97,6 @@ impl Journal {
         let mut log = self.lock();
         log.entries.clear();
         log.dropped = 0;
-    }
-
-    /// A counter that moves when a request arrives and when it is finished.
-    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
     }
 
     /// Says that something has changed that may be waited for.
