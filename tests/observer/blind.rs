@@ -118,12 +118,7 @@ fn a_deployment_that_is_looked_at_slowly_is_no_news() {
 }
 
 fn all_bound(count: usize) -> World {
-    World {
-        deployments: vec![(false, true); count],
-        dialect: qoder_simulator::Dialect::D2,
-        largest_page: 1000,
-        latency: Duration::ZERO,
-    }
+    World::of(vec![(false, true); count], 1000)
 }
 
 /// There is nothing to read, so no read would find out that the credential is good again.

@@ -92,12 +92,7 @@ enum Step {
 #[test]
 fn what_was_taken_for_a_lag_is_looked_at_again() {
     in_virtual_time(async {
-        let world = World {
-            deployments: vec![(false, true)],
-            dialect: qoder_simulator::Dialect::D2,
-            largest_page: 1000,
-            latency: Duration::ZERO,
-        };
+        let world = World::of(vec![(false, true)], 1000);
         let bed = Bed::new(&world).await;
         bed.observe();
         let id = &bed.ids[0];

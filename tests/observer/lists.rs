@@ -138,12 +138,7 @@ async fn is_not_hammered(
 #[test]
 fn pages_get_smaller_down_to_ten_and_are_full_again_after_some_full_polls() {
     in_virtual_time(async {
-        let world = World {
-            deployments: vec![(false, true); 60],
-            dialect: Dialect::D1,
-            largest_page: 1000,
-            latency: Duration::ZERO,
-        };
+        let world = World { dialect: Dialect::D1, ..World::of(vec![(false, true); 60], 1000) };
         let bed = Bed::new(&world).await;
         bed.observe();
         sleep(POLL / 2).await;
@@ -177,12 +172,7 @@ fn pages_get_smaller_down_to_ten_and_are_full_again_after_some_full_polls() {
 
 /// So many active deployments, all bound, and pages of a hundred without latency.
 fn active(count: usize) -> World {
-    World {
-        deployments: vec![(false, true); count],
-        dialect: Dialect::D2,
-        largest_page: 100,
-        latency: Duration::ZERO,
-    }
+    World::of(vec![(false, true); count], 100)
 }
 
 /// The pages that were asked for, and how many of them were first ones.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use qoder_operator::{api::DeploymentId, remote::Answer, times::Times};
-use qoder_simulator::{Dialect, Fault};
+use qoder_simulator::Fault;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -29,12 +29,7 @@ proptest! {
 #[test]
 fn what_a_cheaper_list_does_not_show_gets_a_look_of_its_own() {
     in_virtual_time(async {
-        let world = World {
-            deployments: [[(false, true); 96].as_slice(), &[(true, true); 24]].concat(),
-            dialect: Dialect::D2,
-            largest_page: 12,
-            latency: Duration::ZERO,
-        };
+        let world = World::of([[(false, true); 96].as_slice(), &[(true, true); 24]].concat(), 12);
         let bed = Bed::new(&world).await;
         bed.observe();
         // The first list has shown these already, and is not at its end.
@@ -52,12 +47,7 @@ fn a_refused_credential_leaves_no_demand_behind() {
     // A list is cheaper for all of them, a GET for each of the few.
     for bound in [60, 3] {
         in_virtual_time(async {
-            let world = World {
-                deployments: (0..60).map(|n| (false, n < bound)).collect(),
-                dialect: Dialect::D2,
-                largest_page: 12,
-                latency: Duration::ZERO,
-            };
+            let world = World::of((0..60).map(|n| (false, n < bound)).collect(), 12);
             let bed = Bed::new(&world).await;
             bed.observe();
             sleep(POLL / 2).await;
@@ -155,12 +145,8 @@ fn set_paused(bed: &Bed, is_paused: impl Fn(usize) -> bool) {
 fn a_demanded_list_of_everything_takes_the_place_of_the_next_full_poll() {
     for is_everything in [true, false] {
         in_virtual_time(async {
-            let world = World {
-                deployments: [[(false, true); 300].as_slice(), &[(true, true); 30]].concat(),
-                dialect: Dialect::D2,
-                largest_page: 100,
-                latency: Duration::ZERO,
-            };
+            let world =
+                World::of([[(false, true); 300].as_slice(), &[(true, true); 30]].concat(), 100);
             let bed = Bed::new(&world).await;
             bed.observe();
             sleep(POLL / 2 * (2 * Times::FULL_POLL - 1)).await;

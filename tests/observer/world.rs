@@ -18,6 +18,11 @@ pub struct World {
 }
 
 impl World {
+    /// Of the newer dialect, without latency.
+    pub fn of(deployments: Vec<(bool, bool)>, largest_page: usize) -> Self {
+        Self { deployments, dialect: Dialect::D2, largest_page, latency: Duration::ZERO }
+    }
+
     /// How many calls a list of so many entries takes, once the size of a page is known.
     pub fn pages(&self, entries: usize) -> usize {
         entries.div_ceil(self.page()).max(1)
