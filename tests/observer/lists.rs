@@ -246,3 +246,46 @@ fn while_a_page_hangs_for_long_each_deployment_gets_a_look_in_each_poll_interval
         }
     });
 }
+
+/// A look that hangs since before the list failed shows nothing of lists. Two seconds after its begin another one is
+/// sent in its place, and not only with the next poll.
+#[test]
+fn a_look_that_hangs_does_not_stand_in_for_the_one_that_explores() {
+    in_virtual_time(async {
+        let bed = Bed::new(&active(450)).await;
+        bed.observe();
+        sleep(POLL - Duration::from_millis(500)).await;
+        bed.simulator.inject(Fault::hang_before().on(Operation::Get));
+        bed.simulator.inject(Fault::respond(503).on(Operation::List).always());
+        bed.demand(&bed.ids[0]);
+        sleep(Duration::from_millis(500)).await;
+        let list_failed = Instant::now();
+        sleep(Duration::from_millis(100)).await;
+        bed.demand(&bed.ids[1]);
+        sleep_until(list_failed + Duration::from_millis(1600)).await;
+        let calls = bed.calls();
+        let gets = calls.iter().filter(|call| matches!(call.read, Read::Get(_)));
+        let at: Vec<_> = gets.map(|call| call.at.as_millis()).collect();
+        assert_eq!(at[..2], [29_520, 31_520], "{at:?}");
+    });
+}
+
+/// Lists are refused, so each deployment is read by itself. Then the address leads to something else: after a few
+/// GETs, a list and one GET in a poll show whether it is over. An API whose answers make no sense is still it.
+#[test]
+fn gets_that_something_else_answers_become_few() {
+    in_virtual_time(async {
+        for (is_the_api, expected) in [(true, [355, 63, 61]), (false, [25, 2, 2])] {
+            let bed = Bed::new(&active(60)).await;
+            bed.simulator.inject(Fault::respond(403).on(Operation::List).always());
+            bed.observe();
+            sleep(POLL / 2).await;
+            let fault =
+                if is_the_api { Fault::respond(200).html() } else { Fault::respond(404).html() };
+            bed.simulator.inject(fault.on(Operation::Get).always());
+            sleep(4 * POLL).await;
+            let calls: Vec<_> = (1..4).map(|poll| in_poll(&bed, poll).len()).collect();
+            assert_eq!(calls, expected, "{is_the_api}");
+        }
+    });
+}

@@ -40,6 +40,30 @@ fn what_a_cheaper_list_does_not_show_gets_a_look_of_its_own() {
     });
 }
 
+/// A few of those who wait are in no list that is worth its calls: they get a GET each, and the others none.
+#[test]
+fn a_demanded_list_and_the_gets_beside_it_read_each_deployment_once() {
+    in_virtual_time(async {
+        let world =
+            World::of([[(false, true); 300].as_slice(), &[(true, true); 100]].concat(), 100);
+        let bed = Bed::new(&world).await;
+        bed.observe();
+        sleep(POLL / 2).await;
+        let before = bed.calls().len();
+        for id in &bed.ids[298..] {
+            bed.demand(id);
+        }
+        sleep(world.promptly()).await;
+        let list = Read::List { limit: 100, shows: Some("paused"), is_first: true };
+        let gets = bed.ids[298..300].iter().map(|id| Read::Get(id.as_str().to_owned()));
+        let expected: Vec<_> = gets.chain([list]).collect();
+        let calls = bed.calls();
+        let mut reads: Vec<_> = calls[before..].iter().map(|call| &call.read).collect();
+        reads.sort_by_key(|read| matches!(read, Read::List { .. }));
+        assert_eq!(reads, expected.iter().collect::<Vec<_>>());
+    });
+}
+
 /// What the API answers with 401 says nothing, and nobody is called to ask again: those who wait
 /// for it wait on.
 #[test]
