@@ -73,7 +73,13 @@ impl Transport for HttpTransport {
             let mut response = self.0.execute(request).await.map_err(classify)?;
 
             let mut body = BytesMut::new();
-            while let Some(chunk) = response.chunk().await.map_err(classify)? {
+            let cut = |error, after: usize| match classify(error) {
+                SendError::Broken(source) => SendError::Broken(Cut { after, source }.into()),
+                other => other,
+            };
+            while let Some(chunk) =
+                response.chunk().await.map_err(|error| cut(error, body.len()))?
+            {
                 if body.len() + chunk.len() > limit {
                     return Err(SendError::TooLarge(limit));
                 }
@@ -86,6 +92,14 @@ impl Transport for HttpTransport {
             Ok(whole)
         })
     }
+}
+
+/// The answer began, and its body did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("it ended after {after} bytes")]
+struct Cut {
+    after: usize,
+    source: Box<dyn StdError + Send + Sync>,
 }
 
 /// Resolves names as the system does, and says so when that fails: other errors of a connection are alike.

@@ -87,6 +87,17 @@ async fn a_failure_says_what_is_known_of_the_request_and_names_no_url() {
 }
 
 #[tokio::test]
+async fn half_an_answer_is_a_broken_one_that_says_how_much_arrived() {
+    let scene = Scene::new().await;
+    scene.simulator.inject(Fault::truncate());
+    let error = scene.get().await.unwrap_err();
+    assert_eq!(error.code(), "broken");
+    let whole = scene.simulator.journal()[0].response_length.unwrap();
+    let text = whole_text(&error);
+    assert!(text.contains(&format!("it ended after {} bytes", whole / 2)), "{text} of {whole}");
+}
+
+#[tokio::test]
 async fn what_fails_before_the_request_leaves_was_not_sent() {
     let scene = Scene::new().await;
     // The simulator takes no TLS; no name has such a label; and after its end nobody listens.

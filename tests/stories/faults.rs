@@ -146,6 +146,13 @@ async fn a_lost_pause_that_lands_late_is_not_reported_as_gone_before_it_can_land
     Ok(())
 }
 
+/// Whether a part of an answer arrived, and then the end.
+fn half_arrived(story: &Story) -> bool {
+    let log = story.operator.log();
+    let mut ends = log.split("it ended after ").skip(1);
+    ends.any(|end| !end.starts_with("0 bytes"))
+}
+
 /// Each way in which a read can go wrong, what the status then says, and of which page.
 fn faults_of_a_read() -> Vec<(&'static str, Fault, &'static str, &'static str)> {
     vec![
@@ -180,6 +187,7 @@ async fn a_bad_answer_has_a_clear_reason_and_heals() -> Result<()> {
         story.simulator.clear_faults();
         story.until("nightly", "True", "InSync").await?;
         assert_eq!(story.writes(), ["pause 200"], "{name}");
+        assert_eq!(name == "truncated", half_arrived(&story), "{name}");
         let memory = story.operator.rss_kib()?;
         assert!(memory < 64 << 10, "{name}: bounded memory, not {memory} KiB");
     }
@@ -210,7 +218,11 @@ async fn one_bad_item_in_a_list_does_not_spoil_the_others() -> Result<()> {
 
 #[tokio::test]
 async fn a_list_without_an_end_is_no_answer() -> Result<()> {
-    for fault in [Fault::cursor_loop(), Fault::truncate(), Fault::respond(200).body("[]")] {
+    for (fault, is_half) in [
+        (Fault::cursor_loop(), false),
+        (Fault::truncate(), true),
+        (Fault::respond(200).body("[]"), false),
+    ] {
         let story = Story::with("endless-list", 2).await?;
         story.simulator.inject(fault.on(Operation::List).always());
         story.apply("one", 0, Some(true)).await?;
@@ -224,6 +236,7 @@ async fn a_list_without_an_end_is_no_answer() -> Result<()> {
         story.until("one", "True", "InSync").await?;
         story.until("two", "True", "InSync").await?;
         assert_eq!(story.writes(), ["pause 200"; 2]);
+        assert_eq!(half_arrived(&story), is_half);
     }
     Ok(())
 }
