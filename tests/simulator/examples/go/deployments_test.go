@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -49,6 +50,17 @@ func TestAPauseReachesTheDeployment(t *testing.T) {
 	}
 	wantStatus(t, read[Deployment](a, "/deployments/dep_2"), nil, "active")
 	a.verify(object{"operation": "pause", "id": "dep_1", "status": 200})
+}
+
+func TestACallThatWasNotExpectedIsTold(t *testing.T) {
+	a, client := begin(t)
+	deployment, err := client.Pause(t.Context(), "dep_1")
+	wantStatus(t, deployment, err, "paused")
+
+	got := a.difference(object{"operation": "get", "id": "dep_2"})
+	if want := "\n- get dep_2\n+ pause dep_1 200 with effect"; !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func TestWhatSomebodyElseHasPausedIsPaused(t *testing.T) {
@@ -114,7 +126,7 @@ func TestALateAnswerIsNotWaitedFor(t *testing.T) {
 	a, client := begin(t)
 	a.inject(object{"operation": "pause", "action": object{"delay_ms": 60_000}})
 
-	client.HTTP.Timeout = time.Second
+	client.HTTP.Timeout = 3 * time.Second
 	deployment, err := client.Pause(t.Context(), "dep_1")
 	wantStatus(t, deployment, err, "paused")
 	a.verify(

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -73,16 +74,17 @@ func newAccount(t *testing.T, deployments ...object) *account {
 	return a
 }
 
-// control makes a request behind the client's back, and returns the answer.
-func (a *account) control(method, path string, body any) []byte {
+// request makes a request behind the client's back, and returns the answer, or the text of a refusal.
+func (a *account) request(method, path string, body any) (answer []byte, refusal string) {
 	a.t.Helper()
-	var sent bytes.Buffer
-	if body != nil {
-		if err := json.NewEncoder(&sent).Encode(body); err != nil {
-			a.t.Fatal(err)
-		}
+	sent, err := json.Marshal(body)
+	if err != nil {
+		a.t.Fatal(err)
 	}
-	request, err := http.NewRequest(method, a.url+path, &sent)
+	if body == nil {
+		sent = nil
+	}
+	request, err := http.NewRequest(method, a.url+path, bytes.NewReader(sent))
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -91,30 +93,28 @@ func (a *account) control(method, path string, body any) []byte {
 		a.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	var answer bytes.Buffer
-	if _, err := answer.ReadFrom(response.Body); err != nil {
+	answer, err = io.ReadAll(response.Body)
+	if err != nil {
 		a.t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusOK {
-		var refusal struct{ Error string }
-		json.Unmarshal(answer.Bytes(), &refusal)
-		a.t.Fatalf("%s %s: %s", method, path, refusal.Error)
+	if response.StatusCode == http.StatusOK {
+		return answer, ""
 	}
-	return answer.Bytes()
+	var refused struct{ Error string }
+	if err := json.Unmarshal(answer, &refused); err != nil {
+		a.t.Fatal(err)
+	}
+	return nil, refused.Error
 }
 
-func (a *account) inject(fault object) {
+// control makes a request behind the client's back that is not to be refused.
+func (a *account) control(method, path string, body any) []byte {
 	a.t.Helper()
-	a.control("POST", "/faults", fault)
-}
-
-// verify fails with a readable difference unless these calls were made in this order, and no others.
-func (a *account) verify(calls ...object) {
-	a.t.Helper()
-	if calls == nil {
-		calls = []object{} // in JSON, nil would be null
+	answer, refusal := a.request(method, path, body)
+	if refusal != "" {
+		a.t.Fatalf("%s %s: %s", method, path, refusal)
 	}
-	a.control("POST", "/verify", object{"calls": calls, "order": "as_given"})
+	return answer
 }
 
 // read reads what a control request answers.
@@ -124,4 +124,26 @@ func read[T any](a *account, path string) (answer T) {
 		a.t.Fatal(err)
 	}
 	return answer
+}
+
+func (a *account) inject(fault object) {
+	a.t.Helper()
+	a.control("POST", "/faults", fault)
+}
+
+// difference is a readable one, or none if these calls were made in this order, and no others.
+func (a *account) difference(calls ...object) string {
+	a.t.Helper()
+	if calls == nil {
+		calls = []object{} // in JSON, nil would be null
+	}
+	_, refusal := a.request("POST", "/verify", object{"calls": calls, "order": "as_given"})
+	return refusal
+}
+
+func (a *account) verify(calls ...object) {
+	a.t.Helper()
+	if difference := a.difference(calls...); difference != "" {
+		a.t.Error(difference)
+	}
 }

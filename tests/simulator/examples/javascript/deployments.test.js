@@ -28,6 +28,14 @@ describe("a client of deployments", { concurrency: true }, () => {
     await account.verify([{ operation: "pause", id: "dep_1", status: 200 }]);
   });
 
+  test("a call that was not expected is told", async (t) => {
+    const { account, client } = await begin(t);
+    await client.pause("dep_1");
+
+    const difference = /\n- get dep_2\n\+ pause dep_1 200 with effect/;
+    await assert.rejects(account.verify([{ operation: "get", id: "dep_2" }]), difference);
+  });
+
   test("what somebody else has paused is paused", async (t) => {
     const { account, client } = await begin(t);
     await account.control("POST", "/deployments/dep_1/pause");
@@ -82,7 +90,7 @@ describe("a client of deployments", { concurrency: true }, () => {
   });
 
   test("a late answer is not waited for", async (t) => {
-    const { account, client } = await begin(t, { timeout: 1000 });
+    const { account, client } = await begin(t, { timeout: 3000 });
     await account.inject({ operation: "pause", action: { delay_ms: 60_000 } });
 
     assert.equal((await client.pause("dep_1")).status, "paused");

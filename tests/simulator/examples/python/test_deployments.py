@@ -22,6 +22,13 @@ def test_a_pause_reaches_the_deployment(account: Account, client: Deployments):
     account.verify({"operation": "pause", "id": "dep_1", "status": 200})
 
 
+def test_a_call_that_was_not_expected_is_told(account: Account, client: Deployments):
+    client.pause("dep_1")
+
+    with pytest.raises(AssertionError, match=r"\n- get dep_2\n\+ pause dep_1 200 with effect"):
+        account.verify({"operation": "get", "id": "dep_2"})
+
+
 def test_what_somebody_else_has_paused_is_paused(account: Account, client: Deployments):
     account.control("POST", "/deployments/dep_1/pause")
 
@@ -69,7 +76,7 @@ def test_a_busy_gateway_is_asked_again(account: Account, client: Deployments):
 
 def test_a_late_answer_is_not_waited_for(account: Account):
     account.inject(operation="pause", action={"delay_ms": 60_000})
-    client = Deployments(account.base_url, account.token, timeout=1, wait=0.01)
+    client = Deployments(account.base_url, account.token, timeout=3, wait=0.01)
 
     assert client.pause("dep_1")["status"] == "paused"
     client.close()
