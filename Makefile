@@ -1,4 +1,5 @@
-# The commands that people and CI run. Needs Rust and Go; `make demo` and `make test` need nothing else.
+# The commands that people and CI run. `make demo` needs Rust and Go, and nothing else; `make test` also
+# Python 3.10 with pip and Node 20, for the examples of the simulator.
 
 CARGO_FLAGS ?=
 

@@ -10,35 +10,38 @@ use qoder_simulator::{Config, Simulator};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// Once with the binary, and once with a simulator that runs already, as a service container does.
-async fn passes_both_ways(language: Language) -> Outcome {
+/// With the binary on the path, with that of the variable, and with a simulator that runs already, as a service container does.
+async fn passes_each_way(language: Language) -> Outcome {
     let directory = language.example();
-    let mut starting = language.tests(&directory).await?;
-    starting.env("QODER_SIMULATOR", BINARY);
-    run(starting).await?;
+    let found = language.tests(&directory).await?;
+
+    let mut named = language.tests(&directory).await?;
+    let without_it = std::env::var_os("PATH").unwrap_or_default();
+    named.env("PATH", without_it).env("QODER_SIMULATOR", BINARY);
 
     let simulator = Simulator::start(Config::default()).await?;
-    let mut using = language.tests(&directory).await?;
+    let mut running = language.tests(&directory).await?;
     // It does not start its own.
-    using.env("QODER_SIMULATOR", "/nowhere").env("QODER_SIMULATOR_URL", simulator.base_url());
-    run(using).await?;
+    running.env("QODER_SIMULATOR", "/nowhere").env("QODER_SIMULATOR_URL", simulator.base_url());
+
+    tokio::try_join!(run(found), run(named), run(running))?;
     Ok(())
 }
 
 #[tokio::test]
 async fn the_suite_in_go_passes() -> Outcome {
-    passes_both_ways(Language::Go).await
+    passes_each_way(Language::Go).await
 }
 
 /// The vendor's client is in it.
 #[tokio::test]
 async fn the_suite_in_python_passes() -> Outcome {
-    passes_both_ways(Language::Python).await
+    passes_each_way(Language::Python).await
 }
 
 #[tokio::test]
 async fn the_suite_in_javascript_passes() -> Outcome {
-    passes_both_ways(Language::JavaScript).await
+    passes_each_way(Language::JavaScript).await
 }
 
 #[tokio::test]

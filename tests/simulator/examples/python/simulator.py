@@ -26,19 +26,20 @@ def running() -> Iterator[str]:
 class Account:
     """An account of the simulator: a test that has its own disturbs no other."""
 
+    # Once for all of them: each client reads the certificates of the system.
+    _http = httpx.Client(timeout=30, trust_env=False)
+
     def __init__(self, base_url: str, *deployments: dict):
         self.base_url = base_url
         name = f"test-{uuid.uuid4()}"
         self.token = f"pt-{name}"
         accounts = base_url.replace("/api/v1/cloud", "/_sim/accounts")
         self._control = f"{accounts}/{name}"
-        self._http = httpx.Client(timeout=30)
         new = {"name": name, "token": self.token, "deployments": deployments}
         self._http.post(accounts, json=new).raise_for_status()
 
     def close(self) -> None:
         self.control("DELETE", "")
-        self._http.close()
 
     def control(self, method: str, path: str, body=None, **params):
         """A request behind the client's back."""
