@@ -126,7 +126,8 @@ async fn python() -> Outcome<PathBuf> {
         wanted += &fs::read_to_string(file)?;
     }
     let installed = directory.join("installed.txt");
-    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
+    // It is a link to the Python that it was made with.
+    if python.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
         return Ok(python);
     }
     // Debian's Python cannot put a pip into it, but the pip that is there can install from outside.
