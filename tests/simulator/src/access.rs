@@ -1,6 +1,6 @@
 //! Who may do what, how often, and what was already answered: the checks before an operation.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map::Entry};
 use std::fmt;
 use std::time::Duration;
 
@@ -125,6 +125,8 @@ pub(crate) struct Replays {
     by_key: HashMap<(String, String), Replay>,
     /// When each ends, the oldest first. One whose key was used anew is there twice.
     ends: VecDeque<(Duration, (String, String))>,
+    /// Of all bodies and answers that are kept.
+    bytes: usize,
 }
 
 /// The first answer to a key.
@@ -141,12 +143,18 @@ impl Replay {
     pub(crate) fn new(body: Bytes, id: Option<String>, answer: Response<Bytes>) -> Self {
         Self { body, id, answer, until: Duration::ZERO }
     }
+
+    fn bytes(&self) -> usize {
+        self.body.len() + self.answer.body().len()
+    }
 }
 
 impl Replays {
     const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
     /// How many are kept. The oldest go first.
     const MOST: usize = 1000;
+    /// How many bytes of bodies and answers are kept. The oldest go first.
+    const MOST_BYTES: usize = 8 << 20;
 
     /// The first answer to this key, or a 409 if the key was used with another body.
     pub(crate) fn find(
@@ -169,12 +177,19 @@ impl Replays {
         let key = (token.secret.clone(), key.to_owned());
         let until = now + Self::KEPT;
         self.ends.push_back((until, key.clone()));
-        self.by_key.insert(key, Replay { until, ..replay });
+        self.bytes += replay.bytes();
+        let before = self.by_key.insert(key, Replay { until, ..replay });
+        self.bytes -= before.as_ref().map_or(0, Replay::bytes);
         let is_over = |(until, _): &(Duration, _)| *until <= now;
-        while self.ends.len() > Self::MOST || self.ends.front().is_some_and(is_over) {
+        while self.ends.len() > Self::MOST
+            || self.bytes > Self::MOST_BYTES
+            || self.ends.front().is_some_and(is_over)
+        {
             let Some((until, key)) = self.ends.pop_front() else { break };
-            if self.by_key.get(&key).is_some_and(|replay| replay.until == until) {
-                self.by_key.remove(&key);
+            if let Entry::Occupied(replay) = self.by_key.entry(key)
+                && replay.get().until == until
+            {
+                self.bytes -= replay.remove().bytes();
             }
         }
     }
@@ -182,6 +197,7 @@ impl Replays {
     /// Forgets the answers about one deployment.
     pub(crate) fn forget(&mut self, id: &str) {
         self.by_key.retain(|_, replay| replay.id.as_deref() != Some(id));
+        self.bytes = self.by_key.values().map(Replay::bytes).sum();
     }
 }
 
