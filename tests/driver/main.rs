@@ -20,6 +20,7 @@ mod first;
 mod foreign;
 mod kubernetes;
 mod leader;
+mod lease;
 mod lists;
 #[path = "../observer/log.rs"]
 mod log;
