@@ -236,7 +236,7 @@ async fn what_is_asked_over_a_connection_of_its_own_stays_apart() -> Outcome {
     let stream = TcpStream::connect(&control).await?;
     let answer = exchange(stream, "GET", "/_sim/faults", "").await?;
     let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).ok_or("no body")?)?;
-    assert_eq!((&body[0]["connection"], &body[0]["hits"]), (&json!("reset"), &json!(0)));
+    assert_eq!((&body[0]["fault"]["connection"], &body[0]["hits"]), (&json!("reset"), &json!(0)));
     assert!(list(&simulator).await.is_err());
     Ok(())
 }

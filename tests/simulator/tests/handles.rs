@@ -45,8 +45,25 @@ async fn a_fault_is_counted_and_read_by_its_handle_also_when_it_is_spent() -> Ou
     let met: Vec<_> = simulator.journal().iter().map(|entry| entry.fault).collect();
     assert_eq!(met, [None, Some(1), Some(1), None]);
     let seen = ask(&simulator, "DELETE", &handle).await?.json;
-    assert_eq!((&seen["hits"], &seen["action"]["respond"]["status"]), (&json!(2), &json!(503)));
+    assert_eq!(
+        (&seen["hits"], &seen["fault"]["action"]["respond"]["status"]),
+        (&json!(2), &json!(503))
+    );
     assert_eq!(ask(&simulator, "GET", &handle).await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_fault_of_one_deployment_has_its_handle_too() -> Outcome {
+    let simulator = dep_1().await?;
+    let given = json!({"operation": "pause", "id": "dep_1", "action": "reset_after"});
+    let handle = format!("faults/{}", set(&simulator, given).await?);
+    let seen = ask(&simulator, "GET", "faults").await?.json;
+    let fault = json!({
+        "operation": "pause", "id": "dep_1", "action": "reset_after", "times": 1, "skip": 0, "seed": 0,
+    });
+    assert_eq!(seen, json!([{"id": 1, "hits": 0, "spent": false, "fault": fault}]));
+    assert_eq!(ask(&simulator, "GET", &handle).await?.json, seen[0]);
     Ok(())
 }
 

@@ -160,10 +160,10 @@ pub struct Respond {
     #[serde(with = "status")]
     pub status: StatusCode,
     /// Headers, in addition to the usual ones or instead of them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// The body; none: the API's error envelope for a 4xx or 5xx, else an empty body.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
 }
 

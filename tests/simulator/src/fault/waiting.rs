@@ -25,7 +25,7 @@ pub(crate) struct Waiting {
     hits: u64,
     /// Whether it takes no more.
     spent: bool,
-    #[serde(flatten)]
+    /// As it was given, with what is left of it.
     fault: Fault,
     /// The step of its sequence that comes next.
     #[serde(skip)]
