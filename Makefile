@@ -3,13 +3,29 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test check generate bins images e2e bench bench-quick release
+.PHONY: demo test test-page picture check generate bins images e2e bench bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
 
 test: bins ## All tests; stories mostly wait, so more run at once than there are cores
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --locked --no-fail-fast $(CARGO_FLAGS)
+
+# Its packages are installed beside a copy of it: the source tree stays as it is.
+BROWSER = $(abspath $(or $(CARGO_TARGET_DIR),target))/browser
+browser = cd $(BROWSER) && SIMULATOR=$(dir $(BROWSER))debug/qoder-simulator
+
+test-page: browser ## The simulator's page in Chromium: needs Node, and Chromium on the PATH or in CHROMIUM
+	$(browser) node --test --test-timeout=120000 --test-reporter=spec
+
+picture: browser ## Takes the pictures of docs/ anew
+	$(browser) node picture.mjs $(CURDIR)/docs
+
+.PHONY: browser
+browser:
+	cargo build --package qoder-simulator --locked $(CARGO_FLAGS)
+	mkdir -p $(BROWSER) && rm -f $(BROWSER)/*.mjs && cp tests/simulator/browser/* $(BROWSER)
+	cd $(BROWSER) && npm ci --prefer-offline --no-audit --no-fund
 
 check: ## Format, lints, generated files, licences
 	cargo fmt --all --check

@@ -279,7 +279,11 @@ fn links_lead_to_files() {
     ] {
         let text = read(document);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let marked = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let pictures =
+            ["src=\"", "srcset=\""].into_iter().flat_map(|name| text.split(name).skip(1));
+        let pictures = pictures.filter_map(|rest| rest.split('"').next());
+        for target in marked.chain(pictures) {
             let file = target.split('#').next().unwrap();
             if file.is_empty() || file.contains("://") {
                 continue;
