@@ -16,7 +16,7 @@ BROWSER = $(abspath $(or $(CARGO_TARGET_DIR),target))/browser
 browser = cd $(BROWSER) && SIMULATOR=$(dir $(BROWSER))debug/qoder-simulator
 
 test-page: browser ## The simulator's page in Chromium: needs Node, and Chromium on the PATH or in CHROMIUM
-	$(browser) node --test --test-timeout=120000 --test-reporter=spec
+	$(browser) node --test --test-timeout=300000 --test-reporter=spec
 
 picture: browser ## Takes the pictures of docs/ anew
 	$(browser) node picture.mjs $(CURDIR)/docs
