@@ -332,7 +332,9 @@ async fn what_can_never_happen_is_refused() -> Outcome {
     let ok = json!("reset_before");
     for (fault, reason) in [
         (json!({}), "one of action, sequence and connection"),
-        (json!({"action": []}), "one of action, sequence and connection"),
+        (json!({"action": []}), "no action at all"),
+        (json!({"action": ok, "sequence": []}), "a sequence of no steps"),
+        (json!({"sequence": [ok, []]}), "no action at all"),
         (json!({"action": ok, "sequence": [ok]}), "one of action, sequence and connection"),
         (json!({"action": ok, "connection": "reset"}), "one of action, sequence and connection"),
         (

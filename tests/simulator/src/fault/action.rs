@@ -125,6 +125,9 @@ impl Serialize for Actions {
 impl<'de> Deserialize<'de> for Actions {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let actions = match Value::deserialize(from)? {
+            Value::Array(actions) if actions.is_empty() => {
+                return Err(de::Error::custom("no action at all; one that does nothing is \"ok\""));
+            }
             Value::Array(actions) => actions,
             action => vec![action],
         };

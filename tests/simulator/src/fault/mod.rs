@@ -8,7 +8,7 @@ mod waiting;
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 pub use action::{Action, Actions, ConnectionFault, Respond};
@@ -59,7 +59,7 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Actions::is_empty")]
     pub action: Actions,
     /// What goes wrong with one request after the other.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "steps")]
     pub sequence: Vec<Actions>,
     /// What goes wrong with connections, whoever makes them and whatever for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +69,11 @@ pub struct Fault {
 #[allow(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
 fn once() -> Option<u64> {
     Some(1)
+}
+
+fn steps<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Actions>, D::Error> {
+    let steps = Vec::deserialize(from)?;
+    if steps.is_empty() { Err(de::Error::custom("a sequence of no steps")) } else { Ok(steps) }
 }
 
 impl Fault {
@@ -207,6 +212,7 @@ mod tests {
             Fault::merge(json!({"id": "dep_other"})),
             Fault::drop_item("dep_1"),
             Fault::cursor_loop(),
+            Fault::new(Action::Stale).id("dep_1"),
             Fault::sequence([Action::ResetBefore, Action::Ok]).chance(0.5, 7),
             Fault::connection(ConnectionFault::Bandwidth(100)),
         ] {
