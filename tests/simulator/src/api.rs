@@ -117,7 +117,7 @@ impl Api {
             Op::Search => self.search(call, now),
             Op::ListRuns | Op::ListAllRuns => self.list_runs(call),
             Op::GetRun | Op::GetAnyRun => self.get_run(call),
-            Op::Other => Ok(wire::html_response(call.route.refusal)),
+            Op::Other => Ok(wire::no_such_route(call.route.allow)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From method and path to the operation that is meant.
 
-use http::{Method, StatusCode};
+use http::Method;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +79,8 @@ pub(crate) struct Route {
     pub(crate) id: Option<String>,
     /// The run in the path.
     pub(crate) run_id: Option<String>,
-    /// What a web server says about a path or a method that it does not have.
-    pub(crate) refusal: StatusCode,
+    /// The methods that the path has; none: there is no such path.
+    pub(crate) allow: Option<&'static str>,
 }
 
 impl Route {
@@ -115,15 +115,15 @@ impl Route {
             Method::POST => post,
             _ => None,
         };
-        let known_path = get.or(post).is_some();
         Self {
             operation: operation.unwrap_or(Op::Other),
             id: id.map(ToOwned::to_owned),
             run_id: run_id.map(ToOwned::to_owned),
-            refusal: if known_path {
-                StatusCode::METHOD_NOT_ALLOWED
-            } else {
-                StatusCode::NOT_FOUND
+            allow: match (get, post) {
+                (Some(_), Some(_)) => Some("GET, POST"),
+                (Some(_), None) => Some("GET"),
+                (None, Some(_)) => Some("POST"),
+                (None, None) => None,
             },
         }
     }
@@ -131,7 +131,7 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
-    use http::{Method, StatusCode};
+    use http::Method;
 
     use super::{Operation, Route};
 
@@ -175,16 +175,9 @@ mod tests {
     fn other_paths_and_methods_are_told_apart() {
         for path in ["/", "/v1/deployments", "/api/v1/cloud/agents", "/api/v1/cloud/deployments/"] {
             let route = Route::of(&Method::GET, path);
-            assert_eq!(
-                (route.operation, route.refusal),
-                (Operation::Other, StatusCode::NOT_FOUND),
-                "{path}"
-            );
+            assert_eq!((route.operation, route.allow), (Operation::Other, None), "{path}");
         }
         let delete = Route::of(&Method::DELETE, "/api/v1/cloud/deployments/dep_1");
-        assert_eq!(
-            (delete.operation, delete.refusal),
-            (Operation::Other, StatusCode::METHOD_NOT_ALLOWED)
-        );
+        assert_eq!((delete.operation, delete.allow), (Operation::Other, Some("GET, POST")));
     }
 }

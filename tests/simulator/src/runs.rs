@@ -28,6 +28,10 @@ pub enum Outcome {
     Skipped,
 }
 
+/// What a run can begin with. Nothing is tried again here.
+const TRIGGERS: [&str; 3] = ["manual", "schedule", "retry"];
+/// What a run can be. Here it is over at once.
+const STATUSES: [&str; 5] = ["pending", "running", "completed", "failed", "skipped"];
 /// After these failures the schedule goes on.
 const PASSING: [&str; 2] = ["session_rate_limited_error", "session_creation_rejected_error"];
 
@@ -92,6 +96,13 @@ impl RunFilter {
         hidden: HashSet<String>,
     ) -> Result<Self, ApiError> {
         let own = |key: &str| query.get(key).map(ToOwned::to_owned);
+        let one_of = |key: &str, known: &[&str]| match query.get(key) {
+            Some(value) if !known.contains(&value) => {
+                let known = known.join(", ");
+                Err(ApiError::invalid_param(key, format!("{key} must be one of {known}.")))
+            }
+            value => Ok(value.map(ToOwned::to_owned)),
+        };
         let triggered = Times {
             from: query.time("triggered_after")?,
             to: query.time("triggered_before")?,
@@ -99,8 +110,8 @@ impl RunFilter {
         };
         Ok(Self {
             deployment_id: deployment_id.map(ToOwned::to_owned).or_else(|| own("deployment_id")),
-            trigger: own("trigger_type"),
-            status: own("status"),
+            trigger: one_of("trigger_type", &TRIGGERS)?,
+            status: one_of("status", &STATUSES)?,
             has_error: query.flag("has_error")?,
             times: Times::created(query)?.and(triggered),
             hidden,

@@ -135,6 +135,14 @@ pub(crate) fn html_response(status: StatusCode) -> Response<Bytes> {
     with_content_type(status, "text/html", body)
 }
 
+/// What a web server says about a path that it does not have, or does not have with this method.
+pub(crate) fn no_such_route(allow: Option<&'static str>) -> Response<Bytes> {
+    let Some(allow) = allow else { return html_response(StatusCode::NOT_FOUND) };
+    let mut response = html_response(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
 /// An answer with a body of any type.
 pub(crate) fn with_content_type(
     status: StatusCode,

@@ -104,6 +104,28 @@ async fn a_create_that_breaks_the_contract_names_the_field() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_part_of_a_resource_or_a_rubric_that_cannot_be_is_refused() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    let git = |key: &str, value: Value| json!([{"type": "git_repository", "url": "u", key: value}]);
+    let outcome = json!({
+        "type": "user.define_outcome", "rubric": {"type": "text", "content": "x", "file_id": "y"},
+    });
+    for (field, value, reason) in [
+        ("resources", git("mount_path", json!(7)), "mount_path"),
+        ("resources", git("password", json!(7)), "password that is a string"),
+        ("resources", git("checkout", json!({"type": "commit", "sha": "1", "x": 1})), "checkout"),
+        ("initial_events", json!([outcome]), "rubric"),
+    ] {
+        let mut body = minimal("new");
+        body[field] = value.clone();
+        let answer = post(&simulator, "/deployments", body).await?;
+        let message = answer.json["error"]["message"].as_str().unwrap_or_default();
+        assert!(answer.status == 400 && message.contains(reason), "{value}: {message}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_create_that_keeps_the_contract_passes() -> Outcome {
     for dialect in [Dialect::D1, Dialect::D2] {
         let simulator = in_dialect(dialect, 0).await?;
@@ -183,6 +205,45 @@ async fn what_is_no_text_is_no_id() -> Outcome {
     for path in ["/deployments/%ff", "/deployments/%ff/runs"] {
         let answer = get(&simulator, path).await?;
         assert_eq!((answer.status, answer.error_type()), (404, "not_found_error"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_told_those_that_it_has() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    for (method, path, status, allow) in [
+        ("DELETE", "/deployments/dep_1", 405, Some("GET, POST")),
+        ("GET", "/deployments/search", 405, Some("POST")),
+        ("POST", "/deployment_runs", 405, Some("GET")),
+        ("GET", "/agents", 404, None),
+    ] {
+        let request = common::request(method, path).body(bytes::Bytes::new())?;
+        let answer: common::Answer = simulator.handle(request).await?.into();
+        let told = answer.headers.get("allow").and_then(|allow| allow.to_str().ok());
+        assert_eq!((answer.status, told), (status, allow), "{method} {path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_of_runs_refuses_what_no_run_can_be() -> Outcome {
+    let simulator = with_deployments(1).await?;
+    let own = format!("/deployments/{}/runs", simulator.ids().concat());
+    for list in ["/deployment_runs", &own] {
+        for (query, status, param) in [
+            ("trigger_type=retry", 200, Value::Null),
+            ("status=pending", 200, Value::Null),
+            ("trigger_type=cron", 400, json!("trigger_type")),
+            ("status=paused", 400, json!("status")),
+        ] {
+            let answer = get(&simulator, &format!("{list}?{query}")).await?;
+            assert_eq!(
+                (answer.status, &answer.json["error"]["param"]),
+                (status, &param),
+                "{query}"
+            );
+        }
     }
     Ok(())
 }

@@ -57,8 +57,8 @@ fn outcome(event: &Map<String, Value>) -> Checked<()> {
         return Err("must have a description that is a string".to_owned());
     }
     let is_rubric = |rubric: &Value| match rubric["type"].as_str() {
-        Some("text") => rubric["content"].is_string(),
-        Some("file") => is_filled(&rubric["file_id"]),
+        Some("text") => has_only(rubric, "content") && rubric["content"].is_string(),
+        Some("file") => has_only(rubric, "file_id") && is_filled(&rubric["file_id"]),
         _ => false,
     };
     if event.get("rubric").is_some_and(|rubric| !is_rubric(rubric)) {
@@ -101,6 +101,9 @@ fn resource(resource: &mut Map<String, Value>) -> Checked<()> {
     if !resource.get(needed).is_some_and(is_filled) {
         return Err(format!("needs a {needed}"));
     }
+    if resource.get("mount_path").is_some_and(|path| !is_filled(path)) {
+        return Err("must have a mount_path that is a path".to_owned());
+    }
     if resource.get("checkout").is_some_and(|checkout| !is_checkout(checkout)) {
         return Err("must have a checkout of type branch with name, or commit with sha".to_owned());
     }
@@ -113,15 +116,22 @@ fn resource(resource: &mut Map<String, Value>) -> Checked<()> {
         return Err("may have instructions of 4096 characters".to_owned());
     }
     for secret in WRITE_ONLY {
-        resource.remove(secret);
+        if resource.remove(secret).is_some_and(|value| !value.is_string()) {
+            return Err(format!("must have a {secret} that is a string"));
+        }
     }
     Ok(())
 }
 
 fn is_checkout(checkout: &Value) -> bool {
     match checkout["type"].as_str() {
-        Some("branch") => is_filled(&checkout["name"]),
-        Some("commit") => is_filled(&checkout["sha"]),
+        Some("branch") => has_only(checkout, "name") && is_filled(&checkout["name"]),
+        Some("commit") => has_only(checkout, "sha") && is_filled(&checkout["sha"]),
         _ => false,
     }
+}
+
+/// Whether an object has a type, this, and nothing else.
+fn has_only(object: &Value, key: &str) -> bool {
+    object.as_object().is_some_and(|object| only(object, &["type", key]).is_ok())
 }
