@@ -128,8 +128,12 @@ impl Accounts {
     ) -> Result<(), String> {
         token.check()?;
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_name) {
-            return Err("the name of an account must have letters, digits and -_. only".to_owned());
+        // Clients take dots for steps in a path.
+        if ["", ".", ".."].contains(&name) || !name.bytes().all(is_name) {
+            return Err(
+                "the name of an account must have letters, digits and -_. only, and not be . or .."
+                    .to_owned(),
+            );
         }
         let mut others = self.others();
         if others.contains_key(name) {

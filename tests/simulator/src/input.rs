@@ -14,7 +14,7 @@ const METADATA_KEYS: usize = 16;
 const CAS_NUMBERS: [&str; 3] = ["max_concurrent", "max_retries", "timeout_ms"];
 
 /// What is wrong with a field, as the end of a sentence that begins with its name.
-type Checked<T> = Result<T, String>;
+pub(crate) type Checked<T> = Result<T, String>;
 
 /// Reads the body of a create: the fields of the new deployment.
 pub(crate) fn create(body: &[u8], dialect: Dialect) -> Result<Map<String, Value>, ApiError> {
@@ -30,6 +30,11 @@ pub(crate) fn create(body: &[u8], dialect: Dialect) -> Result<Map<String, Value>
 /// Reads the body of an update: the fields to replace.
 pub(crate) fn update(body: &[u8], dialect: Dialect) -> Result<Map<String, Value>, ApiError> {
     fields(body, dialect)
+}
+
+/// Reads one field of what someone says a deployment is: as a create would keep it.
+pub(crate) fn seed(key: &str, value: &Value) -> Checked<Value> {
+    field(key, value.clone(), Dialect::D1).map_err(|problem| format!("{key} {problem}"))
 }
 
 /// Reads a JSON object; no body at all is an empty one.

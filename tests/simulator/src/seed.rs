@@ -3,8 +3,8 @@
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value, json};
 
-use crate::cron::Cron;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, UPCOMING};
+use crate::input;
 use crate::wire;
 
 /// Fields that a description may have.
@@ -30,6 +30,18 @@ const KNOWN: [&str; 18] = [
 ];
 /// Fields that a description may set to null.
 const NULLABLE: [&str; 4] = ["budget", "schedule", "paused_reason", "archived_at"];
+
+/// Fields that a create has, too.
+const CREATED: [&str; 8] = [
+    "description",
+    "agent",
+    "environment_id",
+    "environment_variables",
+    "initial_events",
+    "resources",
+    "vault_ids",
+    "budget",
+];
 
 /// A description of a deployment that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +82,9 @@ pub(crate) fn deployment(
     let mut document = template(defaults, created, now);
     if document.keys().all(|key| fields.contains_key(key)) {
         // It says all: it is the document of a snapshot.
-        return Ok(Deployment::new(fields.clone()));
+        document.clone_from(fields);
+        check_whole(&mut document)?;
+        return Ok(Deployment::new(document));
     }
     for (key, value) in fields {
         match value {
@@ -78,6 +92,7 @@ pub(crate) fn deployment(
             value => wire::merge(document.entry(key.clone()).or_insert(Value::Null), value),
         }
     }
+    check_whole(&mut document)?;
     agree_on_pause(&mut document, fields);
     Ok(Deployment::new(document))
 }
@@ -109,11 +124,6 @@ fn check(fields: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp
             return Err(format!("{key} must be an object"));
         }
     }
-    if let Some(schedule) = fields.get("schedule").filter(|schedule| !schedule.is_null()) {
-        let expression = schedule["expression"].as_str().unwrap_or(EXPRESSION);
-        let timezone = schedule["timezone"].as_str().unwrap_or(TIMEZONE);
-        Cron::parse(expression, timezone).map_err(|problem| format!("schedule: {problem}"))?;
-    }
     let time = |key: &str| match text(key)? {
         None => Ok(None),
         Some(text) => {
@@ -129,6 +139,52 @@ fn check(fields: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp
     time("archived_at")?;
     time("updated_at")?;
     time("created_at")
+}
+
+/// Checks what a description and the template have led to, as strictly as a create, and keeps what a create would.
+fn check_whole(document: &mut Map<String, Value>) -> Result<(), String> {
+    if document.get("type").is_none_or(|kind| kind != "deployment") {
+        return Err("type must be deployment".to_owned());
+    }
+    for key in CREATED {
+        if let Some(value) = document.get_mut(key) {
+            *value = input::seed(key, value)?;
+        }
+    }
+    let mut schedule = document.get("schedule").cloned().unwrap_or_default();
+    if let Some(schedule) = schedule.as_object_mut() {
+        // What only the platform writes.
+        let ran = schedule.remove("last_run_at");
+        let upcoming = schedule.remove("upcoming_runs_at");
+        if !ran.iter().all(is_time) {
+            return Err("schedule must have a last_run_at that is a time".to_owned());
+        }
+        let are_times = |times: &Vec<Value>| times.len() <= UPCOMING && times.iter().all(is_time);
+        if upcoming.is_some_and(|times| !times.as_array().is_some_and(are_times)) {
+            return Err(format!("schedule must have upcoming_runs_at of up to {UPCOMING} times"));
+        }
+    }
+    input::seed("schedule", &schedule)?;
+    match document.get("paused_reason") {
+        Some(reason) if !is_paused_reason(reason) => {
+            let manual = r#"{"type": "manual"}"#;
+            let error = r#"{"type": "error", "error": {"type": "agent_archived_error"}}"#;
+            Err(format!("paused_reason must be null, {manual}, or like {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_time(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
+}
+
+fn is_paused_reason(reason: &Value) -> bool {
+    let error_type = reason.get("error").and_then(|error| error.get("type"));
+    let is_error = error_type
+        .filter(|kind| kind.is_string())
+        .is_some_and(|kind| *reason == json!({"type": "error", "error": {"type": kind}}));
+    reason.is_null() || *reason == json!({"type": "manual"}) || is_error
 }
 
 /// The id of a deployment that is made at `created`, after `number` others: like a `UUIDv7`, with a counter for its random part.

@@ -153,6 +153,9 @@ async fn what_cannot_be_an_account_is_refused() -> Outcome {
         ),
         ("POST", "accounts", json!({"name": "a/b", "token": "pt-3"}), 400, "letters, digits"),
         ("POST", "accounts", json!({"name": "", "token": "pt-3"}), 400, "letters, digits"),
+        // Clients take them for steps in a path.
+        ("POST", "accounts", json!({"name": ".", "token": "pt-3"}), 400, "letters, digits"),
+        ("POST", "accounts", json!({"name": "..", "token": "pt-3"}), 400, "letters, digits"),
         ("POST", "accounts", json!({"name": "third", "token": "two words"}), 400, "visible ASCII"),
         ("POST", "accounts", json!({"name": "third"}), 400, "token"),
         ("POST", "accounts", json!({"name": "third", "token": "pt-3", "tokn": 1}), 400, "tokn"),

@@ -249,3 +249,53 @@ async fn what_cannot_be_done_is_refused_with_a_reason() -> Outcome {
     assert!(simulator.journal().is_empty(), "control requests are not in the journal");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_told_those_that_it_has() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    sim(&simulator, "POST", "accounts", json!({"name": "other", "token": "pt-other"})).await?;
+    for (method, path, allow) in [
+        ("PUT", "deployments", "GET, POST"),
+        ("GET", "reset", "POST"),
+        ("GET", "accounts/other", "DELETE"),
+        ("DELETE", "accounts/other/tokens", "PUT"),
+        ("POST", "", "GET"),
+    ] {
+        let answer = sim(&simulator, method, path, Value::Null).await?;
+        let told = answer.headers.get("allow").and_then(|allow| allow.to_str().ok());
+        assert_eq!((answer.status, told), (405, Some(allow)), "{method} {path}");
+        assert!(answer.error().contains("README"), "{}", answer.error());
+    }
+    let unknown = sim(&simulator, "GET", "accounts/other/accounts", Value::Null).await?;
+    assert_eq!((unknown.status, unknown.headers.get("allow")), (404, None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_seed_is_as_strict_as_a_create() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    for (field, value) in [
+        ("type", json!("agent")),
+        ("description", json!(7)),
+        ("agent", json!({"version": 0})),
+        ("agent", json!({"name": "x"})),
+        ("environment_id", json!("prod")),
+        ("environment_variables", json!({})),
+        ("initial_events", json!([])),
+        ("resources", json!([{"type": "floppy"}])),
+        ("vault_ids", json!("vault_1")),
+        ("budget", json!({"max_credit_cost": 7})),
+        ("schedule", json!({"type": "rate"})),
+        ("schedule", json!({"jitter": 1})),
+        ("schedule", json!({"expression": 7})),
+        ("schedule", json!({"upcoming_runs_at": ["soon"]})),
+        ("paused_reason", json!({"type": "weather"})),
+        ("paused_reason", json!({"type": "error"})),
+    ] {
+        let refused = sim(&simulator, "POST", "deployments", json!({field: value})).await?;
+        assert_eq!(refused.status, 400, "{field}: {value}");
+        assert!(refused.error().contains(field), "{field}: {}", refused.error());
+    }
+    assert!(simulator.ids().is_empty());
+    Ok(())
+}

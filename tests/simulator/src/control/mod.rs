@@ -3,14 +3,16 @@
 mod deployments;
 mod faults;
 mod journal;
+mod openapi;
 mod page;
 mod request;
+mod route;
 mod snapshot;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -46,8 +48,12 @@ pub(crate) async fn answer(accounts: &Accounts, request: &Request<Bytes>) -> Res
     match done {
         Ok(Done::Json(value)) => json_response(StatusCode::OK, &value).map(body::whole),
         Ok(Done::Stream(response)) => response,
-        Err(Refusal { status, message }) => {
-            json_response(status, &json!({"error": message})).map(body::whole)
+        Err(Refusal { status, message, allow }) => {
+            let mut response = json_response(status, &json!({"error": message}));
+            if let Some(allow) = allow {
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            response.map(body::whole)
         }
     }
 }
@@ -113,6 +119,10 @@ async fn of_accounts(
         let unknown = || Refusal::new(StatusCode::NOT_FOUND, format!("there is no account {name}"));
         accounts.get(name).ok_or_else(unknown)
     };
+    let allow = route::methods(segments).ok_or_else(|| asked.unknown())?;
+    if !allow.split(", ").any(|method| method == asked.method()) {
+        return Err(asked.not_allowed(allow));
+    }
     refuse_unused(asked, segments)?;
     match (asked.method(), segments) {
         ("GET", ["accounts"]) => Ok(json!({"names": accounts.names()}).into()),
@@ -160,6 +170,10 @@ async fn answer_of_one(
     let core = &account.core();
     match (asked.method(), segments) {
         ("GET", [""]) => Ok(Done::Stream(page::page())),
+        ("GET", ["openapi", "cloud.yaml"]) => {
+            Ok(Done::Stream(openapi::cloud(core.api().settings.dialect)))
+        }
+        ("GET", ["openapi", "sim.yaml"]) => Ok(Done::Stream(openapi::sim())),
         ("GET", ["events"]) => Ok(Done::Stream(page::events(account))),
         (_, ["deployments", rest @ ..]) => deployments::answer(account, asked, rest).await,
         (_, ["faults", rest @ ..]) => {

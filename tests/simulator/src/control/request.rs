@@ -20,11 +20,13 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) message: String,
+    /// The methods that would do.
+    pub(super) allow: Option<&'static str>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), allow: None }
     }
 }
 
@@ -65,6 +67,13 @@ impl<'a> Asked<'a> {
         let (method, path) = (self.request.method(), self.request.uri().path());
         let message = format!("there is no {method} {path}; the README lists what there is");
         Refusal::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// There is no such method.
+    pub(super) fn not_allowed(&self, allow: &'static str) -> Refusal {
+        let message = format!("{}: it takes {allow}", self.unknown().message);
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Refusal { allow: Some(allow), ..Refusal::new(status, message) }
     }
 
     /// Refuses a body with anything in it.

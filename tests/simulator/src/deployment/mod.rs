@@ -2,6 +2,8 @@
 
 mod schedule;
 
+pub(crate) use schedule::UPCOMING;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;

@@ -9,7 +9,7 @@ use crate::runs::Outcome;
 use crate::wire::{self, ApiError};
 
 /// How many future times `upcoming_runs_at` lists.
-const UPCOMING: usize = 5;
+pub(crate) const UPCOMING: usize = 5;
 
 impl Deployment {
     /// Counts a run that was started by hand.
