@@ -165,16 +165,50 @@ async fn the_documents_are_valid() -> Outcome {
 
 /// The binary, the base URL of the API, and that of `/_sim/`: apart, so that no fault of connections reaches it.
 async fn start(dialect: &str) -> Result<(Child, String, String), Box<dyn Error>> {
-    let seed = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("openapi-{dialect}.json"));
-    std::fs::write(&seed, r#"[{"id": "dep_1"}]"#)?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_qoder-simulator"));
     command.args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"]);
-    command.args(["--dialect", dialect, "--account", "test-1=pt-test-1", "--seed"]).arg(seed);
+    command.args(["--dialect", dialect, "--account", "test-1=pt-test-1", "--seed"]);
+    command.arg(Path::new(HERE).join("seed.json"));
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
     let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
     let base_url = timeout(LONG, lines.next_line()).await??.ok_or("it said nothing")?;
     let control_url = timeout(LONG, lines.next_line()).await??.ok_or("it said one line")?;
     Ok((child, base_url, control_url))
+}
+
+/// What a user might write with a client that was made of the document.
+const USE: &str = r#"
+import sys
+from made import AuthenticatedClient
+from made.api.deployments import list_deployments, pause_deployment
+
+client = AuthenticatedClient(base_url=sys.argv[1], token="pt-simulator")
+id = list_deployments.sync(client=client).data[0].id
+paused = pause_deployment.sync(id, client=client)
+assert (paused.id, paused.status) == (id, "paused"), paused
+again = pause_deployment.sync(id, client=client)
+assert again.error.type_ == "conflict_error", again
+"#;
+
+#[tokio::test]
+async fn a_client_can_be_made_of_the_document() -> Outcome {
+    let programs = programs().await?;
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH")?);
+    for dialect in ["d1", "d2"] {
+        let (_child, base_url, control_url) = start(dialect).await?;
+        let directory = programs.with_file_name(format!("client-{dialect}"));
+        std::fs::create_dir_all(&directory)?;
+        let mut make = Command::new(programs.join("openapi-python-client"));
+        make.args(["generate", "--fail-on-warning", "--overwrite", "--meta", "none", "--url"]);
+        make.arg(format!("{control_url}/openapi/cloud.yaml")).arg("--output-path");
+        make.arg(directory.join("made")).env("PATH", &path);
+        make.env("NO_PROXY", "*").env("no_proxy", "*");
+        done(&mut make, "mend the document").await?;
+        let mut python = Command::new(programs.join("python"));
+        python.args(["-c", USE, &base_url]).env("NO_PROXY", "*").env("no_proxy", "*");
+        done(python.current_dir(directory), "the client does not fit").await?;
+    }
+    Ok(())
 }
 
 /// Compares what a server does with a document of its own.

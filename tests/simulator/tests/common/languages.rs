@@ -114,7 +114,7 @@ pub async fn need(program: &str, version: &str, name: &str, least: (u32, u32)) -
 
 /// Python with the packages that its tests need, in a virtual environment that is made once.
 async fn python() -> Outcome<PathBuf> {
-    let version = need("python3", "--version", "Python", (3, 10)).await?;
+    let version = need("python3", "--version", "Python", (3, 11)).await?;
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     // Another run of the tests may be at it.
     let lock = File::create(directory.with_extension("lock"))?;
