@@ -217,6 +217,16 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
+/// Sets fields, and within objects only those that are named.
+pub(crate) fn set(target: &mut Map<String, Value>, fields: Map<String, Value>) {
+    for (key, value) in fields {
+        match (target.get_mut(&key), value) {
+            (Some(Value::Object(target)), Value::Object(fields)) => set(target, fields),
+            (_, value) => drop(target.insert(key, value)),
+        }
+    }
+}
+
 /// Durations as whole milliseconds in JSON.
 pub(crate) mod millis {
     use std::time::Duration;

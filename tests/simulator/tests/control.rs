@@ -226,6 +226,8 @@ async fn what_cannot_be_done_is_refused_with_a_reason() -> Outcome {
         ("POST", &format!("deployments/{id}/pause_by_error"), json!({}), 400, "type"),
         ("POST", "deployments", json!({"nmae": "x"}), 400, "nmae"),
         ("PATCH", "settings", json!({"latency": "1s"}), 400, "latency"),
+        ("PATCH", "settings", json!({"latency": null}), 400, "latency"),
+        ("PATCH", "settings", json!({"quirks": {"create": null}}), 400, "create"),
         ("PATCH", "settings", json!({"quirks": {"create_status": 418}}), 400, "create_status"),
         ("PUT", "tokens", json!([{"read_only": true}]), 400, "token"),
         ("POST", "faults", json!({"action": "explode"}), 400, "explode"),

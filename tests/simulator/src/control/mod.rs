@@ -206,12 +206,14 @@ async fn answer_of_one(
 
 fn merged(settings: Settings, asked: &Asked<'_>) -> Result<Settings, Refusal> {
     const EXAMPLE: &str = r#"{"latency_ms": 50}"#;
-    let patch: Value = asked.read(EXAMPLE)?;
-    if !patch.is_object() {
+    let Value::Object(patch) = asked.read(EXAMPLE)? else {
         return Err(bad(&format!("settings are an object, like {EXAMPLE}")));
-    }
+    };
     let mut merged = value(settings)?;
-    wire::merge(&mut merged, &patch);
+    if let Some(merged) = merged.as_object_mut() {
+        // A null is set, too, and then refused: no setting can be removed.
+        wire::set(merged, patch);
+    }
     let settings: Settings =
         serde_json::from_value(merged).map_err(|error| bad(&error.to_string()))?;
     settings.quirks.check().map_err(|problem| bad(&problem))?;

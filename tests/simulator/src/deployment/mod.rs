@@ -181,7 +181,7 @@ impl Deployment {
         if schedule.is_some_and(|schedule| !schedule.contains_key("upcoming_runs_at")) {
             schedule::forget_upcoming(&mut document);
         }
-        set(&mut document, fields);
+        wire::set(&mut document, fields);
         *self = Self::new(document);
     }
 
@@ -218,16 +218,6 @@ impl Deployment {
         change(&mut document);
         document.insert("updated_at".to_owned(), json!(wire::whole_seconds(now)));
         *self = Self::new(document);
-    }
-}
-
-/// Sets fields, and within objects only those that are named.
-fn set(target: &mut Map<String, Value>, fields: Map<String, Value>) {
-    for (key, value) in fields {
-        match (target.get_mut(&key), value) {
-            (Some(Value::Object(target)), Value::Object(fields)) => set(target, fields),
-            (_, value) => drop(target.insert(key, value)),
-        }
     }
 }
 
