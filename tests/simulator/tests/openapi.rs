@@ -133,7 +133,7 @@ async fn programs() -> Result<PathBuf, Box<dyn Error>> {
     }
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&python);
-    done(&mut make, "this test needs Python 3.10 or later with venv and pip").await?;
+    done(&mut make, "this test needs Python 3.11 or later with venv and pip").await?;
     let mut install = Command::new(programs.join("pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     done(install.arg(wanted), "this test needs PyPI, once").await?;
