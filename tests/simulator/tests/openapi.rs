@@ -2,15 +2,17 @@
 #![allow(clippy::indexing_slicing, reason = "a missing field fails the test")]
 
 mod common;
+#[path = "common/languages.rs"]
+mod languages;
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use common::{Outcome, ask, in_dialect, request, sim};
+use languages::{python, run};
 use qoder_simulator::{Dialect, Simulator};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -117,36 +119,14 @@ async fn a_dialect_has_only_its_own_lines() -> Outcome {
     Ok(())
 }
 
-/// The programs of a Python of our own, with what `requirements.txt` names. It is made once for each such list.
 async fn programs() -> Result<PathBuf, Box<dyn Error>> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openapi");
-    std::fs::create_dir_all(&directory)?;
-    // Several tests want it at once; the lock ends with the file.
-    let lock = File::create(directory.join("lock"))?;
-    let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
-    let (python, programs) = (directory.join("python"), directory.join("python/bin"));
-    let (wanted, installed) =
-        (Path::new(HERE).join("requirements.txt"), python.join("requirements.txt"));
-    let list = std::fs::read_to_string(&wanted)?;
-    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == list) {
-        return Ok(programs);
-    }
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(&python);
-    done(&mut make, "this test needs Python 3.11 or later with venv and pip").await?;
-    let mut install = Command::new(programs.join("pip"));
-    install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    done(install.arg(wanted), "this test needs PyPI, once").await?;
-    std::fs::write(installed, list)?;
-    Ok(programs)
+    python("openapi", &["openapi/requirements.txt"]).await
 }
 
-/// Runs a program to its end; if it fails, all that it said is shown, and the advice.
-async fn done(command: &mut Command, advice: &str) -> Outcome {
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = timeout(LONG, output).await??;
-    let [told, shown] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    assert!(output.status.success(), "{:?}\n{told}\n{shown}\n{advice}", command.as_std());
+/// Runs a program to its end. What fails comes with advice.
+async fn done(mut program: Command, advice: &str) -> Outcome {
+    program.env("NO_PROXY", "*").env("no_proxy", "*").stdin(Stdio::null()).kill_on_drop(true);
+    run(program).await.map_err(|error| format!("{error}\n{advice}"))?;
     Ok(())
 }
 
@@ -158,7 +138,8 @@ async fn the_documents_are_valid() -> Outcome {
         let file = programs.with_file_name(format!("{name}-{dialect:?}.yaml"));
         std::fs::write(&file, ask(&simulator, "GET", &format!("openapi/{name}.yaml")).await?.text)?;
         let mut validator = Command::new(programs.join("openapi-spec-validator"));
-        done(validator.arg(file), "mend the document").await?;
+        validator.arg(file);
+        done(validator, "mend the document").await?;
     }
     Ok(())
 }
@@ -202,11 +183,10 @@ async fn a_client_can_be_made_of_the_document() -> Outcome {
         make.args(["generate", "--fail-on-warning", "--overwrite", "--meta", "none", "--url"]);
         make.arg(format!("{control_url}/openapi/cloud.yaml")).arg("--output-path");
         make.arg(directory.join("made")).env("PATH", &path);
-        make.env("NO_PROXY", "*").env("no_proxy", "*");
-        done(&mut make, "mend the document").await?;
+        done(make, "mend the document").await?;
         let mut python = Command::new(programs.join("python"));
-        python.args(["-c", USE, &base_url]).env("NO_PROXY", "*").env("no_proxy", "*");
-        done(python.current_dir(directory), "the client does not fit").await?;
+        python.args(["-c", USE, &base_url]).current_dir(directory);
+        done(python, "the client does not fit").await?;
     }
     Ok(())
 }
@@ -217,10 +197,10 @@ async fn compare(document: &str, base_url: &str, args: &[&str]) -> Outcome {
     let mut schemathesis = Command::new(programs.join("schemathesis"));
     schemathesis.arg("--config-file").arg(Path::new(HERE).join("schemathesis.toml"));
     schemathesis.args(["run", document, "--url", base_url, "--no-color"]).args(args);
-    // It is to find its hooks, to leave nothing beside them, and to use no proxy for loopback.
+    // It is to find its hooks, and to leave nothing beside them.
     schemathesis.env("PYTHONPATH", HERE).env("PYTHONDONTWRITEBYTECODE", "1");
-    schemathesis.env("NO_PROXY", "*").env("no_proxy", "*").current_dir(env!("CARGO_TARGET_TMPDIR"));
-    done(&mut schemathesis, "mend the document, or what it tells of").await
+    schemathesis.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    done(schemathesis, "mend the document, or what it tells of").await
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! Go, Python and Node, for tests that are written in them. They write into the target directory only.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -49,7 +50,8 @@ impl Language {
                 command("go", ["test", "-count=1", "."])
             }
             Self::Python => {
-                command(python().await?, ["-m", "pytest", "-q", "-p", "no:cacheprovider"])
+                let python = python("python", &REQUIREMENTS).await?.join("python");
+                command(python, ["-m", "pytest", "-q", "-p", "no:cacheprovider"])
             }
             Self::JavaScript => {
                 need("node", "--version", "Node", (20, 0)).await?;
@@ -112,23 +114,25 @@ pub async fn need(program: &str, version: &str, name: &str, least: (u32, u32)) -
     Ok(told)
 }
 
-/// Python with the packages that its tests need, in a virtual environment that is made once.
-async fn python() -> Outcome<PathBuf> {
+/// A Python of the tests' own, with the packages that files in this package name: its directory of programs. It is made once
+/// for each such list.
+pub async fn python(name: &str, requirements: &[&str]) -> Outcome<PathBuf> {
     let version = need("python3", "--version", "Python", (3, 11)).await?;
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-    // Another run of the tests may be at it.
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Another test may be at it, also of another process.
     let lock = File::create(directory.with_extension("lock"))?;
-    lock.lock()?;
-    let python = directory.join("bin/python");
-    let files = REQUIREMENTS.map(|file| package().join(file));
+    let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+    let programs = directory.join("bin");
+    let python = programs.join("python");
+    let files = requirements.iter().map(|file| package().join(file));
     let mut wanted = version;
-    for file in &files {
+    for file in files.clone() {
         wanted += &fs::read_to_string(file)?;
     }
     let installed = directory.join("installed.txt");
     // It is a link to the Python that it was made with.
     if python.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
-        return Ok(python);
+        return Ok(programs);
     }
     // Debian's Python cannot put a pip into it, but the pip that is there can install from outside.
     let mut make = command("python3", ["-m", "venv", "--clear", "--without-pip"]);
@@ -136,10 +140,10 @@ async fn python() -> Outcome<PathBuf> {
     run(make).await?;
     let mut pip = command("python3", ["-m", "pip", "--python"]);
     pip.arg(&python).args(["install", "--quiet"]);
-    for file in &files {
+    for file in files {
         pip.arg("--requirement").arg(file);
     }
     run(pip).await.map_err(|error| format!("pip, 22.3 or later, is needed: {error}"))?;
     fs::write(installed, wanted)?;
-    Ok(python)
+    Ok(programs)
 }
