@@ -254,7 +254,7 @@ fn a_look_that_hangs_does_not_stand_in_for_the_one_that_explores() {
     in_virtual_time(async {
         let bed = Bed::new(&active(450)).await;
         bed.observe();
-        sleep(POLL - Duration::from_millis(500)).await;
+        sleep(POLL * 59 / 60).await;
         bed.simulator.inject(Fault::hang_before().on(Operation::Get));
         bed.simulator.inject(Fault::respond(503).on(Operation::List).always());
         bed.demand(&bed.ids[0]);
