@@ -3,7 +3,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test test-page picture check generate bins images e2e bench bench-quick release
+.PHONY: demo test test-page picture check workflows generate bins images e2e kind-test bench bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -27,10 +27,19 @@ browser:
 	mkdir -p $(BROWSER) && rm -f $(BROWSER)/*.mjs && cp tests/simulator/browser/* $(BROWSER)
 	cd $(BROWSER) && npm ci --prefer-offline --no-audit --no-fund
 
-check: ## Format, lints, generated files, licences
+check: workflows ## Format, lints, generated files, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
 	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test licences --test manifests
+
+# A Python of its own, for a tool that has no other package.
+ZIZMOR = $(abspath $(or $(CARGO_TARGET_DIR),target))/zizmor-1.32.0
+
+workflows: ## What CI runs at GitHub: is it well-formed, and safe?
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	test -x $(ZIZMOR)/bin/zizmor || { python3 -m venv --clear --without-pip $(ZIZMOR) && \
+	  python3 -m pip --python $(ZIZMOR)/bin/python install --quiet --disable-pip-version-check zizmor==1.32.0; }
+	$(ZIZMOR)/bin/zizmor --offline --quiet .github
 
 generate: ## Writes crds/ from the types
 	cargo run --quiet --locked -- crd > crds/qoderdeployments.yaml.new
@@ -53,6 +62,9 @@ e2e: ## Both as Pods, on the cluster of KUBECONFIG_TEST; LOAD_IMAGE loads a tar 
 	  $(CONTAINER_TOOL) save --output target/qoder-$$image.tar localhost/qoder-$$image:dev || exit 1; \
 	done
 	tests/e2e.sh $(IMAGES:%=target/qoder-%.tar)
+
+kind-test: images ## The same, on a kind cluster that is made for it and deleted after it
+	deploy/kind/test.sh
 
 bench: release ## What a fleet costs, beside a plain controller: an hour on a quiet machine; docs/performance.md
 	target/release/testbed bench --baseline --json target/bench.json --markdown docs/performance.md
