@@ -98,17 +98,21 @@ impl Accounts {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The account that a request is about: the one that knows its token, else the main one.
+    /// The account that a request is about: the one that knows its token, else the one that did, else the main one.
     pub(crate) fn of(&self, headers: &HeaderMap) -> Arc<Account> {
-        let knows = |account: &Account| {
+        let knows = |account: &Arc<Account>| {
             access::authenticate(&account.core().api().tokens, headers).is_some()
         };
+        let knew = |account: &Arc<Account>| {
+            access::authenticate(&account.core().api().revoked, headers).is_some()
+        };
         let others = self.others();
-        if others.is_empty() || knows(&self.main) {
-            return Arc::clone(&self.main);
-        }
-        let other = others.values().find(|account| knows(account));
-        Arc::clone(other.unwrap_or(&self.main))
+        let mut all = [&self.main].into_iter().chain(others.values());
+        let found = all
+            .clone()
+            .find(|account| knows(account))
+            .or_else(|| all.find(|account| knew(account)));
+        Arc::clone(found.unwrap_or(&self.main))
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -158,7 +162,7 @@ impl Accounts {
         {
             return Err(TAKEN.to_owned());
         }
-        account.core().api().tokens = tokens;
+        account.core().api().accept(tokens);
         Ok(())
     }
 

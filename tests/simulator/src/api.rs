@@ -23,12 +23,17 @@ use crate::wire::{self, ApiError, Dialect};
 /// The header value without which a search is refused.
 const SEARCH_BETA: &str = "search-2026-08-31";
 
+/// So many tokens that were accepted before are known.
+const REVOKED: usize = 100;
+
 /// Everything that the API knows.
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) tokens: Vec<Token>,
+    /// Those that were accepted before, the oldest first: their requests are still of this account.
+    pub(crate) revoked: Vec<Token>,
     runs: Runs,
     reads: Limiter,
     writes: Limiter,
@@ -41,6 +46,7 @@ impl Api {
             settings,
             store: Store::default(),
             tokens,
+            revoked: Vec::new(),
             runs: Runs::default(),
             reads: Limiter::default(),
             writes: Limiter::default(),
@@ -56,6 +62,15 @@ impl Api {
             self.checked(call, now)
         };
         done.unwrap_or_else(|error| Answer::without_effect(self.refuse(call, &error)))
+    }
+
+    /// Replaces the accepted tokens.
+    pub(crate) fn accept(&mut self, tokens: Vec<Token>) {
+        let before = std::mem::replace(&mut self.tokens, tokens);
+        self.revoked.extend(before);
+        self.revoked.retain(|old| !self.tokens.iter().any(|new| new.is(old)));
+        let too_many = self.revoked.len().saturating_sub(REVOKED);
+        self.revoked.drain(..too_many);
     }
 
     /// An error as an answer to this request.

@@ -1,13 +1,15 @@
 //! The simulator as a process: flags, the base URL on standard output, and a clean stop.
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::builder::BoolishValueParser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use jiff::Timestamp;
 use qoder_simulator::{Config, DEFAULT_TOKEN, Dialect, Quirks, Settings, Simulator, reachable};
 use serde::Deserialize;
@@ -51,7 +53,7 @@ struct Args {
     #[arg(long, env = "SIMULATOR_JOURNAL", default_value_t = 10_000, value_name = "N")]
     journal: usize,
     /// Print a line on standard error for each request.
-    #[arg(long, env = "SIMULATOR_LOG")]
+    #[arg(long, env = "SIMULATOR_LOG", value_parser = BoolishValueParser::new())]
     log: bool,
     #[command(flatten)]
     pace: Pace,
@@ -97,7 +99,7 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::of_process();
     let done = match args.command {
         Some(Command::Healthcheck { listen }) => healthcheck(listen).await,
         None => run(args).await,
@@ -144,7 +146,21 @@ async fn healthcheck(listen: SocketAddr) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Compose files and manifests set variables to nothing where there is nothing to say. clap would take that as a value.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
 impl Args {
+    /// The command line of this process and its environment. Ends the process when they are wrong, or ask for help.
+    fn of_process() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
     fn config(self) -> Result<Config, Box<dyn Error>> {
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificates), Some(key)) => Some(qoder_simulator::tls(&certificates, &key)?),

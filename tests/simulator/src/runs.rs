@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -23,9 +23,20 @@ pub enum Outcome {
     #[default]
     Completed,
     /// It has failed with an error of this type. Most of them pause the deployment, as the platform does.
-    Failed(String),
+    Failed(#[serde(deserialize_with = "error_type")] String),
     /// It was not begun, because as many as may were under way.
     Skipped,
+}
+
+/// Other outcomes are none of a failure, though one may write them so.
+fn error_type<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if ["", "completed", "failed", "skipped"].contains(&text.as_str()) {
+        return Err(de::Error::custom(
+            "failed needs the type of an error; the other outcomes are \"completed\" and \"skipped\"",
+        ));
+    }
+    Ok(text)
 }
 
 /// What a run can begin with. Nothing is tried again here.

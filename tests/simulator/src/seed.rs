@@ -92,8 +92,8 @@ pub(crate) fn deployment(
             value => wire::merge(document.entry(key.clone()).or_insert(Value::Null), value),
         }
     }
-    check_whole(&mut document)?;
     agree_on_pause(&mut document, fields);
+    check_whole(&mut document)?;
     Ok(Deployment::new(document))
 }
 
@@ -165,7 +165,11 @@ fn check_whole(document: &mut Map<String, Value>) -> Result<(), String> {
         }
     }
     input::seed("schedule", &schedule)?;
+    let is_active = document.get("status").is_some_and(|status| status == "active");
     match document.get("paused_reason") {
+        Some(reason) if is_active && !reason.is_null() => {
+            Err("paused_reason is of a paused deployment, and status is active".to_owned())
+        }
         Some(reason) if !is_paused_reason(reason) => {
             let manual = r#"{"type": "manual"}"#;
             let error = r#"{"type": "error", "error": {"type": "agent_archived_error"}}"#;

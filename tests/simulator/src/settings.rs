@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{Dialect, millis};
@@ -43,7 +44,7 @@ pub struct Quirks {
     #[arg(long, env = "SIMULATOR_CREATE_STATUS", default_value_t = 200, value_parser = one_of(&Quirks::CREATE))]
     pub create_status: u16,
     /// Whether a second live deployment of the same name is allowed; if not, create and update answer 409.
-    #[arg(long, env = "SIMULATOR_DUPLICATE_NAMES")]
+    #[arg(long, env = "SIMULATOR_DUPLICATE_NAMES", value_parser = BoolishValueParser::new())]
     pub duplicate_names: bool,
 }
 

@@ -177,3 +177,32 @@ async fn what_cannot_be_an_account_is_refused() -> Outcome {
     assert_eq!(ask(&simulator, "GET", "accounts").await?.json, json!({"names": ["other"]}));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_token_that_was_revoked_is_refused_in_its_own_account() -> Outcome {
+    let simulator = two_accounts().await?;
+    let rotated = sim(&simulator, "PUT", "accounts/other/tokens", json!([{"token": "pt-new"}]));
+    assert_eq!(rotated.await?.status, 200);
+    for (token, status) in [("pt-other", 401), ("pt-new", 200)] {
+        let answer = call(&simulator, token, "GET", "/deployments/dep_1").await?;
+        assert_eq!(answer.status, status, "{token}");
+    }
+    let calls = json!({"calls": [{"operation": "get", "status": 401}, {"operation": "get", "status": 200}], "order": "as_given"});
+    let verified = sim(&simulator, "POST", "accounts/other/verify", calls).await?;
+    assert_eq!(verified.status, 200, "{}", verified.error());
+    assert_eq!(simulator.journal(), []);
+
+    // It is accepted anew where it is given, also to another account.
+    sim(&simulator, "PUT", "tokens", json!([{"token": "pt-simulator"}])).await?;
+    let third = json!({"name": "third", "token": "pt-third"});
+    assert_eq!(sim(&simulator, "POST", "accounts", third).await?.status, 200);
+    for name in ["other", "third"] {
+        let taken = json!([{"token": "pt-revoked"}]);
+        sim(&simulator, "PUT", &format!("accounts/{name}/tokens"), taken).await?;
+        sim(&simulator, "PUT", &format!("accounts/{name}/tokens"), json!([])).await?;
+    }
+    let again = json!([{"token": "pt-revoked"}]);
+    assert_eq!(sim(&simulator, "PUT", "accounts/third/tokens", again).await?.status, 200);
+    assert_eq!(call(&simulator, "pt-revoked", "GET", "/deployments").await?.status, 200);
+    Ok(())
+}

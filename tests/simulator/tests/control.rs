@@ -3,6 +3,7 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::{Outcome, get, sim, with_deployments};
 use serde_json::{Value, json};
 
@@ -266,7 +267,7 @@ async fn a_method_that_a_path_does_not_have_is_told_those_that_it_has() -> Outco
         let answer = sim(&simulator, method, path, Value::Null).await?;
         let told = answer.headers.get("allow").and_then(|allow| allow.to_str().ok());
         assert_eq!((answer.status, told), (405, Some(allow)), "{method} {path}");
-        assert!(answer.error().contains("README"), "{}", answer.error());
+        assert_eq!(answer.error(), format!("/_sim/{path} takes {allow}, and not {method}"));
     }
     let unknown = sim(&simulator, "GET", "accounts/other/accounts", Value::Null).await?;
     assert_eq!((unknown.status, unknown.headers.get("allow")), (404, None));
@@ -299,5 +300,38 @@ async fn a_seed_is_as_strict_as_a_create() -> Outcome {
         assert!(refused.error().contains(field), "{field}: {}", refused.error());
     }
     assert!(simulator.ids().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_named_with_what_would_do() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    simulator.add(json!({"id": "dep_1"}))?;
+    for (method, path, body, told) in [
+        ("PATCH", "settings", json!({"latency_ms": "5ms"}), "latency_ms: invalid type"),
+        ("PATCH", "settings", json!({"quirks": {"create_status": "x"}}), "quirks.create_status: "),
+        ("POST", "verify", json!({"calls": [{"status": "x"}]}), "calls[0].status: "),
+        (
+            "POST",
+            "deployments/dep_1/run",
+            json!({"outcome": {"failed": "skipped"}}),
+            "the other outcomes are",
+        ),
+        (
+            "POST",
+            "deployments",
+            json!({"status": "active", "paused_reason": {"type": "manual"}}),
+            "status is active",
+        ),
+        ("PUT", "deployments", Value::Null, "/_sim/deployments takes GET, POST, and not PUT"),
+    ] {
+        let refused = sim(&simulator, method, path, body).await?;
+        assert!((400..500).contains(&refused.status), "{path}: {}", refused.status);
+        assert!(refused.error().contains(told), "{path}: {}", refused.error());
+    }
+    assert_eq!(simulator.deployment("dep_1").unwrap_or_default()["status"], "active");
+    let bare = http::Request::get("/_sim").body(Bytes::new())?;
+    let bare = simulator.handle(bare).await?;
+    assert_eq!((bare.status().as_u16(), &bare.headers()["location"]), (308, &"/_sim/".parse()?));
     Ok(())
 }

@@ -377,3 +377,26 @@ async fn a_fault_of_connections_takes_no_request() -> Outcome {
     assert_eq!(ask(&simulator, "GET", "faults/1").await?.json["hits"], 0);
     Ok(())
 }
+
+#[tokio::test]
+async fn an_answer_is_written_as_one_would_write_it() -> Outcome {
+    let simulator = dep_1().await?;
+    for headers in [json!({"retry-after": "3"}), json!([["retry-after", "3"]])] {
+        let respond = json!({"status": 503, "headers": headers, "body": {"busy": true}});
+        set(&simulator, json!({"action": {"respond": respond}})).await?;
+        let answer = get(&simulator, "/deployments/dep_1").await?;
+        assert_eq!((answer.status, &answer.json), (503, &json!({"busy": true})));
+        assert_eq!(answer.headers["retry-after"], "3");
+        assert_eq!(answer.headers["content-type"], "application/json");
+    }
+    let respond = json!({"status": 503, "headers": {"retry-after": 3}});
+    let refused =
+        sim(&simulator, "POST", "faults", json!({"action": {"respond": respond}})).await?;
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.error().contains(r#"headers must be like {"retry-after": "3"}"#),
+        "{}",
+        refused.error()
+    );
+    Ok(())
+}

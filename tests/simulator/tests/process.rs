@@ -442,3 +442,18 @@ async fn it_stops_at_once_even_when_someone_waits() -> Outcome {
     assert!(waiting.await?.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_variable_without_a_value_says_nothing_and_a_switch_is_on_with_1() -> Outcome {
+    let mut command = command(&[]);
+    command.envs([("SIMULATOR_SEED", ""), ("SIMULATOR_LISTEN", ""), ("SIMULATOR_LOG", "1")]);
+    let mut child = command.spawn()?;
+    let stdout = child.stdout.take().ok_or("no standard output")?;
+    let base_url = line(&mut BufReader::new(stdout).lines()).await?;
+    assert!(base_url.starts_with("http://127.0.0.1:"), "{base_url}");
+    client()?.get(format!("{base_url}/deployments")).send().await?;
+    let stderr = child.stderr.take().ok_or("no standard error")?;
+    let told = line(&mut BufReader::new(stderr).lines()).await?;
+    assert!(told.ends_with("GET /api/v1/cloud/deployments 401"), "{told}");
+    Ok(())
+}

@@ -21,13 +21,15 @@ use crate::account::{Account, Accounts};
 use crate::server::body::{self, Body};
 use crate::settings::Settings;
 use crate::wire::{self, json_response};
-use request::{Asked, Refusal, bad, value};
+use request::{Asked, Refusal, bad, named, value};
 
 const PREFIX: &str = "/_sim/";
+/// [`PREFIX`] as people type it.
+const BARE: &str = "/_sim";
 
 /// Whether a request is one to the control API.
 pub(crate) fn is_control(uri: &Uri) -> bool {
-    uri.path().starts_with(PREFIX)
+    uri.path().starts_with(PREFIX) || uri.path() == BARE
 }
 
 /// The answer to a body that is too large.
@@ -38,7 +40,11 @@ pub(crate) fn too_large(limit: usize) -> Response<Bytes> {
 
 /// Answers a request to `/_sim/`.
 pub(crate) async fn answer(accounts: &Accounts, request: &Request<Bytes>) -> Response<Body> {
-    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let Some(path) = request.uri().path().strip_prefix(PREFIX) else {
+        let mut response = json_response(StatusCode::PERMANENT_REDIRECT, &json!({}));
+        response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(PREFIX));
+        return response.map(body::whole);
+    };
     let segments: Vec<&str> = path.split('/').collect();
     let done = if is_from_elsewhere(request) {
         Err(Refusal::new(StatusCode::FORBIDDEN, "requests from pages of other origins are refused"))
@@ -215,7 +221,7 @@ fn merged(settings: Settings, asked: &Asked<'_>) -> Result<Settings, Refusal> {
         wire::set(merged, patch);
     }
     let settings: Settings =
-        serde_json::from_value(merged).map_err(|error| bad(&error.to_string()))?;
+        serde_path_to_error::deserialize(merged).map_err(|error| bad(&named(&error)))?;
     settings.quirks.check().map_err(|problem| bad(&problem))?;
     Ok(settings)
 }

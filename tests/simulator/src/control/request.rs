@@ -71,7 +71,8 @@ impl<'a> Asked<'a> {
 
     /// There is no such method.
     pub(super) fn not_allowed(&self, allow: &'static str) -> Refusal {
-        let message = format!("{}: it takes {allow}", self.unknown().message);
+        let (method, path) = (self.request.method(), self.request.uri().path());
+        let message = format!("{path} takes {allow}, and not {method}");
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Refusal { allow: Some(allow), ..Refusal::new(status, message) }
     }
@@ -93,7 +94,11 @@ impl<'a> Asked<'a> {
         if body.is_empty() {
             return Err(bad(&format!("a body is needed, like {example}")));
         }
-        serde_json::from_slice(body).map_err(|error| {
+        let mut text = serde_json::Deserializer::from_slice(body);
+        let used = serde_path_to_error::deserialize(&mut text)
+            .map_err(|error| named(&error))
+            .and_then(|used| text.end().map(|()| used).map_err(|error| error.to_string()));
+        used.map_err(|error| {
             bad(&format!("the body cannot be used: {error}; it must be like {example}"))
         })
     }
@@ -122,6 +127,14 @@ impl<'a> Asked<'a> {
         }
         serde_json::from_value(Value::Object(object))
             .map_err(|error| bad(&format!("the query cannot be used: {error}")))
+    }
+}
+
+/// What is wrong with a value, and where.
+pub(super) fn named(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    match error.path().to_string().as_str() {
+        "." => error.inner().to_string(),
+        path => format!("{path}: {}", error.inner()),
     }
 }
 

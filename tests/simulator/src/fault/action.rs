@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::route::Operation;
 use crate::wire::millis;
@@ -163,11 +163,31 @@ pub struct Respond {
     #[serde(with = "status")]
     pub status: StatusCode,
     /// Headers, in addition to the usual ones or instead of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "headers")]
     pub headers: Vec<(String, String)>,
     /// The body; none: the API's error envelope for a 4xx or 5xx, else an empty body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "body")]
     pub body: Option<String>,
+}
+
+/// Pairs, of which several may have one name; or an object.
+fn headers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, String)>, D::Error> {
+    let pairs = match Value::deserialize(from)? {
+        Value::Object(headers) => headers.into_iter().map(|pair| json!(pair)).collect(),
+        pairs => pairs,
+    };
+    serde_json::from_value(pairs).map_err(|_| {
+        de::Error::custom(r#"headers must be like {"retry-after": "3"} or [["retry-after", "3"]]"#)
+    })
+}
+
+/// A text as it is, or JSON.
+fn body<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        json => Some(json.to_string()),
+    })
 }
 
 mod status {
