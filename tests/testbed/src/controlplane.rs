@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http::Request;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Client;
+use kube::api::{Api, PostParams};
 use kube::config::Kubeconfig;
 use tokio::sync::OnceCell;
 
 use crate::access;
-use crate::binaries::{Binaries, say};
+use crate::binaries::Binaries;
 use crate::servers::Servers;
+use crate::source::say;
 use crate::{Result, eventually};
 
 /// How long a start may take. Warm it takes 4 s on 2 cores; other builds may be running beside it.
@@ -119,6 +123,34 @@ impl ControlPlane {
         let cluster = access::current_cluster(&self.kubeconfig);
         let cluster = cluster.context("the kubeconfig has no current cluster")?;
         Ok(access::kubeconfig(cluster.clone(), token, namespace))
+    }
+
+    /// The kubeconfig of a service account.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account.
+    pub async fn kubeconfig_of(
+        &self,
+        client: &Client,
+        account: &str,
+        namespace: &str,
+    ) -> Result<Kubeconfig> {
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                audiences: vec![],
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
+        let token = accounts.create_token_request(account, &PostParams::default(), &request).await;
+        let token = token
+            .with_context(|| format!("failed to request a token for {namespace}/{account}"))?
+            .status
+            .context("a token request without status")?;
+        self.kubeconfig_for(&token.token, namespace)
     }
 
     /// Where stories keep their own files: they go when the control plane goes.

@@ -4,11 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
@@ -61,22 +59,7 @@ pub(crate) async fn in_namespace(
     {
         apply(client, narrowed(manifest, namespace)?, Some(namespace)).await?;
     }
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            audiences: vec![],
-            expiration_seconds: Some(3600),
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
-    let token =
-        accounts.create_token_request(SERVICE_ACCOUNT, &PostParams::default(), &request).await;
-    let token = token
-        .context("failed to request a token for the operator")?
-        .status
-        .context("a token request without status")?;
-    let kubeconfig = control_plane.kubeconfig_for(&token.token, namespace)?;
+    let kubeconfig = control_plane.kubeconfig_of(client, SERVICE_ACCOUNT, namespace).await?;
     wait_for_rights(access::client(kubeconfig.clone()).await?, namespace).await?;
     Ok(kubeconfig)
 }

@@ -21,6 +21,7 @@
 //! - [`operator`] runs the operator's executable against it; [`proxy`] cuts it off from the API server;
 //! - [`readiness`] and [`table`] say what kubectl, Flux and Helm would say of a resource;
 //! - [`bench`] measures what fleets cost;
+//! - [`tools`]: Helm and kustomize;
 //! - [`demo`] and [`up`] are for people.
 
 pub mod access;
@@ -38,8 +39,10 @@ pub mod readiness;
 mod recorder;
 mod servers;
 mod simulator;
+mod source;
 pub mod supervise;
 pub mod table;
+pub mod tools;
 pub mod up;
 mod wait;
 

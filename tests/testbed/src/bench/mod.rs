@@ -25,7 +25,7 @@ use self::simulator::Dialect;
 use self::stage::Stage;
 use self::subject::Program;
 use crate::Result;
-use crate::binaries::say;
+use crate::source::say;
 use crate::up::interrupted;
 
 /// What to measure, and where to write it.
