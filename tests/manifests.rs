@@ -8,12 +8,14 @@
     reason = "a test that meets the impossible should stop there"
 )]
 
+#[path = "chart/flags.rs"]
+mod flags;
+
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use clap::{CommandFactory as _, Parser as _};
+use flags::parse;
 use qoder_operator::{
     api::{DeploymentId, QoderDeployment},
-    config::{Cli, RunArgs},
     times::Times,
 };
 use serde::Deserialize as _;
@@ -50,24 +52,6 @@ fn container(pod: &Value) -> &Value {
 /// The variables of a container.
 fn variables(container: &Value) -> Vec<Value> {
     container["env"].as_array().unwrap().clone()
-}
-
-/// The flags as the binary would read them from its variables.
-fn parse(variables: &[Value]) -> RunArgs {
-    let command = Cli::command();
-    let flag = |variable: &Value| {
-        let name = variable["name"].as_str().unwrap();
-        let of_name = |arg: &&clap::Arg| arg.get_env().is_some_and(|env| env == name);
-        let arg = command.get_arguments().find(of_name).unwrap_or_else(|| panic!("no {name}"));
-        let (long, value) = (arg.get_long().unwrap(), variable["value"].as_str().unwrap());
-        match (arg.get_action().takes_values(), value) {
-            (true, _) => format!("--{long}={value}"),
-            (false, "true") => format!("--{long}"),
-            (false, _) => panic!("{name}={value}"),
-        }
-    };
-    let line = std::iter::once("qoder-operator".to_owned()).chain(variables.iter().map(flag));
-    Cli::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).run
 }
 
 /// What a patch of an overlay appends to the variables.
