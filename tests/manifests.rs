@@ -156,6 +156,18 @@ fn the_namespace_and_both_pods_are_restricted() {
 }
 
 #[test]
+fn the_pods_go_to_linux_nodes_and_are_reached_by_either_ip_family() {
+    let simulator = object("simulator/simulator.yaml", "Deployment")["spec"]["template"].clone();
+    for pod in [operator(), simulator.clone()] {
+        assert_eq!(pod["spec"]["nodeSelector"], json!({"kubernetes.io/os": "linux"}));
+    }
+    assert!(parse(&variables(container(&operator()))).listen.ip().is_ipv6(), "[::] serves both");
+    assert_eq!(container(&simulator)["args"][0], "--listen=[::]:8080");
+    // Where the cluster has one family it is that one.
+    assert_eq!(object("base/service.yaml", "Service")["spec"]["ipFamilyPolicy"], "PreferDualStack");
+}
+
+#[test]
 fn two_replicas_run_and_one_is_always_left() {
     let spec = object("base/deployment.yaml", "Deployment")["spec"].clone();
     assert_eq!(spec["replicas"], 2);

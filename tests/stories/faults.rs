@@ -276,11 +276,21 @@ async fn over_tls_only_a_trusted_server_gets_the_token() -> Result<()> {
     story.until("nightly", "Unknown", "RemoteUnavailable").await?;
     assert_eq!(story.calls(), [""; 0], "no request to a server that nobody vouches for");
 
-    story.operator.terminate().await?;
-    let trusting = story.bed.operator().base_url(&story.simulator.base_url()).token(TOKEN);
-    let trusting = trusting.env("SSL_CERT_FILE", &certificate.to_string_lossy());
-    story.operator = trusting.start().await?;
-    story.until("nightly", "True", "InSync").await?;
-    assert_eq!(story.writes(), ["pause 200"]);
+    // By file, and as the chart does: by folders, of which another one has the public authorities.
+    let folder = story.bed.folder().join("authorities");
+    std::fs::create_dir(&folder)?;
+    std::fs::copy(&certificate, folder.join("ca.crt"))?;
+    let folders = format!("/etc/ssl/certs:{}", folder.display());
+    for (variable, value, paused, write) in [
+        ("SSL_CERT_FILE", certificate.to_string_lossy().as_ref(), true, "pause 200"),
+        ("SSL_CERT_DIR", &folders, false, "unpause 200"),
+    ] {
+        story.operator.terminate().await?;
+        let trusting = story.bed.operator().base_url(&story.simulator.base_url()).token(TOKEN);
+        story.operator = trusting.env(variable, value).start().await?;
+        story.apply("nightly", 0, Some(paused)).await?;
+        story.until("nightly", "True", "InSync").await?;
+        assert_eq!(story.writes().last().map(String::as_str), Some(write), "{variable}");
+    }
     Ok(())
 }
