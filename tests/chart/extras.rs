@@ -1,0 +1,61 @@
+//! What a cluster may have besides: a network policy, Prometheus, Grafana.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::{
+    helm::{case, only, pod, root},
+    values::with,
+};
+
+#[test]
+fn the_network_policy_is_off_and_its_ports_are_values() {
+    assert!(!with(&[]).keys().any(|key| key.starts_with("NetworkPolicy")));
+    let ports = |arguments: &[&str]| {
+        let arguments: Vec<_> =
+            ["--set", "networkPolicy.enabled=true"].iter().chain(arguments).copied().collect();
+        let rendered = with(&arguments);
+        let spec = only(&rendered, "NetworkPolicy")["spec"].clone();
+        let labels = pod(&rendered)["metadata"]["labels"].as_object().unwrap();
+        for (key, value) in spec["podSelector"]["matchLabels"].as_object().unwrap() {
+            assert_eq!(labels[key], *value);
+        }
+        assert_eq!(spec["ingress"], json!([{"ports": [{"port": "http"}]}]));
+        spec["egress"].clone()
+    };
+    let dns = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]);
+    assert_eq!(ports(&[]), json!([{"ports": [{"port": 443}, {"port": 6443}]}, {"ports": dns}]));
+    assert_eq!(
+        ports(&[
+            "--set",
+            "networkPolicy.apiServerPorts={16443},networkPolicy.qoderPorts={3128,443}"
+        ]),
+        json!([{"ports": [{"port": 16443}, {"port": 3128}, {"port": 443}]}, {"ports": dns}])
+    );
+}
+
+#[test]
+fn prometheus_and_grafana_get_their_objects_on_demand() {
+    for kind in ["ServiceMonitor", "PrometheusRule", "ConfigMap"] {
+        assert!(!with(&[]).keys().any(|key| key.starts_with(kind)), "{kind}");
+    }
+    let set = with(&["--values", &case("everything")]);
+    let monitor = only(&set, "ServiceMonitor");
+    assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
+    assert_eq!(monitor["spec"]["endpoints"], json!([{"port": "http", "interval": "15s"}]));
+    let service = only(&set, "Service");
+    assert_eq!(service["spec"]["ports"][0]["name"], "http");
+    for (key, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(service["metadata"]["labels"][key], *value);
+    }
+    let alerts = fs::read_to_string(root().join("deploy/chart/files/alerts.yaml")).unwrap();
+    let alerts: Value = serde_yaml_ng::from_str(&alerts).unwrap();
+    let rule = only(&set, "PrometheusRule");
+    assert_eq!(rule["spec"], alerts);
+    assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
+    let dashboard = only(&set, "ConfigMap");
+    assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "north");
+    let text = dashboard["data"]["qoder-operator.json"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap()["title"], "Qoder operator");
+}

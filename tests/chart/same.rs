@@ -1,0 +1,151 @@
+//! The chart and the kustomizations are two ways to the same objects.
+
+use std::fs;
+
+use serde_json::Value;
+use testbed::tools::Helm;
+
+use crate::helm::{NAME, Objects, case, kustomize, objects, pod, render, root, template};
+
+/// What Helm adds and kustomize does not, and the Namespace, which Helm makes with --create-namespace.
+/// Nothing else may differ.
+fn comparable(objects: Objects) -> Objects {
+    let kept = objects.into_iter().filter(|(_, object)| object["kind"] != "Namespace");
+    kept.map(|(key, mut object)| {
+        for map in ["/metadata/labels", "/metadata/annotations"] {
+            if let Some(map) = object.pointer_mut(map).and_then(Value::as_object_mut) {
+                map.retain(|key, _| {
+                    !key.starts_with("helm.sh/") && key != "app.kubernetes.io/managed-by"
+                });
+            }
+        }
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
+        (key, object)
+    })
+    .collect()
+}
+
+/// Their order means nothing.
+fn sort_variables(objects: &mut Objects) {
+    for object in objects.values_mut() {
+        let variables = object.pointer_mut("/spec/template/spec/containers/0/env");
+        if let Some(variables) = variables.and_then(Value::as_array_mut) {
+            variables.sort_by_key(|variable| variable["name"].to_string());
+        }
+    }
+}
+
+#[track_caller]
+fn assert_same(mut rendered: Objects, mut built: Objects) {
+    for objects in [&mut rendered, &mut built] {
+        sort_variables(objects);
+    }
+    let keys = |objects: &Objects| objects.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&rendered), keys(&built));
+    for (key, object) in &rendered {
+        assert_eq!(*object, built[key], "{key}");
+    }
+}
+
+#[test]
+fn the_default_is_the_base() {
+    for helm in Helm::ALL {
+        let rendered = comparable(render(helm, &[]));
+        assert!(rendered.len() >= 10, "{:?}", rendered.keys());
+        assert_same(rendered, comparable(kustomize("base")));
+    }
+}
+
+#[test]
+fn in_one_namespace_it_is_the_overlay() {
+    for helm in Helm::ALL {
+        let rendered = render(helm, &["--set", "namespaces={agents}"]);
+        assert_same(comparable(rendered), comparable(kustomize("namespaced")));
+    }
+}
+
+#[test]
+fn against_the_simulator_it_is_the_operator_of_the_overlay() {
+    for helm in Helm::ALL {
+        let rendered = comparable(render(helm, &["--values", &case("simulator")]));
+        let mut built = comparable(kustomize("simulator"));
+        built.retain(|key, _| rendered.contains_key(key));
+        assert_same(rendered, built);
+    }
+}
+
+/// The same objects in one file, for whoever has neither Helm nor kustomize.
+#[test]
+fn the_one_file_is_the_base_with_its_namespace() {
+    let namespace = fs::read_to_string(root().join("deploy/base/namespace.yaml")).unwrap();
+    let rendered = template(Helm::V4, &["--skip-tests"]).unwrap();
+    let helms = ["helm.sh/", "app.kubernetes.io/managed-by:", "# Source:"];
+    let of_helm = |line: &&str| helms.iter().any(|helms| line.trim_start().starts_with(helms));
+    let lines: Vec<_> = rendered.lines().filter(|line| !of_helm(line)).collect();
+    let written = format!(
+        "# All of the operator but its token, in one file. UPDATE_DOCS=1 cargo test --test chart writes it.\n\
+         {namespace}{}\n",
+        lines
+            .join("\n")
+            .replace("\n\n---", "\n---")
+            .replace("  annotations:\n  labels:", "  labels:")
+    );
+    let path = root().join("deploy/install.yaml");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &written).unwrap();
+    }
+    let stands = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stands == written,
+        "deploy/install.yaml is old; UPDATE_DOCS=1 cargo test --test chart writes it"
+    );
+
+    let mut built = kustomize("base");
+    let namespace = built.get_mut(&format!("Namespace {NAME}")).unwrap();
+    // The kustomization gives it labels that no one needs.
+    namespace["metadata"]["labels"]
+        .as_object_mut()
+        .unwrap()
+        .retain(|key, _| !key.starts_with("app."));
+    assert_same(objects(&stands), built);
+    assert_eq!(pod(&objects(&stands))["spec"]["nodeSelector"]["kubernetes.io/os"], "linux");
+}
+
+#[test]
+fn what_the_chart_carries_is_what_the_repository_has() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    assert_eq!(
+        read("deploy/chart/files/crd.yaml"),
+        read("crds/qoderdeployments.yaml"),
+        "make generate writes both"
+    );
+    let documented = read("docs/metrics.md");
+    let documented = documented.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(read("deploy/chart/files/alerts.yaml"), documented);
+
+    let chart: Value = serde_yaml_ng::from_str(&read("deploy/chart/Chart.yaml")).unwrap();
+    for version in ["version", "appVersion"] {
+        assert_eq!(chart[version], env!("CARGO_PKG_VERSION"), "{version}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_metrics_that_there_are() {
+    let dashboard = fs::read_to_string(root().join("deploy/chart/files/dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    let documented = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.len() >= 10);
+    for panel in panels {
+        let query = panel["targets"][0]["expr"].as_str().unwrap();
+        let words = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let is_metric = |word: &&str| {
+            ["qoder_", "controller_runtime_", "leader_"].iter().any(|of| word.starts_with(of))
+        };
+        let metrics: Vec<_> = words.filter(is_metric).collect();
+        assert_eq!(metrics.len(), 1, "{query}");
+        let metric = metrics[0].trim_end_matches("_bucket");
+        assert!(documented.contains(&format!("| `{metric}` |")), "there is no {metric}");
+    }
+}
