@@ -267,6 +267,7 @@ fn links_lead_to_files() {
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "deploy/chart/README.md",
         "docs/conditions.md",
         "docs/design.md",
         "docs/gitops.md",

@@ -40,8 +40,9 @@ fn every_value_is_documented() {
     let path = format!("{}/README.md", chart());
     let readme = fs::read_to_string(&path).unwrap();
     let (before, rest) = readme.split_once(HEADER).expect("a table of values");
-    let rest = rest.lines().skip_while(|line| line.starts_with('|')).collect::<Vec<_>>().join("\n");
-    let written = format!("{before}{HEADER}{}\n{rest}\n", rows(&values).join("\n"));
+    let after = rest.lines().skip_while(|line| line.starts_with('|'));
+    let after: String = after.flat_map(|line| [line, "\n"]).collect();
+    let written = format!("{before}{HEADER}{}\n{after}", rows(&values).join("\n"));
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &written).unwrap();
     }

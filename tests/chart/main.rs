@@ -17,4 +17,5 @@ mod release;
 mod same;
 mod schema;
 mod snapshots;
+mod takeover;
 mod values;

@@ -16,7 +16,7 @@ use qoder_operator::api::QoderDeployment;
 use serde_json::json;
 use testbed::{ControlPlane, Result, tools::Helm};
 
-use crate::helm::{NAME, case, chart, command, run};
+use crate::helm::{NAME, case, chart, command, root, run};
 
 /// A cluster of its own, because a release owns things of the whole cluster, and Helm as its administrator.
 pub struct Cluster {
@@ -39,11 +39,11 @@ impl Cluster {
         self.control_plane.scratch().join("administrator")
     }
 
-    /// Helm with these arguments, in the namespace of the base.
+    /// Helm with these arguments, where people call it; in the namespace of the base, unless they say another.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(self.helm);
-        command.args(arguments).arg("--namespace").arg(NAME);
-        command.env("KUBECONFIG", self.kubeconfig());
+        command.args(arguments).current_dir(root());
+        command.env("KUBECONFIG", self.kubeconfig()).env("HELM_NAMESPACE", NAME);
         command
     }
 
@@ -54,11 +54,19 @@ impl Cluster {
 
     pub fn install(&self, arguments: &[&str]) -> Result<String> {
         let chart = chart();
-        let install = ["install", NAME, &chart, "--create-namespace"];
+        let install = ["install", NAME, &chart, "--create-namespace", "--timeout=60s"];
         self.run(&[&install, arguments].concat())
     }
 
-    async fn image(&self) -> Result<Option<String>> {
+    /// The command in a document that begins so.
+    fn run_documented(&self, document: &str, beginning: &str) -> Result<String> {
+        let text = fs::read_to_string(root().join(document))?.replace("\\\n", " ");
+        let command = text.lines().find(|line| line.starts_with(beginning));
+        let command = command.with_context(|| format!("{document} has no {beginning}"))?;
+        self.run(&command.split_whitespace().skip(1).collect::<Vec<_>>())
+    }
+
+    pub async fn image(&self) -> Result<Option<String>> {
         let deployments = Api::<Deployment>::namespaced(self.client.clone(), NAME);
         let Some(deployment) = deployments.get_opt(NAME).await? else { return Ok(None) };
         let pod = deployment.spec.and_then(|spec| spec.template.spec).context("a Pod")?;
@@ -117,7 +125,7 @@ fn the_notes_have_the_next_commands(cluster: &Cluster) -> Result<()> {
 async fn from_install_to_install(helm: Helm) -> Result<()> {
     let cluster = Cluster::start(helm).await?;
     the_notes_have_the_next_commands(&cluster)?;
-    cluster.install(&[])?;
+    cluster.run_documented("README.md", "helm install qoder-operator ")?;
     let image = |version: &str| Some(format!("registry.example/qoder-operator:{version}"));
     assert_eq!(cluster.image().await?, image("0.1.0"));
 
@@ -151,7 +159,7 @@ async fn from_install_to_install(helm: Helm) -> Result<()> {
     assert!(crds.get(crd).await?.metadata.deletion_timestamp.is_none());
     assert_eq!(resources.get("nightly-report").await?.metadata.uid, resource.metadata.uid);
 
-    cluster.install(&[])?;
+    cluster.run_documented("deploy/chart/README.md", "helm install qoder-operator ")?;
     assert_eq!(cluster.image().await?, image("0.1.0"));
     assert_eq!(resources.get("nightly-report").await?.metadata.uid, resource.metadata.uid);
     Ok(())
@@ -188,5 +196,9 @@ async fn a_second_release_serves_namespaces_of_its_own() -> Result<()> {
     let deployments = Api::<Deployment>::namespaced(cluster.client.clone(), NAME);
     assert_eq!(deployments.get("qoder-north").await?.spec.and_then(|spec| spec.replicas), Some(3));
     assert!(deployments.get_opt(NAME).await?.is_some());
+
+    cluster.run_documented("deploy/chart/README.md", "helm install north ")?;
+    let deployments = Api::<Deployment>::namespaced(cluster.client.clone(), "north");
+    assert!(deployments.get_opt("north-qoder-operator").await?.is_some());
     Ok(())
 }
