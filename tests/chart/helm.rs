@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::OnceLock,
@@ -86,11 +87,12 @@ pub fn run(command: &mut Command) -> std::result::Result<String, String> {
     if status.success() { Ok(stdout.into_owned()) } else { Err(format!("{stderr}{stdout}")) }
 }
 
-/// `helm template`, with the namespace and the release of the base.
+/// `helm template`, with the namespace and the release of the base, and without the empty lines that only Helm 4 writes.
 pub fn template(helm: Helm, arguments: &[&str]) -> std::result::Result<String, String> {
     let chart = chart();
     let release = ["template", NAME, &chart, "--namespace", NAME];
-    run(command(helm).args(release).args(arguments))
+    let rendered = run(command(helm).args(release).args(arguments))?;
+    Ok(format!("{}\n", rendered.replace("\n\n---", "\n---").trim_end()))
 }
 
 /// What the chart renders, without its test.
@@ -153,4 +155,14 @@ pub fn variables(objects: &Objects) -> BTreeMap<String, String> {
         Some((variable["name"].as_str()?.to_owned(), variable["value"].as_str()?.to_owned()))
     });
     plain.collect()
+}
+
+/// A file of the repository is what it is made of.
+#[track_caller]
+pub fn compare(path: &str, made: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(root().join(path), made).unwrap();
+    }
+    let stands = fs::read_to_string(root().join(path)).unwrap_or_default();
+    assert!(stands == made, "{path} is old; `make generate` writes it:\n{made}");
 }

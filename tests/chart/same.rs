@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use testbed::tools::Helm;
 
-use crate::helm::{NAME, Objects, case, kustomize, objects, pod, render, root, template};
+use crate::helm::{NAME, Objects, case, compare, kustomize, objects, pod, render, root, template};
 
 /// What Helm adds and kustomize does not, and the Namespace, which Helm makes with --create-namespace.
 /// Nothing else may differ.
@@ -79,27 +79,19 @@ fn against_the_simulator_it_is_the_operator_of_the_overlay() {
 #[test]
 fn the_one_file_is_the_base_with_its_namespace() {
     let namespace = fs::read_to_string(root().join("deploy/base/namespace.yaml")).unwrap();
-    let rendered = template(Helm::V4, &["--skip-tests"]).unwrap();
     let helms = ["helm.sh/", "app.kubernetes.io/managed-by:", "# Source:"];
     let of_helm = |line: &&str| helms.iter().any(|helms| line.trim_start().starts_with(helms));
-    let lines: Vec<_> = rendered.lines().filter(|line| !of_helm(line)).collect();
-    let written = format!(
-        "# All of the operator but its token, in one file. UPDATE_DOCS=1 cargo test --test chart writes it.\n\
-         {namespace}{}\n",
-        lines
-            .join("\n")
-            .replace("\n\n---", "\n---")
-            .replace("  annotations:\n  labels:", "  labels:")
-    );
-    let path = root().join("deploy/install.yaml");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &written).unwrap();
+    let mut made = String::new();
+    for helm in Helm::ALL {
+        let rendered = template(helm, &["--skip-tests"]).unwrap();
+        let lines: Vec<_> = rendered.lines().filter(|line| !of_helm(line)).collect();
+        // The CRD has no other annotation.
+        let lines = lines.join("\n").replace("  annotations:\n  labels:", "  labels:");
+        made = format!(
+            "# All of the operator but its token, in one file. `make generate` writes it.\n{namespace}{lines}\n"
+        );
+        compare("deploy/install.yaml", &made);
     }
-    let stands = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        stands == written,
-        "deploy/install.yaml is old; UPDATE_DOCS=1 cargo test --test chart writes it"
-    );
 
     let mut built = kustomize("base");
     let namespace = built.get_mut(&format!("Namespace {NAME}")).unwrap();
@@ -108,8 +100,8 @@ fn the_one_file_is_the_base_with_its_namespace() {
         .as_object_mut()
         .unwrap()
         .retain(|key, _| !key.starts_with("app."));
-    assert_same(objects(&stands), built);
-    assert_eq!(pod(&objects(&stands))["spec"]["nodeSelector"]["kubernetes.io/os"], "linux");
+    assert_same(objects(&made), built);
+    assert_eq!(pod(&objects(&made))["spec"]["nodeSelector"]["kubernetes.io/os"], "linux");
 }
 
 #[test]

@@ -4,27 +4,15 @@ use std::fs;
 
 use testbed::tools::Helm;
 
-use crate::helm::{CASES, case, chart, command, objects, root, run, template};
+use crate::helm::{CASES, case, chart, command, compare, run, template};
 
 /// Without the CRD: that is compared to the repository's.
 #[test]
 fn each_case_renders_what_its_snapshot_has() {
-    for name in CASES {
+    for (name, helm) in CASES.iter().flat_map(|name| Helm::ALL.map(|helm| (name, helm))) {
         let arguments = ["--values", &case(name), "--set", "crds.enabled=false"];
-        let rendered = template(Helm::V4, &arguments).unwrap_or_else(|error| panic!("{error}"));
-        let path = root().join(format!("tests/chart/snapshots/{name}.yaml"));
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            fs::write(&path, &rendered).unwrap();
-        }
-        let stands = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            stands == rendered,
-            "{} is old; UPDATE_DOCS=1 cargo test --test chart writes it:\n{rendered}",
-            path.display()
-        );
-        // Helm 3 may write it in another way, and means the same.
-        let of_helm_3 = template(Helm::V3, &arguments).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(objects(&of_helm_3), objects(&rendered), "{name}");
+        let rendered = template(helm, &arguments).unwrap_or_else(|error| panic!("{error}"));
+        compare(&format!("tests/chart/snapshots/{name}.yaml"), &rendered);
     }
 }
 

@@ -80,17 +80,13 @@ the testbed needs a Kubernetes API server; give it one of these:
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-    use crate::go::required_version;
 
     #[test]
     fn versions_come_from_the_committed_go_mod_files() -> Result<()> {
         for source in [ETCD, KUBE_APISERVER] {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(source.folder);
-            let go_mod = fs::read_to_string(folder.join("go.mod"))?;
-            let version = required_version(&go_mod, source.module).unwrap_or_default();
+            let go_mod = source.go_mod()?;
+            let version = source.version(&go_mod)?;
             assert!(version.starts_with('v') && version.split('.').count() == 3, "{version}");
         }
         Ok(())

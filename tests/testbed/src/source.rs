@@ -37,14 +37,27 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    fn folder(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(self.folder)
+    }
+
+    pub(crate) fn go_mod(&self) -> Result<String> {
+        let text = fs::read_to_string(self.folder().join("go.mod"));
+        text.with_context(|| format!("failed to read {}/go.mod", self.folder))
+    }
+
+    /// The version that this `go.mod` pins, as `v1.2.3`.
+    pub(crate) fn version<'a>(&self, go_mod: &'a str) -> Result<&'a str> {
+        required_version(go_mod, self.module)
+            .with_context(|| format!("{}/go.mod does not require {}", self.folder, self.module))
+    }
+
     /// The executable in the cache folder, built there on first use.
     pub(crate) async fn cached(&self) -> Result<PathBuf> {
         let cache = cache_folder()?;
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.folder);
-        let go_mod = fs::read_to_string(folder.join("go.mod"));
-        let go_mod = go_mod.with_context(|| format!("failed to read {}/go.mod", self.folder))?;
-        let version = required_version(&go_mod, self.module)
-            .with_context(|| format!("{}/go.mod does not require {}", self.folder, self.module))?;
+        let folder = self.folder();
+        let go_mod = self.go_mod()?;
+        let version = self.version(&go_mod)?;
         let binary = cache.join(version).join(self.name);
         if binary.is_file() {
             return Ok(binary);

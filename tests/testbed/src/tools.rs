@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Result;
-use crate::go::required_version;
+use crate::go::{numbers, required_version};
 use crate::source::Source;
 
 const ALTERNATIVES: &str = "\
@@ -68,50 +68,67 @@ impl Helm {
     /// Both.
     pub const ALL: [Self; 2] = [Self::V3, Self::V4];
 
-    /// The `helm` of the PATH, if it is of this generation; else one that is built once.
+    /// The `helm` of the PATH, if it is of this generation and not older than the pinned one; else that is built once.
     ///
     /// # Errors
     ///
     /// If there is none and it cannot be built; the message says how to get it.
     pub async fn find(self) -> Result<PathBuf> {
-        let (source, generation) = match self {
-            Self::V3 => (HELM_3, "v3."),
-            Self::V4 => (HELM_4, "v4."),
+        let source = match self {
+            Self::V3 => HELM_3,
+            Self::V4 => HELM_4,
         };
-        let version = Command::new("helm").args(["version", "--template={{.Version}}"]).output();
-        let is_it = version.is_ok_and(|output| output.stdout.starts_with(generation.as_bytes()));
-        if is_it { Ok("helm".into()) } else { source.cached().await }
+        find(&source, &["version", "--template={{.Version}}"]).await
     }
 }
 
-/// The `kustomize` of the PATH, else one that is built once.
+/// The `kustomize` of the PATH, under the same conditions; else one that is built once.
 ///
 /// # Errors
 ///
 /// If there is none and it cannot be built; the message says how to get it.
 pub async fn kustomize() -> Result<PathBuf> {
-    let is_there = Command::new("kustomize").arg("version").output();
-    if is_there.is_ok_and(|output| output.status.success()) {
-        return Ok("kustomize".into());
+    find(&KUSTOMIZE, &["version"]).await
+}
+
+async fn find(source: &Source, version: &[&str]) -> Result<PathBuf> {
+    let go_mod = source.go_mod()?;
+    if let Ok(output) = Command::new(source.name).args(version).output()
+        && serves(&String::from_utf8_lossy(&output.stdout), source.version(&go_mod)?)
+    {
+        return Ok(source.name.into());
     }
-    KUSTOMIZE.cached().await
+    source.cached().await
+}
+
+/// Whether one can stand for the other: what they say and render differs between generations, and grows within one.
+fn serves(found: &str, pinned: &str) -> bool {
+    let [found, pinned] =
+        [found, pinned].map(|version| numbers(version.trim().trim_start_matches('v')));
+    found.first() == pinned.first() && found >= pinned
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
     use super::*;
+
+    #[test]
+    fn a_program_of_the_path_serves_if_it_is_of_the_generation_and_not_older() {
+        for found in ["v3.22.0\n", "v3.22.1", "v3.100.0+g1"] {
+            assert!(serves(found, "v3.22.0"), "{found}");
+        }
+        for found in ["v3.21.9", "v4.3.1", "v2.99.0", "", "(devel)"] {
+            assert!(!serves(found, "v3.22.0"), "{found}");
+        }
+    }
 
     #[test]
     fn versions_come_from_the_committed_go_mod_files() -> Result<()> {
         for (source, flag) in
             [(HELM_3, "chartutil.k8sVersionMinor="), (HELM_4, "version.version=v4.")]
         {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(source.folder);
-            let go_mod = fs::read_to_string(folder.join("go.mod"))?;
-            let version = required_version(&go_mod, source.module).unwrap_or_default();
-            let flags = (source.version_flags)(version);
+            let go_mod = source.go_mod()?;
+            let flags = (source.version_flags)(source.version(&go_mod)?);
             let value = flags.split(flag).nth(1).and_then(|rest| rest.split(' ').next());
             assert!(
                 value.is_some_and(|value| value.starts_with(|c: char| c.is_ascii_digit())),
