@@ -74,17 +74,34 @@ impl Cluster {
         Ok(Some(image.context("an image")?))
     }
 
-    /// The chart under another version.
-    fn packaged(&self, version: &str) -> Result<String> {
-        let folder = self.control_plane.scratch().display().to_string();
+    /// A later version of the chart, with another CRD.
+    fn later(&self, version: &str) -> Result<String> {
+        let folder = self.control_plane.scratch();
+        let copied = Command::new("cp").arg("-r").arg(chart()).arg(&folder).status()?;
+        anyhow::ensure!(copied.success(), "cp: {copied}");
+        let crd = folder.join("chart/files/crd.yaml");
+        let text = fs::read_to_string(&crd)?;
+        fs::write(&crd, text.replace("What spec.paused asks for", LATER))?;
         let versions = ["--version", version, "--app-version", version];
-        run(command(self.helm)
-            .args(["package", &chart(), "--destination", &folder])
-            .args(versions))
-        .map_err(anyhow::Error::msg)?;
-        Ok(format!("{folder}/qoder-operator-{version}.tgz"))
+        let package = ["package", "chart", "--destination", "."];
+        run(command(self.helm).args(package).args(versions).current_dir(&folder))
+            .map_err(anyhow::Error::msg)?;
+        Ok(folder.join(format!("qoder-operator-{version}.tgz")).display().to_string())
+    }
+
+    /// What the CRD says of its first column.
+    async fn column(&self) -> Result<Option<String>> {
+        let crds = Api::<CustomResourceDefinition>::all(self.client.clone());
+        let version = crds.get(CRD).await?.spec.versions.into_iter().next().context("a version")?;
+        let column = version.additional_printer_columns.unwrap_or_default().into_iter().next();
+        Ok(column.and_then(|column| column.description))
     }
 }
+
+const CRD: &str = "qoderdeployments.cloud.qoder.com";
+
+/// The column's description in the later version.
+const LATER: &str = "What is asked for";
 
 /// What Helm prints after an install: three commands, which are true for these values.
 fn the_notes_have_the_next_commands(cluster: &Cluster) -> Result<()> {
@@ -130,8 +147,7 @@ async fn from_install_to_install(helm: Helm) -> Result<()> {
     assert_eq!(cluster.image().await?, image("0.1.0"));
 
     let crds = Api::<CustomResourceDefinition>::all(cluster.client.clone());
-    let crd = "qoderdeployments.cloud.qoder.com";
-    await_condition(crds.clone(), crd, is_crd_established()).await?;
+    await_condition(crds.clone(), CRD, is_crd_established()).await?;
     let resources = Api::<QoderDeployment>::namespaced(cluster.client.clone(), "default");
     let resource = serde_json::from_value(json!({
         "apiVersion": "cloud.qoder.com/v1alpha1",
@@ -141,9 +157,10 @@ async fn from_install_to_install(helm: Helm) -> Result<()> {
     }))?;
     let resource = resources.create(&PostParams::default(), &resource).await?;
 
-    let next = cluster.packaged("0.2.0")?;
+    let next = cluster.later("0.2.0")?;
     cluster.run(&["upgrade", NAME, &next, "--set", "replicas=1"])?;
     assert_eq!(cluster.image().await?, image("0.2.0"));
+    assert_eq!(cluster.column().await?.as_deref(), Some(LATER), "the CRD comes with the release");
     let budgets = Api::<PodDisruptionBudget>::namespaced(cluster.client.clone(), NAME);
     assert!(budgets.get_opt(NAME).await?.is_none(), "one replica has no budget");
     cluster.run(&["rollback", NAME])?;
@@ -156,7 +173,7 @@ async fn from_install_to_install(helm: Helm) -> Result<()> {
     let said = cluster.run(&["uninstall", NAME])?;
     assert!(said.contains("CustomResourceDefinition"), "{said}");
     assert_eq!(cluster.image().await?, None);
-    assert!(crds.get(crd).await?.metadata.deletion_timestamp.is_none());
+    assert!(crds.get(CRD).await?.metadata.deletion_timestamp.is_none());
     assert_eq!(resources.get("nightly-report").await?.metadata.uid, resource.metadata.uid);
 
     cluster.run_documented("deploy/chart/README.md", "helm install qoder-operator ")?;
