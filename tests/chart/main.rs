@@ -10,6 +10,7 @@
 
 mod document;
 mod extras;
+mod families;
 mod flags;
 mod helm;
 mod hook;

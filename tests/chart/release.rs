@@ -27,7 +27,12 @@ pub struct Cluster {
 
 impl Cluster {
     pub async fn start(helm: Helm) -> Result<Self> {
-        let control_plane = ControlPlane::start(&[]).await?;
+        Self::with(helm, &[]).await
+    }
+
+    /// One whose API server has these flags, too.
+    pub async fn with(helm: Helm, flags: &[&str]) -> Result<Self> {
+        let control_plane = ControlPlane::start(flags).await?;
         let client = control_plane.client().await?;
         let cluster = Self { helm, control_plane, client };
         let kubeconfig = serde_yaml_ng::to_string(cluster.control_plane.kubeconfig())?;

@@ -9,7 +9,7 @@ use crate::source::Source;
 
 const ALTERNATIVES: &str = "\
 the tests of the chart need Helm 3, Helm 4 and kustomize; give them Go on the PATH (https://go.dev/dl): what is not
-there is then built once, in about 2 minutes each";
+there is then built once, in some 6 minutes";
 
 const KUSTOMIZE: Source = Source {
     name: "kustomize",
@@ -34,7 +34,7 @@ const HELM_3: Source = Source {
              -X {module}/pkg/lint/rules.k8sVersionMinor={minor}"
         )
     },
-    takes: "2 minutes",
+    takes: "3 minutes",
     otherwise: ALTERNATIVES,
 };
 
@@ -44,7 +44,7 @@ const HELM_4: Source = Source {
     module: "helm.sh/helm/v4",
     package: "helm.sh/helm/v4/cmd/helm",
     version_flags: |version| format!("-X helm.sh/helm/v4/internal/version.version={version}"),
-    takes: "2 minutes",
+    takes: "3 minutes",
     otherwise: ALTERNATIVES,
 };
 
