@@ -102,3 +102,85 @@ fn columns_fit_a_terminal_and_age_is_last() {
     assert_eq!(shown, ["Paused", "Remote", "Ready", "Reason", "Age"]);
     assert_eq!(columns.last().unwrap().name, "Age");
 }
+
+/// What the one allows and the other refuses, or shows no more.
+fn breaks(old: &JSONSchemaProps, new: &JSONSchemaProps) -> Vec<String> {
+    let mut news = std::collections::BTreeMap::new();
+    visit("", new, &mut |path, schema| drop(news.insert(path.to_owned(), schema.clone())));
+    let mut breaks = Vec::new();
+    visit("", old, &mut |path, old| {
+        let Some(new) = news.get(path) else {
+            return breaks.push(format!("{path} is gone"));
+        };
+        let mut check = |holds: bool, what: &str| {
+            if !holds {
+                breaks.push(format!("{path}: {what}"));
+            }
+        };
+        check(old.type_ == new.type_, "another type");
+        check(old.format == new.format, "another format");
+        check(old.pattern == new.pattern, "another pattern");
+        check(old.default == new.default, "another default");
+        check(old.x_kubernetes_list_map_keys == new.x_kubernetes_list_map_keys, "other keys");
+        let at_most = |old: Option<i64>, new: Option<i64>| {
+            new.is_none_or(|new| old.is_some_and(|old| old <= new))
+        };
+        let at_least = |old: Option<i64>, new: Option<i64>| {
+            new.is_none_or(|new| old.is_some_and(|old| old >= new))
+        };
+        check(at_most(old.max_length, new.max_length), "a smaller maxLength");
+        check(at_most(old.max_items, new.max_items), "a smaller maxItems");
+        check(at_least(old.min_length, new.min_length), "a greater minLength");
+        check(at_least(old.min_items, new.min_items), "a greater minItems");
+        let contains = |all: &[String], some: &[String]| some.iter().all(|one| all.contains(one));
+        let [olds, news] = [old, new].map(|schema| schema.required.clone().unwrap_or_default());
+        check(contains(&olds, &news), "more is required");
+        let values = |schema: &JSONSchemaProps| {
+            schema
+                .enum_
+                .as_ref()
+                .map(|values| values.iter().map(|value| value.0.to_string()).collect::<Vec<_>>())
+        };
+        check(
+            values(new).is_none_or(|new| values(old).is_some_and(|old| contains(&new, &old))),
+            "fewer values",
+        );
+        let rules = |schema: &JSONSchemaProps| {
+            let rules = schema.x_kubernetes_validations.iter().flatten();
+            rules.map(|rule| rule.rule.clone()).collect::<Vec<_>>()
+        };
+        check(contains(&rules(old), &rules(new)), "another rule");
+    });
+    breaks
+}
+
+/// `deploy/release/crd.yaml` is that of the last release; before the first one, that from which it will be made.
+#[test]
+fn what_was_released_is_still_taken_and_still_shown() {
+    let released = include_str!("../deploy/release/crd.yaml");
+    let released: CustomResourceDefinition = serde_yaml_ng::from_str(released).unwrap();
+    let now = crd().unwrap();
+    assert_eq!(breaks(schema(&released), schema(&now)), [""; 0]);
+    let names = |crd: &CustomResourceDefinition| {
+        let versions = crd.spec.versions.iter().map(|version| version.name.clone());
+        (crd.spec.names.clone(), crd.spec.scope.clone(), versions.collect::<Vec<_>>())
+    };
+    assert_eq!(names(&released), names(&now));
+
+    // It would be seen.
+    let mut stricter = schema(&now).clone();
+    let spec = stricter.properties.as_mut().unwrap().get_mut("spec").unwrap();
+    spec.required = Some(vec!["deploymentID".into(), "paused".into()]);
+    let fields = spec.properties.as_mut().unwrap();
+    fields.remove("driftPolicy");
+    fields.get_mut("deploymentID").unwrap().max_length = Some(9);
+    assert_eq!(
+        breaks(schema(&now), &stricter),
+        [
+            ".spec: more is required",
+            ".spec.deploymentID: a smaller maxLength",
+            ".spec.driftPolicy is gone"
+        ]
+    );
+    assert_eq!(breaks(&stricter, schema(&now)), [""; 0], "the other way round, more is allowed");
+}

@@ -274,6 +274,7 @@ fn links_lead_to_files() {
         "docs/kind.md",
         "docs/metrics.md",
         "docs/performance.md",
+        "docs/releasing.md",
         "tests/apiserver/README.md",
         "tests/simulator/README.md",
         "tests/testbed/README.md",

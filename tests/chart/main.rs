@@ -15,6 +15,7 @@ mod flags;
 mod helm;
 mod hook;
 mod release;
+mod releasing;
 mod same;
 mod schema;
 mod snapshots;
