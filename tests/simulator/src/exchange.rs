@@ -162,13 +162,14 @@ impl Core {
                 _ => {}
             }
         }
+        let mut release = taken.as_ref().map(|taken| taken.release.clone());
         let instead = actions().find(|action| action.is_instead());
         let answer = match instead {
             Some(Action::ResetBefore) => return Delivery::Reset,
             Some(Action::Respond(respond)) => Answer::without_effect(self.respond(&call, respond)),
             _ => {
-                if let (Some(Action::HangBefore), Some(taken)) = (instead, &taken) {
-                    taken.release.notified().await;
+                if let (Some(Action::HangBefore), Some(release)) = (instead, &mut release) {
+                    release.comes().await;
                 }
                 match search {
                     Some(Err(_)) => self.too_many_searches(&call),
@@ -191,8 +192,8 @@ impl Core {
         match actions().find(|action| action.is_delivery()) {
             Some(Action::ResetAfter) => Delivery::Reset,
             Some(Action::HangAfter) => {
-                if let Some(taken) = &taken {
-                    taken.release.notified().await;
+                if let Some(release) = &mut release {
+                    release.comes().await;
                 }
                 Delivery::Whole(response)
             }
@@ -249,10 +250,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     sent.or_else(|| new().ok()).unwrap_or_else(|| HeaderValue::from_static(""))
 }
 
-/// Every answer names its request.
+/// Every answer names its request; one that a fault has given a name keeps it.
 fn name_request(mut response: Response<Bytes>, call: &Call) -> Response<Bytes> {
     let headers = response.headers_mut();
-    headers.insert(X_REQUEST_ID, call.request_id.clone());
+    headers.entry(X_REQUEST_ID).or_insert_with(|| call.request_id.clone());
     response
 }
 

@@ -122,6 +122,38 @@ async fn what_hangs_is_released() -> Outcome {
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_released_before_it_hangs_does_not_hang() -> Outcome {
+    for action in ["hang_before", "hang_after"] {
+        let config = Config { latency: Duration::from_secs(1), ..Config::with_deployments(1) };
+        let simulator = Simulator::start(config).await?;
+        let id = set(&simulator, json!({"action": action})).await?;
+        let own = simulator.clone();
+        let late = tokio::spawn(async move {
+            get(&own, "/deployments").await.map_err(|error| error.to_string())
+        });
+        arrived(&simulator, 1).await?;
+        assert_eq!(ask(&simulator, "POST", &format!("faults/{id}/release")).await?.status, 200);
+        assert_eq!(soon(late).await???.status, 200, "{action}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_the_faults_that_are_spent_the_last_hundred_can_be_read() -> Outcome {
+    let simulator = dep_1().await?;
+    for _ in 0..150 {
+        set(&simulator, json!({"action": "ok"})).await?;
+    }
+    for _ in 0..149 {
+        get(&simulator, "/deployments").await?;
+    }
+    for (id, status) in [(1, 404), (49, 404), (50, 200), (149, 200), (150, 200)] {
+        assert_eq!(ask(&simulator, "GET", &format!("faults/{id}")).await?.status, status, "{id}");
+    }
+    Ok(())
+}
+
 /// What a fault matches; method, path, headers and body of a request; whether it meets the fault.
 type Case = (
     Value,
@@ -398,5 +430,15 @@ async fn an_answer_is_written_as_one_would_write_it() -> Outcome {
         "{}",
         refused.error()
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_request_id_of_a_gateway_stays() -> Outcome {
+    let simulator = dep_1().await?;
+    simulator.inject(Fault::respond(503).header("x-request-id", "gateway-1"));
+    let answer = get(&simulator, "/deployments").await?;
+    let ids: Vec<_> = answer.headers.get_all("x-request-id").iter().collect();
+    assert_eq!(ids, ["gateway-1"]);
     Ok(())
 }

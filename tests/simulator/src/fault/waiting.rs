@@ -1,9 +1,9 @@
 //! The faults that wait for their requests: which one takes a request, and how often.
 
-use std::sync::Arc;
+use std::future::pending;
 
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::chance::Chance;
 use super::{Action, Actions, ConnectionFault, Fault};
@@ -34,7 +34,7 @@ pub(crate) struct Waiting {
     chance: Chance,
     /// Those that hang by it wait for this.
     #[serde(skip)]
-    release: Arc<Notify>,
+    release: watch::Sender<()>,
 }
 
 /// What goes wrong with one request.
@@ -42,8 +42,20 @@ pub(crate) struct Waiting {
 pub(crate) struct Taken {
     pub(crate) fault: u64,
     pub(crate) actions: Actions,
-    /// A request that hangs by it goes on with this.
-    pub(crate) release: Arc<Notify>,
+    pub(crate) release: Release,
+}
+
+/// With this a request that hangs goes on. It counts from when the fault has taken the request, which may be late and hang only then.
+#[derive(Clone, Debug)]
+pub(crate) struct Release(watch::Receiver<()>);
+
+impl Release {
+    pub(crate) async fn comes(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The fault was taken back, and nobody can release it any more.
+            pending::<()>().await;
+        }
+    }
 }
 
 impl Taken {
@@ -59,12 +71,6 @@ impl Faults {
     /// Adds a fault, and gives its handle.
     pub(crate) fn inject(&mut self, fault: Fault) -> u64 {
         self.last_id += 1;
-        let spent = self.waiting.iter().filter(|waiting| waiting.spent).count();
-        if spent > SHOWN
-            && let Some(oldest) = self.waiting.iter().position(|waiting| waiting.spent)
-        {
-            self.waiting.remove(oldest);
-        }
         self.waiting.push(Waiting {
             id: self.last_id,
             hits: 0,
@@ -72,9 +78,20 @@ impl Faults {
             chance: Chance::new(fault.seed),
             fault,
             step: 0,
-            release: Arc::default(),
+            release: watch::Sender::default(),
         });
         self.last_id
+    }
+
+    /// Forgets the oldest of those that take no more.
+    fn forget_spent(&mut self) {
+        let spent = self.waiting.iter().filter(|waiting| waiting.spent).count();
+        let mut too_many = spent.saturating_sub(SHOWN);
+        self.waiting.retain(|waiting| {
+            let goes = waiting.spent && too_many > 0;
+            too_many -= usize::from(goes);
+            !goes
+        });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -99,20 +116,24 @@ impl Faults {
 
     /// Lets those go on that hang by one of them.
     pub(crate) fn release(&self, id: u64) -> Option<()> {
-        self.get(id).map(|waiting| waiting.release.notify_waiters())
+        self.get(id).map(|waiting| waiting.release.send_replace(()))
     }
 
     /// What goes wrong with a request; counts it.
     pub(crate) fn take(&mut self, call: &Call) -> Option<Taken> {
-        self.waiting.iter_mut().find_map(|waiting| waiting.take(call))
+        let taken = self.waiting.iter_mut().find_map(|waiting| waiting.take(call))?;
+        self.forget_spent();
+        Some(taken)
     }
 
     /// What goes wrong with a connection; counts it.
     pub(crate) fn take_connection(&mut self) -> Option<ConnectionFault> {
-        self.waiting.iter_mut().find_map(|waiting| {
+        let taken = self.waiting.iter_mut().find_map(|waiting| {
             let fault = waiting.fault.connection.filter(|_| !waiting.spent)?;
             waiting.count().then_some(fault)
-        })
+        })?;
+        self.forget_spent();
+        Some(taken)
     }
 }
 
@@ -127,7 +148,7 @@ impl Waiting {
             return None;
         }
         let actions = self.fault.steps().get(self.step).map(Actions::in_order).unwrap_or_default();
-        let release = Arc::clone(&self.release);
+        let release = Release(self.release.subscribe());
         self.count().then_some(Taken { fault: self.id, actions, release })
     }
 
