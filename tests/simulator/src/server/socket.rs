@@ -67,20 +67,20 @@ impl<S: Socket> Watched<S> {
     }
 }
 
-/// How fast a socket sends: so much in each tenth of a second.
+/// How fast a socket sends: so much in each tick. That is a tenth of a second, or longer where a tenth has no whole byte.
 #[derive(Debug)]
 struct Pace {
     each: usize,
+    tick: Duration,
     room: usize,
     next: Pin<Box<Sleep>>,
 }
 
 impl Pace {
-    const TICK: Duration = Duration::from_millis(100);
-
     fn new(bytes_per_second: u32) -> Self {
-        let each = (bytes_per_second as usize).div_ceil(10);
-        Self { each, room: 0, next: Box::pin(sleep(Duration::ZERO)) }
+        let each = (bytes_per_second / 10).max(1);
+        let tick = Duration::from_secs(each.into()) / bytes_per_second.max(1);
+        Self { each: each as usize, tick, room: 0, next: Box::pin(sleep(Duration::ZERO)) }
     }
 
     /// How much may be sent now.
@@ -88,7 +88,7 @@ impl Pace {
         if self.room == 0 {
             ready!(self.next.as_mut().poll(cx));
             self.room = self.each;
-            self.next.as_mut().reset(Instant::now() + Self::TICK);
+            self.next.as_mut().reset(Instant::now() + self.tick);
         }
         Poll::Ready(self.room)
     }
@@ -138,5 +138,30 @@ impl<S: Socket> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_socket_sends_no_more_than_it_may() {
+        for (bytes_per_second, sent) in [(1, 1), (3, 3), (19, 19), (1000, 1000)] {
+            let mut pace = Pace::new(bytes_per_second);
+            let start = Instant::now();
+            let mut bytes = 0;
+            loop {
+                let room = poll_fn(|cx| pace.poll_room(cx)).await;
+                if start.elapsed() >= Duration::from_secs(1) {
+                    break;
+                }
+                pace.wrote(room);
+                bytes += room;
+            }
+            assert!(bytes <= sent && bytes * 10 >= sent * 9, "{bytes} of {sent}");
+        }
     }
 }
