@@ -85,6 +85,20 @@ async fn connections_are_refused_for_a_while() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_reset_ends_a_refusal() -> Outcome {
+    let simulator = with_deployments(1).await?;
+    simulator.inject(Fault::connection(ConnectionFault::Refused(Duration::from_secs(60))));
+    assert!(list(&simulator).await.is_err());
+    simulator.reset()?;
+    let listens = async {
+        while !is_ok(&list(&simulator).await) {
+            tokio::task::yield_now().await;
+        }
+    };
+    Ok(soon(listens).await?)
+}
+
+#[tokio::test]
 async fn a_connection_that_is_there_outlives_a_refusal_of_new_ones() -> Outcome {
     let simulator = with_deployments(1).await?;
     let mut open = TcpStream::connect(address(&simulator)).await?;

@@ -6,7 +6,7 @@ mod common;
 use std::error::Error;
 
 use common::{Outcome, ask, get, sim, soon, with_deployments};
-use qoder_simulator::Simulator;
+use qoder_simulator::{ConnectionFault, Fault, Simulator};
 use serde_json::{Value, json};
 
 async fn open(simulator: &Simulator, path: &str) -> Result<reqwest::Response, Box<dyn Error>> {
@@ -94,6 +94,9 @@ async fn each_change_is_an_event() -> Outcome {
         assert_eq!(sim(&simulator, method, path, body).await?.status, 200, "{path}");
         assert_eq!(next(&mut events).await?, 20, "{method} {path}");
     }
+    simulator.inject(Fault::connection(ConnectionFault::Reset));
+    assert!(open(&simulator, "settings").await.is_err());
+    assert_eq!(next(&mut events).await?, 20, "a connection has met a fault");
     simulator.reset()?;
     assert!(until(&mut events, 0).await? <= 2);
     Ok(())
@@ -123,5 +126,16 @@ async fn an_open_page_does_not_keep_it_from_stopping() -> Outcome {
     next(&mut events).await?;
     soon(simulator.shutdown()).await?;
     assert!(next(&mut events).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_account_that_is_deleted_has_no_more_events() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    sim(&simulator, "POST", "accounts", json!({"name": "other", "token": "pt-other"})).await?;
+    let mut events = open(&simulator, "accounts/other/events").await?;
+    assert_eq!(next(&mut events).await?, 0);
+    assert_eq!(ask(&simulator, "DELETE", "accounts/other").await?.status, 200);
+    while soon(events.chunk()).await??.is_some() {}
     Ok(())
 }

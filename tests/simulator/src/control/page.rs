@@ -28,16 +28,19 @@ pub(super) fn page() -> Response<Body> {
 
 /// An event at once, and one for each change; it tells the number of the journal's newest entry.
 pub(super) fn events(account: &Arc<Account>) -> Response<Body> {
-    let (account, mut changed) = (Arc::clone(account), account.changed());
+    // Not held: one that is deleted has no more events.
+    let (account, mut changed) = (Arc::downgrade(account), account.changed());
     let body = body::in_pieces(|mut sender| async move {
-        loop {
+        while let Some(account) = account.upgrade() {
             let seq = account.core().journal.last_seq();
+            drop(account);
             sender.send_data(format!("data: {{\"seq\":{seq}}}\n\n").into()).await?;
             sleep(TOGETHER).await;
             while timeout(QUIET, changed.changed()).await.is_err() {
                 sender.send_data(":\n\n".into()).await?;
             }
         }
+        Ok(())
     });
     let mut response = Response::new(body);
     let headers = response.headers_mut();

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::account::Accounts;
+use crate::account::{Account, Accounts};
 use crate::exchange::Delivery;
 use crate::fault::ConnectionFault;
 use crate::{control, wire};
@@ -106,11 +106,15 @@ pub(crate) async fn serve(
         let fault = (serves != Serves::Control)
             .then(|| accounts.main.core().faults().take_connection())
             .flatten();
+        if fault.is_some() {
+            // Whoever watches sees that it is spent.
+            accounts.main.core().journal.bump();
+        }
         if let Some(ConnectionFault::Refused(time)) = fault {
             reset(&tcp);
             drop(tcp);
             tokio::select! {
-                reopened = refuse(listener, time) => match reopened {
+                reopened = refuse(listener, time, &accounts.main) => match reopened {
                     Ok(reopened) => listener = reopened,
                     Err(_) => return,
                 },
@@ -125,11 +129,13 @@ pub(crate) async fn serve(
     let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }
 
-/// Does not listen for a while: connections are refused.
-async fn refuse(listener: TcpListener, time: Duration) -> io::Result<TcpListener> {
+/// Does not listen for a while, or until a reset: connections are refused.
+async fn refuse(listener: TcpListener, time: Duration, main: &Account) -> io::Result<TcpListener> {
     let address = listener.local_addr()?;
+    let (core, mut changed) = (main.core(), main.changed());
     drop(listener);
-    sleep(time).await;
+    let is_reset = changed.wait_for(|_| !Arc::ptr_eq(&core, &main.core()));
+    let _ = timeout(time, is_reset).await;
     loop {
         match listen(address) {
             // Another process has taken the port meanwhile.
