@@ -42,6 +42,8 @@ impl Deployment {
         let next = upcoming.map(|times| times.remove(0)).unwrap_or_default();
         let due = next.as_str().and_then(|time| time.parse().ok());
         let due = due.ok_or("it has no schedule with a time to come")?;
+        // Not from now on: what has run does not come again.
+        schedule(&mut document).and_then(|schedule| list_upcoming(schedule, due));
         count_run(&mut document, outcome, now);
         *self = Self::new(document);
         if let Some(error_type) = outcome.pauses() {
@@ -94,17 +96,22 @@ pub(super) fn move_upcoming(
     let listed = schedule.get("upcoming_runs_at");
     let mut first = listed.and_then(|times| times.get(0)?.as_str()?.parse().ok());
     if first.is_none_or(|first| now >= first) {
-        let cron =
-            Cron::parse(schedule.get("expression")?.as_str()?, schedule.get("timezone")?.as_str()?);
-        let upcoming = cron.map_or_else(|_| Vec::new(), |cron| cron.upcoming(now, UPCOMING));
-        let times: Vec<_> = upcoming.iter().map(|time| wire::whole_seconds(*time)).collect();
-        schedule.insert("upcoming_runs_at".to_owned(), json!(times));
-        first = upcoming.first().copied();
+        first = list_upcoming(schedule, now);
     }
     if let (Some(first), Some(stats)) = (first, stats(document)) {
         stats.insert("next_trigger_at".to_owned(), json!(wire::whole_seconds(first)));
     }
     first
+}
+
+/// Lists the runs after a time; returns the first of them.
+fn list_upcoming(schedule: &mut Map<String, Value>, after: Timestamp) -> Option<Timestamp> {
+    let cron =
+        Cron::parse(schedule.get("expression")?.as_str()?, schedule.get("timezone")?.as_str()?);
+    let upcoming = cron.map_or_else(|_| Vec::new(), |cron| cron.upcoming(after, UPCOMING));
+    let times: Vec<_> = upcoming.iter().map(|time| wire::whole_seconds(*time)).collect();
+    schedule.insert("upcoming_runs_at".to_owned(), json!(times));
+    upcoming.first().copied()
 }
 
 /// Lets the upcoming runs be counted anew.
