@@ -278,8 +278,9 @@ impl Api {
     }
 
     fn search(&mut self, call: &Call, now: Now) -> Result<Response<Bytes>, ApiError> {
-        let betas = call.headers.get("x-qoder-beta").and_then(|betas| betas.to_str().ok());
-        if !betas.is_some_and(|betas| betas.split(',').any(|beta| beta.trim() == SEARCH_BETA)) {
+        let lines =
+            call.headers.get_all("x-qoder-beta").iter().filter_map(|line| line.to_str().ok());
+        if !lines.flat_map(|line| line.split(',')).any(|beta| beta.trim() == SEARCH_BETA) {
             let message = format!("Search needs the header x-qoder-beta: {SEARCH_BETA}.");
             return Err(ApiError::invalid_param("x-qoder-beta", message));
         }

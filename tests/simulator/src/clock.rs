@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::call::Now;
 
 /// A clock that only goes forward.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Clock {
     start: Timestamp,
     /// The time that had passed at `since`.

@@ -114,7 +114,8 @@ impl Store {
     pub(crate) fn seed(&mut self, partials: &[Value], now: Timestamp) -> Result<(), SeedError> {
         let oldest = 60 + i64::try_from(partials.len()).unwrap_or(i64::MAX);
         let agos = (0..).map(|younger: i64| oldest - younger);
-        let seeds: Vec<_> = partials.iter().zip(agos.map(|ago| now - ago.seconds())).collect();
+        let made = agos.map(|ago| now.saturating_sub(ago.seconds()).unwrap_or(now));
+        let seeds: Vec<_> = partials.iter().zip(made).collect();
         self.add_all(&seeds, now)?;
         self.last_written = None;
         self.records.values_mut().for_each(|record| record.last_write = LastWrite::Never);
@@ -176,7 +177,9 @@ impl Store {
 
     /// An id for a deployment that is made at `created`.
     pub(crate) fn next_id(&self, created: Timestamp) -> String {
-        seed::id(created, self.inserted)
+        let mut ids = (self.inserted..).map(|number| seed::id(created, number));
+        // One that is deleted was counted before a snapshot, and not after.
+        ids.find(|id| !self.places.contains_key(id)).unwrap_or_default()
     }
 
     /// Where a deployment stands in the order.

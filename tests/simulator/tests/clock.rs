@@ -57,7 +57,9 @@ async fn what_a_clock_cannot_do_is_refused_and_changes_nothing() -> Outcome {
     let simulator = at_the_start(Config::default()).await?;
     for (change, reason) in [
         (json!({"now": "2026-06-14T07:59:59Z"}), "a reset sets it back"),
+        (json!({"held": true, "now": "2026-06-14T07:59:59Z"}), "a reset sets it back"),
         (json!({"advance_ms": u64::MAX}), "ends with the year 9999"),
+        (json!({"now": "2030-01-01T00:00:00Z", "advance_ms": u64::MAX}), "ends with the year 9999"),
         (json!({"advance_ms": -1}), "u64"),
         (json!({"now": "tomorrow"}), "like {"),
         (json!({"hold": true}), "hold"),
@@ -127,5 +129,27 @@ async fn the_end_of_the_calendar_is_no_trouble() -> Outcome {
         assert_eq!(verb(&simulator, &id, name).await?.status, status, "{name}");
     }
     assert_eq!(ask(&simulator, "GET", "snapshot?format=yaml").await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_taken_is_not_given_again() -> Outcome {
+    let simulator = at_the_start(Config::default()).await?;
+    simulator.add(json!({"id": "dep_1"}))?;
+    let made = post(&simulator, "/deployments", minimal("one")).await?.json["id"].clone();
+    // As from a snapshot that was taken after the older one was deleted.
+    simulator.reset()?;
+    simulator.add(json!({"id": made}))?;
+    let other = post(&simulator, "/deployments", minimal("two")).await?.json["id"].clone();
+    assert_ne!(made, other);
+    assert_eq!(json!(simulator.ids()), json!([made, other]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_first_time_of_all_is_a_start() -> Outcome {
+    let start_time = Some("-009999-01-02T01:59:59Z".parse()?);
+    let simulator = Simulator::start(Config { start_time, ..Config::with_deployments(2) }).await?;
+    assert_eq!(get(&simulator, "/deployments").await?.ids().len(), 2);
     Ok(())
 }

@@ -224,6 +224,11 @@ async fn search(
 async fn search_needs_its_header_and_counts() -> Outcome {
     let simulator = three(Dialect::D2).await?;
     assert_eq!(search(&simulator, None, json!({})).await?.status, 400);
+    let mut in_lines = common::request("POST", "/deployments/search").body(Bytes::new())?;
+    for beta in ["other", "search-2026-08-31"] {
+        in_lines.headers_mut().append("x-qoder-beta", beta.parse()?);
+    }
+    assert_eq!(simulator.handle(in_lines).await?.status(), 200);
     let beta = Some("other, search-2026-08-31");
     let found =
         search(&simulator, beta, json!({"metadata": {"team": "core"}, "name": "aLPH"})).await?;

@@ -58,7 +58,9 @@ pub(super) fn set_clock(core: &Core, asked: &Asked<'_>) -> Result<Done, Refusal>
     let SetClock { held, now, advance_ms } =
         asked.read(r#"{"held": true, "advance_ms": 3600000}"#)?;
     let reading = {
-        let mut clock = core.clock();
+        let mut shared = core.clock();
+        // What is refused changes nothing.
+        let mut clock = shared.clone();
         // First, so that a held clock shows exactly the time that it is moved to.
         if let Some(held) = held {
             clock.hold(held);
@@ -70,7 +72,8 @@ pub(super) fn set_clock(core: &Core, asked: &Asked<'_>) -> Result<Done, Refusal>
             let by = Duration::from_millis(milliseconds);
             clock.advance(by).map_err(|problem| bad(&problem))?;
         }
-        clock.read()
+        *shared = clock;
+        shared.read()
     };
     Ok(value(reading)?.into())
 }
