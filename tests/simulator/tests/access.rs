@@ -195,6 +195,19 @@ async fn an_idempotency_key_goes_with_its_deployment_and_with_a_thousand_others(
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_that_is_used_anew_takes_no_more_room() -> Outcome {
+    let simulator = with_deployments(0).await?;
+    let create = || request("POST", "/deployments").header("idempotency-key", "a");
+    let large = bytes::Bytes::from("x".repeat(3 << 20));
+    for _ in 0..4 {
+        tokio::time::advance(Duration::from_secs(24 * 60 * 60)).await;
+        assert_eq!(simulator.handle(create().body(large.clone())?).await?.status(), 400);
+    }
+    assert_eq!(send(&simulator, create(), "").await?.status, 409, "the last one is kept");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_body_that_is_not_json_is_refused() -> Outcome {
     let simulator = with_deployments(0).await?;

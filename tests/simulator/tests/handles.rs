@@ -7,9 +7,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Outcome, arrived, ask, get, post, request, sim, soon, verb};
+use common::{Outcome, arrived, ask, get, in_dialect, post, request, sim, soon, verb};
 use qoder_simulator::{
-    Action, Config, ConnectionCut, ConnectionFault, Fault, Operation, Simulator,
+    Action, Config, ConnectionCut, ConnectionFault, Dialect, Fault, Operation, Simulator,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -440,5 +440,30 @@ async fn the_request_id_of_a_gateway_stays() -> Outcome {
     let answer = get(&simulator, "/deployments").await?;
     let ids: Vec<_> = answer.headers.get_all("x-request-id").iter().collect();
     assert_eq!(ids, ["gateway-1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_go_wrong_behind_each_kind_of_cursor() -> Outcome {
+    let simulator = in_dialect(Dialect::D2, 3).await?;
+    let ids = simulator.ids();
+    for cursor in ["after_id", "page"] {
+        let path = format!("/deployments?limit=1&{cursor}={}", ids[1]);
+        simulator.inject(Fault::new(Action::CursorLoop));
+        let page = get(&simulator, &path).await?;
+        assert_eq!((page.ids(), &page.json["next_page"]), (vec![&*ids[0]], &json!(ids[1])));
+        simulator.inject(Fault::new(Action::EndlessPages));
+        assert_eq!(get(&simulator, &path).await?.ids(), [&*ids[2]], "{cursor}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_header_is_found_in_any_of_its_lines() -> Outcome {
+    let simulator = dep_1().await?;
+    set(&simulator, json!({"headers": {"accept": "b"}, "action": {"respond": {"status": 418}}}))
+        .await?;
+    let list = request("GET", "/deployments").header("accept", "a").header("accept", "b");
+    assert_eq!(simulator.handle(list.body(Bytes::new())?).await?.status(), 418);
     Ok(())
 }

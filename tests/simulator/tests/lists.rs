@@ -85,6 +85,16 @@ async fn runs_are_filtered_by_their_time_with_and_without_the_ends() -> Outcome 
             get(&simulator, &format!("/deployment_runs?{filter}=2100-01-01T00:00:00Z")).await?;
         assert_eq!(runs.ids().len(), count, "{filter}");
     }
+    let [past, future] = ["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"];
+    for (one, other) in [
+        (("created_at[gte]", past), ("triggered_after", future)),
+        (("created_at[gte]", future), ("triggered_after", past)),
+        (("created_at[lte]", past), ("triggered_before", future)),
+        (("created_at[lte]", future), ("triggered_before", past)),
+    ] {
+        let query = format!("{}={}&{}={}", one.0, one.1, other.0, other.1);
+        assert_eq!(get(&simulator, &format!("/deployment_runs?{query}")).await?.ids(), [""; 0]);
+    }
     Ok(())
 }
 

@@ -410,6 +410,16 @@ async fn a_snapshot_is_a_seed_in_json_and_in_yaml() -> Outcome {
         let order: Value = ask(&again, "deployments").await?.json().await?;
         assert_eq!(order, ids, "{name}");
     }
+
+    // That of one whose clock has fallen behind.
+    let mut old = before;
+    old["now"] = json!("2020-01-01T00:00:00Z");
+    old["deployments"] = json!([]);
+    let file = temporary("old-snapshot.json");
+    std::fs::write(&file, old.to_string())?;
+    let (_child, base_url) = start(&["--seed", &file.display().to_string()]).await?;
+    let clock: Value = ask(&base_url, "clock").await?.json().await?;
+    assert!(clock["now"].as_str().is_some_and(|now| now > "2026"), "{clock}");
     Ok(())
 }
 
