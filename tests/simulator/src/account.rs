@@ -12,7 +12,7 @@ use crate::access::{self, Token};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::exchange::Core;
-use crate::journal::Journal;
+use crate::journal::{Journal, Lines};
 use crate::seed::SeedError;
 use crate::settings::Settings;
 
@@ -28,8 +28,8 @@ pub(crate) struct Beginning {
     pub(crate) start_time: Option<Timestamp>,
     /// How many entries the journal keeps.
     pub(crate) journal: usize,
-    /// Whether a line is printed for each request.
-    pub(crate) log: bool,
+    /// Where a line is printed for each request.
+    pub(crate) log: Option<Lines>,
 }
 
 /// One account.
@@ -78,7 +78,7 @@ fn begin(beginning: &Beginning, changed: &watch::Sender<u64>) -> Result<Core, Se
     let mut api = Api::new(*settings, vec![token.clone()]);
     // Not a moment later: the ids are made of the time.
     api.store.seed(deployments, clock.start())?;
-    Ok(Core::new(api, clock, Journal::new(*journal, *log, changed.clone())))
+    Ok(Core::new(api, clock, Journal::new(*journal, log.clone(), changed.clone())))
 }
 
 /// All accounts of a process.

@@ -62,6 +62,7 @@ pub use wire::Dialect;
 
 use account::{Account, Accounts, Beginning};
 use exchange::Core;
+use journal::Lines;
 use server::Serves;
 
 /// A running simulator. Clones are handles to the same one; it stops with [`Simulator::shutdown`] or with its last handle.
@@ -73,6 +74,7 @@ pub struct Simulator {
     base_url: String,
     control_url: String,
     stop: Arc<watch::Sender<bool>>,
+    log: Option<Lines>,
 }
 
 impl Simulator {
@@ -86,13 +88,14 @@ impl Simulator {
         config.quirks.check().map_err(invalid_input)?;
         let token = Token::new(config.token.clone());
         token.check().map_err(invalid_input)?;
+        let log = config.log.then(Lines::start);
         let main = Account::new(Beginning {
             token,
             settings: config.settings(),
             deployments: config.deployments.into(),
             start_time: config.start_time,
             journal: config.journal,
-            log: config.log,
+            log: log.clone(),
         });
         let accounts = Arc::new(Accounts::new(main.map_err(invalid_input)?));
         for (name, token) in config.accounts {
@@ -113,7 +116,7 @@ impl Simulator {
         }
         tokio::spawn(server::serve(listener, config.tls, Arc::clone(&accounts), serves, stopped));
         let base_url = format!("{origin}{}", route::PREFIX);
-        Ok(Self { accounts, base_url, control_url, stop: Arc::new(stop) })
+        Ok(Self { accounts, base_url, control_url, stop: Arc::new(stop), log })
     }
 
     fn core(&self) -> Arc<Core> {
@@ -146,6 +149,9 @@ impl Simulator {
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         self.stop.closed().await;
+        if let Some(log) = &self.log {
+            log.flush();
+        }
     }
 
     /// The ids of all deployments, the oldest first.

@@ -40,8 +40,8 @@ struct Args {
     #[arg(long = "account", env = "SIMULATOR_ACCOUNTS", value_name = "NAME=TOKEN", value_delimiter = ',', hide_env_values = true, value_parser = account)]
     accounts: Vec<(String, String)>,
     /// Begin with that many active deployments.
-    #[arg(long, env = "SIMULATOR_DEPLOYMENTS", value_name = "N", conflicts_with = "seed")]
-    deployments: Option<usize>,
+    #[arg(long, env = "SIMULATOR_DEPLOYMENTS", value_name = "N", conflicts_with = "seed", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    deployments: u32,
     /// Begin with the deployments in this file, JSON or YAML: an array of objects, each with the fields that differ from the template, or what
     /// GET /_sim/snapshot has answered.
     #[arg(long, env = "SIMULATOR_SEED", value_name = "FILE")]
@@ -181,7 +181,7 @@ impl Args {
             writes_per_second: self.pace.writes_per_second,
             tls,
             quirks: self.quirks,
-            ..Config::with_deployments(self.deployments.unwrap_or_default())
+            ..Config::with_deployments(self.deployments as usize)
         };
         if let Some(file) = &self.seed {
             read_seed(file)?.apply(&mut config);

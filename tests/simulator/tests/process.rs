@@ -313,6 +313,39 @@ async fn a_log_that_nobody_reads_is_no_trouble() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_log_that_is_open_and_not_read_keeps_no_request_waiting() -> Outcome {
+    let (mut child, base_url) = start(&["--log"]).await?;
+    let stderr = child.stderr.take().ok_or("no standard error")?;
+    let client = client()?;
+    // A pipe holds 64 KiB.
+    let url = format!("{base_url}/deployments?after_id={}", "x".repeat(1000));
+    for _ in 0..200 {
+        timeout(LONG, client.get(&url).send()).await??;
+    }
+    terminate(&child)?;
+    assert!(timeout(Duration::from_secs(2), child.wait()).await??.success());
+    drop(stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_line_of_the_log_is_written_before_the_end() -> Outcome {
+    let (mut child, base_url) = start(&["--log"]).await?;
+    for _ in 0..3 {
+        list(&base_url, "pt-simulator").await?;
+    }
+    terminate(&child)?;
+    child.wait().await?;
+    let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
+    let mut count = 0;
+    while lines.next_line().await?.is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 3);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_health_of_one_that_serves_is_told_by_the_exit_status() -> Outcome {
     let (mut child, base_url) = start(&["--listen", "0.0.0.0:0", "--token", "pt-other"]).await?;
     let address = base_url.split('/').nth(2).ok_or("no address")?.to_owned();

@@ -25,8 +25,14 @@ pub(crate) struct Waiting {
     hits: u64,
     /// Whether it takes no more.
     spent: bool,
-    /// As it was given, with what is left of it.
+    /// As it was given.
     fault: Fault,
+    /// How many it has let through first.
+    #[serde(skip)]
+    skipped: u64,
+    /// How often it has come to the end of its sequence.
+    #[serde(skip)]
+    rounds: u64,
     /// The step of its sequence that comes next.
     #[serde(skip)]
     step: usize,
@@ -77,6 +83,8 @@ impl Faults {
             spent: false,
             chance: Chance::new(fault.seed),
             fault,
+            skipped: 0,
+            rounds: 0,
             step: 0,
             release: watch::Sender::default(),
         });
@@ -154,18 +162,16 @@ impl Waiting {
 
     /// Counts one that matches, and tells whether it is taken.
     fn count(&mut self) -> bool {
-        if self.fault.skip > 0 {
-            self.fault.skip -= 1;
+        if self.skipped < self.fault.skip {
+            self.skipped += 1;
             return false;
         }
         self.hits += 1;
         self.step += 1;
         if self.step >= self.fault.steps().len() {
             self.step = 0;
-            if let Some(times) = self.fault.times.as_mut().filter(|times| **times > 0) {
-                *times -= 1;
-                self.spent = *times == 0;
-            }
+            self.rounds += 1;
+            self.spent = self.fault.times.is_some_and(|times| times > 0 && self.rounds >= times);
         }
         true
     }

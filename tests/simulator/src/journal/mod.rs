@@ -2,10 +2,10 @@
 
 mod entry;
 mod filter;
+mod lines;
 pub(crate) mod verify;
 
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 pub use entry::Entry;
 pub(crate) use entry::{beginning, told_headers};
 pub(crate) use filter::Filter;
+pub(crate) use lines::Lines;
 
 /// The last entries, and a signal of changes.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Journal {
     /// How many are kept.
     most: usize,
     /// Told of each entry that is finished.
-    lines: bool,
+    lines: Option<Lines>,
     changed: watch::Sender<u64>,
 }
 
@@ -43,8 +44,8 @@ impl Log {
 }
 
 impl Journal {
-    /// One that keeps so many entries. `lines`: each that is finished is printed, on standard error.
-    pub(crate) fn new(most: usize, lines: bool, changed: watch::Sender<u64>) -> Self {
+    /// One that keeps so many entries, and prints those that are finished.
+    pub(crate) fn new(most: usize, lines: Option<Lines>, changed: watch::Sender<u64>) -> Self {
         Self { log: Mutex::default(), most: most.max(1), lines, changed }
     }
 
@@ -130,11 +131,10 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let lines = self.journal.lines;
         self.edit(|entry| {
             entry.finished = true;
-            if lines {
-                print(entry);
+            if let Some(lines) = &self.journal.lines {
+                lines.print(line(entry));
             }
         });
         self.journal.bump();
@@ -142,11 +142,10 @@ impl Drop for Ticket {
 }
 
 /// One line for people.
-fn print(entry: &Entry) {
+fn line(entry: &Entry) -> String {
     let Entry { time, method, path, status, effect, fault, .. } = entry;
     let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let effect = if *effect { " effect" } else { "" };
     let fault = fault.map_or_else(String::new, |fault| format!(" fault={fault}"));
-    // Nobody may be reading it.
-    let _ = writeln!(io::stderr(), "{time:.3} {method} {path} {status}{effect}{fault}");
+    format!("{time:.3} {method} {path} {status}{effect}{fault}")
 }
