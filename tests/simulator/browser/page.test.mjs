@@ -115,7 +115,7 @@ test("a fault is added and taken back", async (t) => {
   await text.fill('{"operation": "pause", "id": "dep_1", "action": "reset_after"}');
   await add.click();
   await rows(page, "faults", [
-    ["1", 'list {"action":{"respond":{"status":503}},"times":2}', "1", "Remove"],
+    ["1", 'list {"action":{"respond":{"status":503}},"times":3}', "1", "Remove"],
     ["2", 'pause dep_1 {"action":"reset_after"}', "0", "Remove"],
   ]);
   await button(page, "Remove fault 1").click();
@@ -126,7 +126,7 @@ test("a fault is added and taken back", async (t) => {
   assert.deepEqual(await simulated.sim("GET", "faults"), []);
   await text.fill('{"action": "explode"}');
   await add.click();
-  await page.getByText(/^Not done: Add fault: the body cannot be used: unknown variant `explode`/).waitFor();
+  await page.getByText(/^Not done: Add fault: the body cannot be used: action: unknown variant `explode`/).waitFor();
   await text.fill("{");
   await add.click();
   await page.getByText(/^The fault is no JSON: /).waitFor();
