@@ -1,5 +1,5 @@
 # The commands that people and CI run. `make demo` needs Rust and Go, and nothing else; `make test` also
-# Python 3.11 with pip and Node 20, for the examples of the simulator.
+# Python 3.11 with pip and Node 20, for the examples of the simulator, and Prometheus, or apt-get to fetch it with.
 
 CARGO_FLAGS ?=
 

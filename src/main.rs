@@ -89,7 +89,8 @@ fn qoder(args: &RunArgs, env: &Env) -> Result<Client, Box<dyn Error>> {
 }
 
 async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
-    let (metrics, env, times) = (Arc::new(Metrics::default()), Env::real(), args.times());
+    let (metrics, env, times) =
+        (Arc::new(Metrics::new(&args.lease.lease_name)), Env::real(), args.times());
     let lease_times = args.lease.times()?;
     let account = Account::new(args.token_source(), args.rates(), times);
     let qoder = qoder(args, &env)?;

@@ -1,7 +1,10 @@
 //! The metrics, by the names that dashboards of operators already know where the meaning is the
 //! same. Labels are static and few; never an object's name.
 
+mod format;
 mod labels;
+mod process;
+mod register;
 mod snapshot;
 
 use std::{
@@ -10,8 +13,8 @@ use std::{
 };
 
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
-    registry::{Registry, Unit},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
 };
 
 use labels::{
@@ -19,6 +22,7 @@ use labels::{
     QueueName, ReadyReason, ReconcileResult,
 };
 
+pub use format::Format;
 pub use snapshot::Snapshot;
 
 use crate::qoder::{CODES, Operation};
@@ -26,8 +30,11 @@ use crate::qoder::{CODES, Operation};
 /// The metrics of the process.
 pub struct Metrics {
     registry: Mutex<Registry>,
+    /// Which Lease this process leads by.
+    lease: LeaseName,
     api_requests: Family<ApiRequest, Counter>,
     api_duration: Family<ApiOperation, Histogram>,
+    budget_wait: Histogram,
     reconciles: Family<ReconcileResult, Counter>,
     reconcile_errors: Family<Controller, Counter>,
     reconcile_time: Family<Controller, Histogram>,
@@ -60,12 +67,17 @@ fn histogram() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        let metrics = Self {
+impl Metrics {
+    /// The metrics of a process that leads by the Lease of this name.
+    #[must_use]
+    pub fn new(lease: &str) -> Self {
+        let mut registry = Registry::default();
+        let mut metrics = Self {
             registry: Mutex::default(),
+            lease: LeaseName { name: lease.to_owned() },
             api_requests: Family::default(),
             api_duration: Family::new_with_constructor(histogram),
+            budget_wait: histogram(),
             reconciles: Family::default(),
             reconcile_errors: Family::default(),
             reconcile_time: Family::new_with_constructor(histogram),
@@ -87,9 +99,16 @@ impl Default for Metrics {
             breaker_open: Gauge::default(),
             writes_waiting: Gauge::default(),
         };
-        metrics.register();
+        metrics.register(&mut registry);
+        metrics.registry = Mutex::new(registry);
         metrics.create_known();
         metrics
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new("qoder-operator")
     }
 }
 
@@ -103,106 +122,6 @@ impl Drop for UnderWay {
 }
 
 impl Metrics {
-    fn register(&self) {
-        let Ok(mut r) = self.registry.lock() else {
-            return;
-        };
-        r.register(
-            "qoder_operator_build",
-            "The build",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
-        r.register("qoder_api_requests", "Requests to the Qoder API", self.api_requests.clone());
-        r.register_with_unit(
-            "qoder_api_request_duration",
-            "Duration of requests to the Qoder API",
-            Unit::Seconds,
-            self.api_duration.clone(),
-        );
-        r.register("controller_runtime_reconcile", "Reconciles", self.reconciles.clone());
-        r.register(
-            "controller_runtime_reconcile_errors",
-            "Reconciles that ended in an error",
-            self.reconcile_errors.clone(),
-        );
-        r.register_with_unit(
-            "controller_runtime_reconcile_time",
-            "Duration of reconciles",
-            Unit::Seconds,
-            self.reconcile_time.clone(),
-        );
-        r.register(
-            "controller_runtime_active_workers",
-            "Reconciles under way",
-            self.active_workers.clone(),
-        );
-        r.register(
-            "leader_election_master_status",
-            "Whether this process leads",
-            self.leads.clone(),
-        );
-        r.register("workqueue_depth", "Keys in the work queue", self.queue_depth.clone());
-        r.register_with_unit(
-            "workqueue_queue_duration",
-            "How long keys waited in the work queue",
-            Unit::Seconds,
-            self.queue_duration.clone(),
-        );
-        r.register("qoder_drift", "Changes of the remote by others", self.drift.clone());
-        r.register(
-            "qoder_conflict",
-            "Writes that the API answered with 409",
-            self.conflicts.clone(),
-        );
-        r.register_with_unit(
-            "qoder_time_to_effect",
-            "From the first sight of a generation to its effect",
-            Unit::Seconds,
-            self.time_to_effect.clone(),
-        );
-        r.register("qoder_status_writes", "Status patches sent", self.status_writes.clone());
-        r.register("qoder_watch_errors", "Failed tries of watches", self.watch_errors.clone());
-        r.register_with_unit(
-            "qoder_poll_interval",
-            "How often the remote is read",
-            Unit::Seconds,
-            self.poll_interval.clone(),
-        );
-        r.register_with_unit(
-            "qoder_watch_failing",
-            "For how long a watch has been failing",
-            Unit::Seconds,
-            self.watch_failing.clone(),
-        );
-        r.register("qoder_deployments", "Resources by condition", self.deployments.clone());
-        r.register(
-            "qoder_ready_reason",
-            "Resources by the reason of Ready",
-            self.ready_reasons.clone(),
-        );
-        r.register(
-            "qoder_observed_deployments",
-            "Deployments that resources name",
-            self.observed_deployments.clone(),
-        );
-        r.register_with_unit(
-            "qoder_observation_age",
-            "Age of the oldest observation",
-            Unit::Seconds,
-            self.observation_age.clone(),
-        );
-        r.register(
-            "qoder_api_breaker_open",
-            "Whether the breaker is open",
-            self.breaker_open.clone(),
-        );
-        r.register(
-            "qoder_writes_waiting",
-            "Deployments that wait for a permit to write",
-            self.writes_waiting.clone(),
-        );
-    }
-
     /// Every known set of labels exists from the start: what is born at 1 has no increase that an alert could see.
     fn create_known(&self) {
         for operation in Operation::ALL.map(Operation::as_str) {
@@ -234,6 +153,11 @@ impl Metrics {
         self.api_duration
             .get_or_create(&ApiOperation { operation })
             .observe(duration.as_secs_f64());
+    }
+
+    /// The turn of a request to the API has come, so long after it was asked for.
+    pub fn budget_waited(&self, duration: Duration) {
+        self.budget_wait.observe(duration.as_secs_f64());
     }
 
     /// A key has waited so long in the work queue.

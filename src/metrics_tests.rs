@@ -43,8 +43,13 @@ fn the_text_is_open_metrics_and_the_names_are_as_dashboards_know_them() {
                 "HELP" => {
                     families += 1;
                     family = name.to_owned();
-                    let prefixes =
-                        ["qoder_", "controller_runtime_", "workqueue_", "leader_election_"];
+                    let prefixes = [
+                        "qoder_",
+                        "controller_runtime_",
+                        "workqueue_",
+                        "leader_election_",
+                        "process_",
+                    ];
                     assert!(prefixes.iter().any(|prefix| name.starts_with(prefix)), "{name}");
                     assert!(!name.ends_with("_total"), "{name}: that is the sample's suffix");
                     assert!(rest.len() > 5, "{name}: no help");
@@ -85,6 +90,33 @@ fn every_series_is_there_from_the_start() {
     assert_eq!(fresh, series(&exercised()));
     let sample = r#"qoder_api_requests_total{operation="list",code="401"} 0"#;
     assert!(Metrics::default().encode(&snapshot()).unwrap().contains(sample));
+}
+
+/// Those of the clients of Prometheus for other languages, and of this process: it has used time, memory and files.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_process_says_what_it_uses() {
+    let text = exercised();
+    for name in [
+        "process_cpu_seconds_total",
+        "process_start_time_seconds",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+        "process_virtual_memory_max_bytes",
+        "process_open_fds",
+        "process_max_fds",
+    ] {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value: f64 = value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap();
+        assert!(value > 0.0 || name == "process_cpu_seconds_total", "{name} {value}");
+    }
+}
+
+#[test]
+fn the_lease_has_the_name_that_it_was_given() {
+    let snapshot = Snapshot { leads: true, ..Snapshot::default() };
+    let text = Metrics::new("blue").encode(&snapshot).unwrap();
+    assert!(text.contains("leader_election_master_status{name=\"blue\"} 1"), "{text}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Router,
     extract::{RawQuery, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     controller::{Check, View},
-    metrics::Metrics,
+    metrics::{Format, Metrics},
 };
 
 #[derive(Clone)]
@@ -91,11 +91,12 @@ async fn ready(State(served): State<Served>, RawQuery(query): RawQuery) -> Respo
     }
 }
 
-async fn metrics_text(State(served): State<Served>) -> Response {
+async fn metrics_text(State(served): State<Served>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::accepted(&accept.collect::<Vec<_>>().join(","));
     match served.metrics.encode(&served.view.snapshot()) {
         Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
+            ([(header::CONTENT_TYPE, format.content_type())], format.of(text)).into_response()
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

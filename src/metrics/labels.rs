@@ -31,7 +31,7 @@ pub struct QueueName {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LeaseName {
-    pub name: &'static str,
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

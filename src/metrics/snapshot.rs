@@ -6,7 +6,7 @@ use prometheus_client::encoding::text::encode;
 
 use super::{
     Metrics, QUEUE,
-    labels::{DeploymentState, LeaseName, ReadyReason},
+    labels::{DeploymentState, ReadyReason},
 };
 
 /// What is counted at each scrape, and not at each change.
@@ -41,8 +41,7 @@ impl Metrics {
     pub fn encode(&self, snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.queue_depth.get_or_create(&QUEUE).set(count(snapshot.queue_depth));
-        let lease = LeaseName { name: "qoder-operator" };
-        self.leads.get_or_create(&lease).set(i64::from(snapshot.leads));
+        self.leads.get_or_create(&self.lease).set(i64::from(snapshot.leads));
         self.writes_waiting.set(count(snapshot.writes_waiting));
         self.breaker_open.set(i64::from(snapshot.breaker_open));
         self.observed_deployments.set(count(snapshot.observed_deployments));

@@ -172,6 +172,12 @@ impl Account {
         false
     }
 
+    /// Since when the deployment has asked for a permit that it has not taken.
+    #[must_use]
+    pub fn asked_since(&self, id: &DeploymentId) -> Option<Instant> {
+        self.permits.since(id)
+    }
+
     fn grant_to(&mut self, id: &DeploymentId, now: Instant) {
         self.budget.reserve_write(now);
         self.permits.grant(id, now);

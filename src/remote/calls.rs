@@ -67,6 +67,7 @@ impl Remote {
 
     /// One after the other, in the order in which they came.
     async fn admitted(&self, is_wanted: impl Fn(&Cache) -> bool) -> Option<Ticket> {
+        let asked = Instant::now();
         let _first = self.admission.lock().await;
         loop {
             let admission = {
@@ -77,7 +78,10 @@ impl Remote {
                 account.admit_read(Instant::now())
             };
             let at = match admission {
-                Admission::Now(ticket) => return Some(ticket),
+                Admission::Now(ticket) => {
+                    self.context.metrics.budget_waited(asked.elapsed());
+                    return Some(ticket);
+                }
                 Admission::At(at) => Some(at),
                 Admission::Closed => None,
             };

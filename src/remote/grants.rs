@@ -37,11 +37,17 @@ impl Remote {
         lane: Lane,
         namespace: &Arc<str>,
     ) -> Option<Permit> {
-        let has = self.state().account.permit(id, lane, namespace, Instant::now());
+        let now = Instant::now();
+        let (since, has) = {
+            let account = &mut self.state().account;
+            (account.asked_since(id), account.permit(id, lane, namespace, now))
+        };
         if !has {
             self.permit_wanted.notify_one();
+            return None;
         }
-        has.then(|| Permit { remote: Some(Arc::clone(self)) })
+        self.context.metrics.budget_waited(now - since.unwrap_or(now));
+        Some(Permit { remote: Some(Arc::clone(self)) })
     }
 
     /// The deployment has no use for a permit: it waits for none, and what was granted to it passes on.

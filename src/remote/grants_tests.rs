@@ -15,6 +15,7 @@ use crate::{
     env::Env,
     leader::Claim,
     lock::lock,
+    metrics::Snapshot,
     qoder::{BaseUrl, Client, SendError, Transport, Verb},
     remote::fixtures::*,
 };
@@ -66,6 +67,17 @@ impl Bed {
         permits
     }
 
+    /// How many have waited for their turn, and for how many seconds together.
+    fn budget_wait(&self) -> (u64, f64) {
+        let metrics = &self.remote.context.metrics;
+        let text = metrics.encode(&Snapshot::default()).unwrap();
+        let sample = |suffix| {
+            let name = format!("qoder_api_budget_wait_seconds{suffix} ");
+            text.lines().find_map(|line| line.strip_prefix(&name)).unwrap()
+        };
+        (sample("_count").parse().unwrap(), sample("_sum").parse().unwrap())
+    }
+
     fn woken(&self) -> MutexGuard<'_, Vec<DeploymentId>> {
         lock(&self.woken)
     }
@@ -89,4 +101,23 @@ async fn the_end_of_a_permit_wakes_who_waits_for_the_next() {
         sleep(Duration::from_millis(1)).await;
         assert_eq!(*bed.woken(), [id(16)], "{end}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_a_permit_was_waited_for_is_counted_when_it_is_taken() {
+    let bed = Bed::new();
+    let mut permits = bed.all_permits().await;
+    assert_eq!(bed.budget_wait(), (16, 0.0), "who waits is not counted yet");
+
+    // Its turn comes 100 ms after it has asked.
+    drop(permits.pop());
+    sleep(Duration::from_millis(1)).await;
+    drop(bed.permit(16).unwrap());
+    let (count, seconds) = bed.budget_wait();
+    assert_eq!(count, 17);
+    assert!((seconds - 0.101).abs() < 0.001, "{seconds}");
+
+    // It has not waited again.
+    bed.remote.forget_permit(&id(16));
+    assert_eq!(bed.remote.state().account.asked_since(&id(16)), None);
 }

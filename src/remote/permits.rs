@@ -18,6 +18,8 @@ const WRITES_AT_ONCE: usize = 16;
 #[derive(Default)]
 pub struct Permits {
     waiting: FairQueue<DeploymentId>,
+    /// Since when each has asked for one, until it takes it.
+    since: BTreeMap<DeploymentId, Instant>,
     /// Granted and not yet taken, with the time at which each expires.
     granted: BTreeMap<DeploymentId, Instant>,
     /// How many a pass has taken: it reads the resource once more, and sends its write or gives the permit back.
@@ -34,7 +36,13 @@ impl Permits {
         if self.waiting.is_empty() {
             self.moved = Some(now);
         }
+        self.since.entry(id.clone()).or_insert(now);
         self.waiting.push(id.clone(), lane, namespace);
+    }
+
+    /// Since when it has asked for one that it has not taken.
+    pub fn since(&self, id: &DeploymentId) -> Option<Instant> {
+        self.since.get(id).copied()
     }
 
     /// How many wait.
@@ -74,7 +82,10 @@ impl Permits {
     /// Takes the one that was granted to this deployment. Returns whether there is one.
     pub fn take(&mut self, id: &DeploymentId, now: Instant) -> bool {
         let is_kept = self.granted.remove(id).is_some_and(|until| now < until);
-        self.taken += usize::from(is_kept);
+        if is_kept {
+            self.since.remove(id);
+            self.taken += 1;
+        }
         is_kept
     }
 
@@ -86,6 +97,7 @@ impl Permits {
     /// The deployment has no use for one that it waits for, or that nobody has taken. Returns whether there was
     /// one.
     pub fn forget(&mut self, id: &DeploymentId) -> bool {
+        self.since.remove(id);
         let waited = self.waiting.remove(id);
         self.granted.remove(id).is_some() || waited
     }

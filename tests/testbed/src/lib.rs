@@ -20,6 +20,7 @@
 //! - [`bed`] is what one story needs: a namespace, the shipped CRD and rights, waiting by watch;
 //! - [`operator`] runs the operator's executable against it; [`proxy`] cuts it off from the API server;
 //! - [`readiness`] and [`table`] say what kubectl, Flux and Helm would say of a resource;
+//! - [`prometheus`] is a real one that scrapes the operator, and [`exposition`] what a scrape says;
 //! - [`bench`] measures what fleets cost;
 //! - [`tools`]: Helm and kustomize;
 //! - [`demo`] and [`up`] are for people.
@@ -30,10 +31,12 @@ pub mod bench;
 pub mod binaries;
 pub mod controlplane;
 pub mod demo;
+pub mod exposition;
 mod go;
 mod install;
 pub mod operator;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod readiness;
 mod recorder;
@@ -50,6 +53,7 @@ pub use bed::Bed;
 pub use controlplane::{ControlPlane, Own};
 pub use operator::Operator;
 pub use process::Process;
+pub use prometheus::Prometheus;
 pub use proxy::Proxy;
 pub use readiness::{Kstatus, kstatus};
 pub use table::Table;

@@ -230,8 +230,29 @@ impl Operator {
     ///
     /// If it does not answer.
     pub async fn metrics(&self) -> Result<BTreeMap<String, f64>> {
-        let answer = self.http.get(self.url("/metrics").await?).send().await?;
-        Ok(parse_metrics(&answer.error_for_status()?.text().await?))
+        Ok(parse_metrics(&self.scrape("*/*").await?.1))
+    }
+
+    /// What `/metrics` answers to a scraper that sends this `Accept`: the content type and the text.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer.
+    pub async fn scrape(&self, accept: &str) -> Result<(String, String)> {
+        let request = self.http.get(self.url("/metrics").await?).header("accept", accept);
+        let answer = request.send().await?.error_for_status()?;
+        let kind = answer.headers().get("content-type").context("no content type")?;
+        let kind = kind.to_str()?.to_owned();
+        Ok((kind, answer.text().await?))
+    }
+
+    /// Where it serves its probes and metrics: host and port.
+    ///
+    /// # Errors
+    ///
+    /// If it has not said so in time.
+    pub async fn address(&self) -> Result<String> {
+        Ok(self.url("").await?.trim_start_matches("http://").to_owned())
     }
 
     /// Resident memory in KiB.
