@@ -14,6 +14,7 @@
 mod alerts;
 mod dashboard;
 mod formats;
+mod kube_state_metrics;
 mod monitors;
 
 use std::{

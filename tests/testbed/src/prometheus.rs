@@ -52,6 +52,15 @@ fn unpacked(folder: &Path) -> Result<PathBuf> {
     Ok(root.join("usr/bin"))
 }
 
+/// What a scraper on this machine gets from another program than the operator.
+///
+/// # Errors
+///
+/// If it does not answer with success.
+pub async fn fetch(url: &str) -> Result<String> {
+    Ok(http_client()?.get(url).send().await?.error_for_status()?.text().await?)
+}
+
 /// A running Prometheus. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct Prometheus {

@@ -1,4 +1,4 @@
-//! Helm and kustomize, for the tests of what users install with them.
+//! Programs around a cluster, for the tests of what users do with them: Helm, kustomize, kube-state-metrics.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -48,6 +48,16 @@ const HELM_4: Source = Source {
     otherwise: ALTERNATIVES,
 };
 
+const KUBE_STATE_METRICS: Source = Source {
+    name: "kube-state-metrics",
+    folder: "tools/kube-state-metrics",
+    module: "k8s.io/kube-state-metrics/v2",
+    package: "k8s.io/kube-state-metrics/v2",
+    version_flags: |_| String::new(),
+    takes: "3 minutes",
+    otherwise: "the test of kube-state-metrics needs Go on the PATH (https://go.dev/dl), which builds it once",
+};
+
 /// Helm 3 is told at its build which Kubernetes it renders for where there is no cluster: that of its client, `v0.37.0`
 /// for 1.37. Helm 4 finds out by itself.
 fn kubernetes_minor(go_mod: &str) -> &str {
@@ -89,6 +99,15 @@ impl Helm {
 /// If there is none and it cannot be built; the message says how to get it.
 pub async fn kustomize() -> Result<PathBuf> {
     find(&KUSTOMIZE, &["version"]).await
+}
+
+/// kube-state-metrics, in the cache folder, built there on first use.
+///
+/// # Errors
+///
+/// If it cannot be built; the message says how to get Go.
+pub async fn kube_state_metrics() -> Result<PathBuf> {
+    KUBE_STATE_METRICS.cached().await
 }
 
 async fn find(source: &Source, version: &[&str]) -> Result<PathBuf> {
