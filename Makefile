@@ -44,7 +44,6 @@ workflows: ## What CI runs at GitHub: is it well-formed, and safe?
 generate: bins ## Writes crds/ from the types; then what the chart, its tests and install.yaml have of it and of each other
 	cargo run --quiet --locked -- crd > crds/qoderdeployments.yaml.new
 	mv crds/qoderdeployments.yaml.new crds/qoderdeployments.yaml
-	cp crds/qoderdeployments.yaml deploy/chart/files/crd.yaml
 	UPDATE_DOCS=1 cargo test --quiet --locked $(CARGO_FLAGS) --test chart -- document:: same:: snapshots::
 
 # `cargo test` at the root does not build the binaries of the other packages.

@@ -49,10 +49,10 @@ fn prometheus_and_grafana_get_their_objects_on_demand() {
     for (key, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
         assert_eq!(service["metadata"]["labels"][key], *value);
     }
-    let alerts = fs::read_to_string(root().join("deploy/chart/files/alerts.yaml")).unwrap();
-    let alerts: Value = serde_yaml_ng::from_str(&alerts).unwrap();
+    let rules = fs::read_to_string(root().join("deploy/monitoring/rules.yaml")).unwrap();
+    let rules: Value = serde_yaml_ng::from_str(&rules).unwrap();
     let rule = only(&set, "PrometheusRule");
-    assert_eq!(rule["spec"], alerts);
+    assert_eq!(rule["spec"], rules["spec"]);
     assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
     let dashboard = only(&set, "ConfigMap");
     assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "north");

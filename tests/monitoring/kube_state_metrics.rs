@@ -7,7 +7,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::{Api, api::DeleteParams};
 use qoder_simulator::{Config, DEFAULT_TOKEN, Simulator};
 use serde_json::json;
-use testbed::{Bed, Process, Result, binaries, eventually, prometheus};
+use testbed::{Bed, Process, Result, eventually, prometheus, tools};
 
 use crate::repository;
 
