@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 
 use crate::Result;
 use crate::source::Source;
@@ -18,7 +18,8 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Those in `KUBEBUILDER_ASSETS`, else those in the cache folder, built there on first use.
+    /// Those in `KUBEBUILDER_ASSETS`, else those in the cache folder, built there on first use. `QODER_TESTBED_KUBERNETES=oldest`
+    /// takes the oldest Kubernetes that is supported.
     ///
     /// # Errors
     ///
@@ -27,7 +28,12 @@ impl Binaries {
         if let Some(folder) = env::var_os("KUBEBUILDER_ASSETS") {
             return Self::in_folder(Path::new(&folder));
         }
-        Ok(Self { etcd: ETCD.cached().await?, kube_apiserver: KUBE_APISERVER.cached().await? })
+        let kube_apiserver = match env::var(KUBERNETES).unwrap_or_default().as_str() {
+            "" | "newest" => KUBE_APISERVER,
+            "oldest" => OLDEST_KUBE_APISERVER,
+            other => bail!("{KUBERNETES} is newest or oldest, and not {other:?}"),
+        };
+        Ok(Self { etcd: ETCD.cached().await?, kube_apiserver: kube_apiserver.cached().await? })
     }
 
     fn in_folder(folder: &Path) -> Result<Self> {
@@ -71,6 +77,12 @@ const KUBE_APISERVER: Source = Source {
     otherwise: ALTERNATIVES,
 };
 
+/// The environment variable that chooses between the supported versions.
+const KUBERNETES: &str = "QODER_TESTBED_KUBERNETES";
+
+const OLDEST_KUBE_APISERVER: Source =
+    Source { folder: "controlplane/kube-apiserver-oldest", ..KUBE_APISERVER };
+
 /// Said when the cache is empty and cannot be filled.
 const ALTERNATIVES: &str = "\
 the testbed needs a Kubernetes API server; give it one of these:
@@ -84,7 +96,7 @@ mod tests {
 
     #[test]
     fn versions_come_from_the_committed_go_mod_files() -> Result<()> {
-        for source in [ETCD, KUBE_APISERVER] {
+        for source in [ETCD, KUBE_APISERVER, OLDEST_KUBE_APISERVER] {
             let go_mod = source.go_mod()?;
             let version = source.version(&go_mod)?;
             assert!(version.starts_with('v') && version.split('.').count() == 3, "{version}");
