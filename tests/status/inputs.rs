@@ -112,7 +112,7 @@ impl Transport for Canned {
 }
 
 /// What the shipped client makes of a deployment with these fields.
-async fn remote(fields: Value) -> Option<Deployment> {
+pub async fn remote(fields: Value) -> Option<Deployment> {
     let long = format!("{REMOTE_TEXT}{}", "é".repeat(1000));
     let mut object = json!({
         "id": ID, "name": long, "schedule": { "expression": long, "timezone": long },

@@ -13,6 +13,7 @@ mod inputs;
 mod knowledge;
 mod messages;
 mod page;
+mod recorded;
 mod schema;
 
 use std::collections::HashSet;
