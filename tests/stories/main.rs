@@ -13,6 +13,7 @@ mod credential;
 mod diagnosis;
 mod drift;
 mod faults;
+mod gitops;
 mod gone;
 mod identity;
 mod leader;

@@ -1,0 +1,3 @@
+-- Argo CD: pauses the deployment.
+obj.spec.paused = true
+return obj

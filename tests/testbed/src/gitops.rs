@@ -1,0 +1,112 @@
+//! What Argo CD, Flux, Helm and kubectl make of a resource: by their own code, built from `tests/gitops/programs`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::{fs, process};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use crate::binaries::say;
+use crate::process::workspace_binary;
+use crate::{Result, go, repository};
+
+/// The packages that are built, by their executables.
+const PACKAGES: [&str; 4] =
+    ["./evaluator", "./flux", "./kubectl", "github.com/yannh/kubeconform/cmd/kubeconform"];
+
+/// The verdict of Flux's kstatus on each resource.
+///
+/// # Errors
+///
+/// If the program cannot be built or fails, as for the other functions here.
+pub fn kstatus(objects: &[Value]) -> Result<Vec<Value>> {
+    evaluate(&["kstatus"], objects)
+}
+
+/// The verdict of Flux on each resource where a Kustomization has these `healthCheckExprs`.
+///
+/// # Errors
+///
+/// Also if an expression fails on one of them.
+pub fn expressions(expressions: &Value, objects: &[Value]) -> Result<Vec<Value>> {
+    evaluate(&["expressions", &expressions.to_string()], objects)
+}
+
+/// What a Lua script returns for each resource, with no more libraries than it has in Argo CD.
+///
+/// # Errors
+///
+/// Also if the script fails on one of them.
+pub fn lua(script: &str, objects: &[Value]) -> Result<Vec<Value>> {
+    evaluate(&["lua", script], objects)
+}
+
+/// `kubeconform`, `kubectl`, or `flux`, which applies as Flux does, with these arguments to come.
+///
+/// # Errors
+///
+/// If it cannot be built.
+pub fn program(name: &str) -> Result<Command> {
+    Ok(Command::new(folder()?.join(name)))
+}
+
+fn evaluate(arguments: &[&str], objects: &[Value]) -> Result<Vec<Value>> {
+    let mut evaluator = program("evaluator")?;
+    let output = output_of(evaluator.args(arguments), &serde_json::to_string(objects)?)?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answers: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+    ensure!(answers.len() == objects.len(), "{} answers", answers.len());
+    Ok(answers)
+}
+
+/// Runs a command to its end, with this on its standard input.
+///
+/// # Errors
+///
+/// If it cannot be started, or reads nothing.
+pub fn output_of(command: &mut Command, input: &str) -> Result<Output> {
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().with_context(|| format!("failed to start {command:?}"))?;
+    let mut stdin = child.stdin.take().context("no standard input")?;
+    stdin.write_all(input.as_bytes())?;
+    drop(stdin);
+    Ok(child.wait_with_output()?)
+}
+
+/// Where the programs are. Go knows what is unchanged, so they are asked for anew by every process.
+fn folder() -> Result<&'static Path> {
+    static FOLDER: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    folder.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Builds into a new folder, and moves each program to its place: it may be running there.
+fn build() -> Result<PathBuf> {
+    let source = repository().join("tests/gitops/programs");
+    go::check_version(&source, &fs::read_to_string(source.join("go.mod"))?)
+        .context("Go is needed to ask Argo CD's and Flux's own code")?;
+    let testbed = workspace_binary("testbed")?;
+    let built = testbed.with_file_name("gitops");
+    let unfinished = built.join(format!("unfinished-{}", process::id()));
+    fs::create_dir_all(&unfinished)?;
+    say("building what Argo CD and Flux say of a resource, about 5 minutes on first use ...");
+    let mut command = Command::new("go");
+    command.args(["build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o"]);
+    command.arg(&unfinished).args(PACKAGES).current_dir(&source);
+    let output = command.env("CGO_ENABLED", "0").env("GOWORK", "off").output()?;
+    ensure!(
+        output.status.success(),
+        "failed to build {}: {}",
+        source.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for entry in fs::read_dir(&unfinished)? {
+        let entry = entry?;
+        fs::rename(entry.path(), built.join(entry.file_name()))?;
+    }
+    fs::remove_dir(&unfinished)?;
+    Ok(built)
+}
