@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/fluxcd/pkg/ssa"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,8 +58,10 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	manager := ssa.NewResourceManager(cluster, nil, ssa.Owner{Field: "kustomize-controller"})
-	changes, err := manager.ApplyAll(context.Background(), objects, options)
+	changes, err := manager.ApplyAll(ctx, objects, options)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,108 @@
+//! Argo CD, Flux and a hand at the same resource: who wins, and what is called. docs/gitops.md tells of it.
+
+mod actions;
+mod anew;
+mod owners;
+
+use std::{path::PathBuf, process::Output};
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use testbed::{
+    Result,
+    gitops::{output_of, program},
+};
+
+use crate::story::{Story, remote};
+
+/// The ways in which Git comes into the cluster.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tool {
+    Flux,
+    /// Argo CD calls kubectl's own code, and by default as `kubectl apply` does.
+    ArgoCd,
+    /// With `ServerSideApply=true`.
+    ArgoCdServerSide,
+}
+
+const TOOLS: [Tool; 3] = [Tool::Flux, Tool::ArgoCd, Tool::ArgoCdServerSide];
+
+/// A story with people and tools that have the rights of an administrator.
+struct Cluster {
+    story: Story,
+    kubeconfig: PathBuf,
+}
+
+impl Cluster {
+    async fn with(name: &str, deployments: usize) -> Result<Self> {
+        let story = Story::with(name, deployments).await?;
+        let kubeconfig = story.bed.folder().join("administrator");
+        let administrator = story.bed.control_plane().kubeconfig();
+        std::fs::write(&kubeconfig, serde_yaml_ng::to_string(administrator)?)?;
+        Ok(Self { story, kubeconfig })
+    }
+
+    fn run(&self, name: &str, arguments: &[&str], input: &Value) -> Result<Output> {
+        let mut command = program(name)?;
+        command.env("KUBECONFIG", &self.kubeconfig).args(arguments);
+        output_of(&mut command, &input.to_string())
+    }
+
+    /// What a person types.
+    fn kubectl(&self, line: &[&str]) -> Result<()> {
+        let mut arguments =
+            vec!["--request-timeout=30s", "--namespace", self.story.bed.namespace()];
+        arguments.extend(line);
+        let output = self.run("kubectl", &arguments, &Value::Null)?;
+        ensure!(output.status.success(), "{line:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// A person pauses by hand.
+    fn pause(&self, name: &str, flags: &[&str]) -> Result<()> {
+        let patch = r#"{"spec": {"paused": true}}"#;
+        let mut line = vec!["patch", "qdep", name, "--type", "merge", "--patch", patch];
+        line.extend(flags);
+        self.kubectl(&line)
+    }
+
+    /// What stands in Git about the `n`th deployment: whatever is in `fields` beside its id.
+    fn manifest(&self, name: &str, n: usize, fields: &Value) -> Value {
+        let mut spec = json!({ "deploymentID": self.story.id(n) });
+        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({
+            "apiVersion": "cloud.qoder.com/v1alpha1", "kind": "QoderDeployment",
+            "metadata": { "name": name, "namespace": self.story.bed.namespace() },
+            "spec": spec,
+        })
+    }
+
+    /// Applies it as the tool does, whatever comes of it: what was said, and whether it was done.
+    fn try_apply(&self, tool: Tool, manifest: &Value) -> Result<(bool, String)> {
+        let kubectl =
+            ["apply", "--request-timeout=30s", "--filename=-", "--field-manager=argocd-controller"];
+        let server_side = [&kubectl[..], &["--server-side", "--force-conflicts"]].concat();
+        let output = match tool {
+            Tool::Flux => self.run("flux", &[], &json!([manifest]))?,
+            Tool::ArgoCd => self.run("kubectl", &kubectl, manifest)?,
+            Tool::ArgoCdServerSide => self.run("kubectl", &server_side, manifest)?,
+        };
+        Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    fn apply(&self, tool: Tool, manifest: &Value) -> Result<()> {
+        let (done, said) = self.try_apply(tool, manifest)?;
+        ensure!(done, "{tool:?}: {said}");
+        Ok(())
+    }
+
+    async fn paused(&self, name: &str) -> Result<Option<bool>> {
+        Ok(self.story.bed.get(name).await?.spec.paused)
+    }
+
+    /// Waits for Ready, and says whether the deployment is paused.
+    async fn until(&self, name: &str, reason: &str) -> Result<bool> {
+        let object = self.story.until(name, "True", reason).await?;
+        Ok(remote(&object).0 == Some("paused"))
+    }
+}
