@@ -2,19 +2,13 @@
 
 use std::process::Output;
 
-use testbed::gitops::{output_of, program};
+use testbed::gitops::{documented, output_of, shell};
 
-use super::path;
-
-/// The line of docs/gitops.md, with these files after it.
-fn kubeconform(files: &[&str], input: &str) -> Output {
-    let mut kubeconform = program("kubeconform").unwrap();
-    kubeconform.current_dir(path("")).args(["-strict", "-summary"]);
-    kubeconform.args([
-        "-schema-location",
-        "deploy/gitops/schema/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json",
-    ]);
-    output_of(kubeconform.args(files), input).unwrap()
+/// The line of docs/gitops.md, about this text or these files.
+fn kubeconform(files: &str, input: &str) -> Output {
+    let line = documented("kubeconform ").unwrap();
+    let (line, _) = line.rsplit_once(' ').unwrap();
+    output_of(&mut shell(&format!("{line} {files}")).unwrap(), input).unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -23,14 +17,14 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn every_example_is_valid() {
-    let readme = super::read("README.md");
+    let readme = crate::read("README.md");
     let example = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    let output = kubeconform(&[], example);
+    let output = kubeconform("", example);
     assert!(output.status.success(), "{}", said(&output));
 
     for (file, count) in [("deploy/simulator/samples.yaml", 3), ("tests/gitops/resources.yaml", 25)]
     {
-        let output = kubeconform(&[file], "");
+        let output = kubeconform(file, "");
         let expected = format!(
             "{count} resources found in 1 file - Valid: {count}, Invalid: 0, Errors: 0, Skipped: 0"
         );
@@ -53,7 +47,7 @@ spec:
   deploymentID: dep_019ec55a2b687b3f94eee77dd77e4b2a
   paused: true
 ";
-    let output = kubeconform(&[], right);
+    let output = kubeconform("", right);
     assert!(output.status.success(), "{}", said(&output));
     for (is, becomes, because) in [
         ("paused: true", "pause: true", "additional properties 'pause' not allowed"),
@@ -76,7 +70,7 @@ spec:
         ("v1alpha1", "v1", "could not find schema for QoderDeployment"),
     ] {
         assert_eq!(right.matches(is).count(), 1, "{is}");
-        let output = kubeconform(&[], &right.replace(is, becomes));
+        let output = kubeconform("", &right.replace(is, becomes));
         assert!(!output.status.success(), "{becomes} is let pass");
         assert!(said(&output).contains(because), "{becomes}: {}", said(&output));
     }

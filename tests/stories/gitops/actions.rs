@@ -1,8 +1,13 @@
 //! The actions of Argo CD, and the resources about which it is asked.
 
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use qoder_simulator::Entry;
 use serde_json::{Value, json};
-use testbed::{Result, gitops::lua};
+use testbed::{
+    Result,
+    gitops::{documented, lua},
+};
 
 use super::{Cluster, Tool};
 use crate::story::Story;
@@ -56,6 +61,24 @@ async fn the_actions_of_argo_cd_do_what_they_say() -> Result<()> {
     };
     story.bed.wait_until("nightly", "the echo", echoed).await?;
     assert!(story.simulator.journal().iter().all(|entry: &Entry| entry.status == Some(200)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_documented_command_gives_argo_cd_its_scripts() -> Result<()> {
+    let cluster = Cluster::with("git-argocd-cm", 0).await?;
+    cluster
+        .types("kubectl create configmap argocd-cm --from-literal=url=https://argocd.example")?;
+    let line = documented("kubectl -n argocd patch ")?.replace("-n argocd ", "");
+    cluster.types(&line)?;
+    cluster.types(&line.replace("argocd-cm.patch", "argocd-cm-suspended.patch"))?;
+    let maps =
+        Api::<ConfigMap>::namespaced(cluster.story.bed.client(), cluster.story.bed.namespace());
+    let data = maps.get("argocd-cm").await?.data.unwrap();
+    assert_eq!(data["url"], "https://argocd.example");
+    let health = &data["resource.customizations.health.cloud.qoder.com_QoderDeployment"];
+    assert!(health.contains("\"Suspended\""), "{health}");
+    assert!(data.contains_key("resource.customizations.actions.cloud.qoder.com_QoderDeployment"));
     Ok(())
 }
 

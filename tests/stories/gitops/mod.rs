@@ -10,7 +10,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use testbed::{
     Result,
-    gitops::{output_of, program},
+    gitops::{documented, output_of, program, shell},
 };
 
 use crate::story::{Story, remote};
@@ -37,8 +37,11 @@ impl Cluster {
     async fn with(name: &str, deployments: usize) -> Result<Self> {
         let story = Story::with(name, deployments).await?;
         let kubeconfig = story.bed.folder().join("administrator");
-        let administrator = story.bed.control_plane().kubeconfig();
-        std::fs::write(&kubeconfig, serde_yaml_ng::to_string(administrator)?)?;
+        let mut administrator = story.bed.control_plane().kubeconfig().clone();
+        for context in administrator.contexts.iter_mut().filter_map(|one| one.context.as_mut()) {
+            context.namespace = Some(story.bed.namespace().to_owned());
+        }
+        std::fs::write(&kubeconfig, serde_yaml_ng::to_string(&administrator)?)?;
         Ok(Self { story, kubeconfig })
     }
 
@@ -49,21 +52,22 @@ impl Cluster {
     }
 
     /// What a person types.
-    fn kubectl(&self, line: &[&str]) -> Result<()> {
-        let mut arguments =
-            vec!["--request-timeout=30s", "--namespace", self.story.bed.namespace()];
-        arguments.extend(line);
-        let output = self.run("kubectl", &arguments, &Value::Null)?;
-        ensure!(output.status.success(), "{line:?}: {}", String::from_utf8_lossy(&output.stderr));
+    fn types(&self, line: &str) -> Result<()> {
+        let mut shell = shell(line)?;
+        let output = output_of(shell.env("KUBECONFIG", &self.kubeconfig), "")?;
+        ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
 
-    /// A person pauses by hand.
-    fn pause(&self, name: &str, flags: &[&str]) -> Result<()> {
+    /// What docs/gitops.md says about a resource `nightly-report`, for another one.
+    fn types_documented(&self, beginning: &str, name: &str) -> Result<()> {
+        self.types(&documented(beginning)?.replace("nightly-report", name))
+    }
+
+    /// A person pauses by hand, and knows of no field manager.
+    fn pause(&self, name: &str) -> Result<()> {
         let patch = r#"{"spec": {"paused": true}}"#;
-        let mut line = vec!["patch", "qdep", name, "--type", "merge", "--patch", patch];
-        line.extend(flags);
-        self.kubectl(&line)
+        self.types(&format!("kubectl patch qdep {name} --type merge --patch '{patch}'"))
     }
 
     /// What stands in Git about the `n`th deployment: whatever is in `fields` beside its id.

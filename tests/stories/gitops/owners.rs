@@ -14,7 +14,7 @@ async fn what_git_says_comes_back_over_a_hand() -> Result<()> {
         let git = cluster.manifest(&name, n, &json!({ "paused": false }));
         cluster.apply(tool, &git)?;
         assert!(!cluster.until(&name, "InSync").await?);
-        cluster.pause(&name, &[])?;
+        cluster.pause(&name)?;
         assert!(cluster.until(&name, "InSync").await?, "{tool:?}");
         cluster.apply(tool, &git)?;
         assert!(!cluster.until(&name, "InSync").await?, "{tool:?}");
@@ -31,7 +31,7 @@ async fn what_git_does_not_say_is_the_hands_and_flux_takes_it_back_and_resumes_n
         let name = format!("r{n}");
         let git = cluster.manifest(&name, n, &json!({}));
         cluster.apply(tool, &git)?;
-        cluster.pause(&name, &[])?;
+        cluster.pause(&name)?;
         assert!(cluster.until(&name, "InSync").await?);
         cluster.apply(tool, &git)?;
         let kept = (tool != Tool::Flux).then_some(true);
@@ -41,7 +41,7 @@ async fn what_git_does_not_say_is_the_hands_and_flux_takes_it_back_and_resumes_n
 
     // With the one name that Flux leaves alone.
     let git = cluster.manifest("r0", 0, &json!({}));
-    cluster.pause("r0", &["--field-manager=flux-client-side-apply"])?;
+    cluster.types_documented("kubectl patch qdep ", "r0")?;
     cluster.apply(Tool::Flux, &git)?;
     assert_eq!(cluster.paused("r0").await?, Some(true));
     cluster.story.polls(2).await?;
@@ -52,12 +52,12 @@ async fn what_git_does_not_say_is_the_hands_and_flux_takes_it_back_and_resumes_n
 #[tokio::test]
 async fn a_hand_that_disables_reconciliation_is_left_alone_and_flux_needs_to_be_told() -> Result<()>
 {
-    const DISABLE: [&str; 4] = ["annotate", "qdep", "r0", "cloud.qoder.com/reconcile=disabled"];
+    const DISABLE: &str = "kubectl annotate qdep r0 cloud.qoder.com/reconcile=disabled";
     let cluster = Cluster::with("git-disabled", 1).await?;
     let git = cluster.manifest("r0", 0, &json!({ "paused": false }));
     for tool in [Tool::ArgoCd, Tool::ArgoCdServerSide] {
         cluster.apply(tool, &git)?;
-        cluster.kubectl(&DISABLE)?;
+        cluster.types(DISABLE)?;
         cluster.until("r0", "ReconcileDisabled").await?;
         // Someone pauses it in the console. Nobody changes that back.
         let id = cluster.story.id(0);
@@ -68,15 +68,15 @@ async fn a_hand_that_disables_reconciliation_is_left_alone_and_flux_needs_to_be_
         cluster.story.simulator.set_paused(&id, false);
         let is_active = |object: &_| remote(object).0 == Some("active");
         cluster.story.bed.wait_until("r0", "active", is_active).await?;
-        cluster.kubectl(&["annotate", "qdep", "r0", "cloud.qoder.com/reconcile-"])?;
+        cluster.types("kubectl annotate qdep r0 cloud.qoder.com/reconcile-")?;
         cluster.until("r0", "InSync").await?;
     }
     assert_eq!(cluster.story.writes(), [""; 0]);
 
-    cluster.kubectl(&DISABLE)?;
+    cluster.types(DISABLE)?;
     cluster.apply(Tool::Flux, &git)?;
     assert_eq!(cluster.story.bed.get("r0").await?.metadata.annotations, None, "taken back");
-    cluster.kubectl(&[&DISABLE[..], &["--field-manager=flux-client-side-apply"]].concat())?;
+    cluster.types_documented("kubectl annotate qdep ", "r0")?;
     cluster.apply(Tool::Flux, &git)?;
     cluster.until("r0", "ReconcileDisabled").await?;
     Ok(())

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::{fs, process};
+use std::{env, fs, process};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -62,6 +62,35 @@ fn evaluate(arguments: &[&str], objects: &[Value]) -> Result<Vec<Value>> {
     Ok(answers)
 }
 
+/// A line of a document for the shell, at the root of the repository, where `kubectl` and `kubeconform` are on the PATH.
+///
+/// # Errors
+///
+/// If the programs cannot be built.
+pub fn shell(line: &str) -> Result<Command> {
+    let mut path = folder()?.as_os_str().to_owned();
+    if let Some(inherited) = env::var_os("PATH") {
+        path.push(":");
+        path.push(inherited);
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).env("PATH", path).current_dir(repository());
+    Ok(shell)
+}
+
+/// The one line of `docs/gitops.md` that begins with this.
+///
+/// # Errors
+///
+/// If there is none, or there are several.
+pub fn documented(beginning: &str) -> Result<String> {
+    let document = fs::read_to_string(repository().join("docs/gitops.md"))?;
+    let mut lines = document.lines().filter(|line| line.starts_with(beginning));
+    let line = lines.next().with_context(|| format!("docs/gitops.md has no line {beginning}"))?;
+    ensure!(lines.next().is_none(), "docs/gitops.md has several lines {beginning}");
+    Ok(line.to_owned())
+}
+
 /// Runs a command to its end, with this on its standard input.
 ///
 /// # Errors
@@ -91,8 +120,10 @@ fn build() -> Result<PathBuf> {
     let testbed = workspace_binary("testbed")?;
     let built = testbed.with_file_name("gitops");
     let unfinished = built.join(format!("unfinished-{}", process::id()));
+    if !built.join("flux").is_file() {
+        say("building what asks Argo CD's and Flux's own code, about 5 minutes on first use ...");
+    }
     fs::create_dir_all(&unfinished)?;
-    say("building what Argo CD and Flux say of a resource, about 5 minutes on first use ...");
     let mut command = Command::new("go");
     command.args(["build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o"]);
     command.arg(&unfinished).args(PACKAGES).current_dir(&source);
