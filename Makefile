@@ -34,6 +34,7 @@ check: workflows ## Format, lints, generated files, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
 	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test licences --test manifests
+	cargo test --locked $(CARGO_FLAGS) --test gitops -- the_schema_is the_patches_of
 
 # A Python of its own, for a tool that has no other package.
 ZIZMOR = $(abspath $(or $(CARGO_TARGET_DIR),target))/zizmor-1.32.0
@@ -44,10 +45,11 @@ workflows: ## What CI runs at GitHub: is it well-formed, and safe?
 	  python3 -m pip --python $(ZIZMOR)/bin/python install --quiet --disable-pip-version-check zizmor==1.32.0; }
 	$(ZIZMOR)/bin/zizmor --offline --quiet .github
 
-generate: bins ## Writes crds/ from the types; then what the chart, its tests and install.yaml have of it and of each other
+generate: bins ## Writes crds/ from the types; then what is made of it and of each other: the schema, Argo CD's patches, the chart's files, install.yaml
 	cargo run --quiet --locked -- crd > crds/qoderdeployments.yaml.new
 	mv crds/qoderdeployments.yaml.new crds/qoderdeployments.yaml
 	UPDATE_DOCS=1 cargo test --quiet --locked $(CARGO_FLAGS) --test chart -- document:: same:: snapshots::
+	UPDATE_DOCS=1 cargo test --quiet --locked $(CARGO_FLAGS) --test gitops -- the_schema_is the_patches_of
 
 # `cargo test` at the root does not build the binaries of the other packages.
 bins:

@@ -1,4 +1,4 @@
-//! What is given to Argo CD: the patches of its ConfigMap have the scripts, and the scripts keep to their libraries.
+//! What is given to Argo CD: the patches of its config map have the scripts, and the scripts keep to their libraries.
 
 use serde_json::{Value, json};
 use testbed::gitops::lua;
@@ -27,7 +27,7 @@ fn actions() -> String {
     let mut actions = block("discovery.lua", &script("actions/discovery.lua"), 0);
     actions.push_str("definitions:\n");
     for name in ["pause", "resume", "reconcile"] {
-        actions.push_str(&format!("- name: {name}\n"));
+        actions.extend(["- name: ", name, "\n"]);
         actions.push_str(&block("action.lua", &script(&format!("actions/{name}.lua")), 1));
     }
     actions
