@@ -21,9 +21,9 @@ async fn another_id_is_refused_until_the_resource_is_made_anew() -> Result<()> {
     cluster.story.bed.delete("nightly").await?;
     assert!(cluster.until("nightly-2", "InSync").await?);
     // Or under the same name, by what each tool has for it.
-    let output =
-        cluster.run("flux", &["--force"], &json!([cluster.manifest("nightly-2", 2, &paused)]))?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut anew = cluster.manifest("nightly-2", 2, &paused);
+    anew["metadata"]["annotations"] = json!({ "kustomize.toolkit.fluxcd.io/force": "enabled" });
+    cluster.apply(Tool::Flux, &anew)?;
     assert!(cluster.until("nightly-2", "InSync").await?);
     let replace = ["replace", "--force", "--filename=-"];
     let output = cluster.run("kubectl", &replace, &cluster.manifest("nightly-2", 3, &paused))?;

@@ -16,23 +16,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-const usage = `usage: flux [--force]   (--force: as a Kustomization with spec.force)`
-
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run() error {
 	options := ssa.DefaultApplyOptions()
-	switch {
-	case len(args) == 1 && args[0] == "--force":
-		options.Force = true
-	case len(args) > 0:
-		return fmt.Errorf("%s", usage)
-	}
+	options.ForceSelector = map[string]string{"kustomize.toolkit.fluxcd.io/force": "enabled"}
 	// Whose fields become Flux's own, so that its next apply undoes what it does not name.
 	for _, operation := range []metav1.ManagedFieldsOperationType{
 		metav1.ManagedFieldsOperationApply, metav1.ManagedFieldsOperationUpdate,
