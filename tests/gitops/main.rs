@@ -1,5 +1,4 @@
-//! What Argo CD, Flux and Helm say of a resource for every reason, by their own code and the shipped files of
-//! `deploy/gitops`; and what `kubeconform` says of manifests by the shipped schema.
+//! What Argo CD, Flux and Helm say of a resource for every reason, by the shipped files of `deploy/gitops`; and what `kubeconform` says of manifests by the shipped schema.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! What Argo CD, Flux, Helm and kubectl make of a resource: by their own code, built from `tests/gitops/programs`.
+//! What Argo CD, Flux, Helm and kubectl make of a resource: by the Lua that Argo CD has, and the others' own code, built
+//! from `tests/gitops/programs`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::{env, fs, process};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::binaries::say;
+use crate::source::say;
 use crate::process::workspace_binary;
 use crate::{Result, go, repository};
 
@@ -116,12 +117,12 @@ fn folder() -> Result<&'static Path> {
 fn build() -> Result<PathBuf> {
     let source = repository().join("tests/gitops/programs");
     go::check_version(&source, &fs::read_to_string(source.join("go.mod"))?)
-        .context("Go is needed to ask Argo CD's and Flux's own code")?;
+        .context("Go is needed to ask what Argo CD and Flux say")?;
     let testbed = workspace_binary("testbed")?;
     let built = testbed.with_file_name("gitops");
     let unfinished = built.join(format!("unfinished-{}", process::id()));
     if !built.join("flux").is_file() {
-        say("building what asks Argo CD's and Flux's own code, about 5 minutes on first use ...");
+        say("building what says what Argo CD and Flux would, about 5 minutes on first use ...");
     }
     fs::create_dir_all(&unfinished)?;
     let mut command = Command::new("go");

@@ -21,7 +21,7 @@
 //! - [`operator`] runs the operator's executable against it; [`proxy`] cuts it off from the API server;
 //! - [`readiness`] and [`table`] say what kubectl, Flux and Helm would say of a resource;
 //! - [`prometheus`] is a real one that scrapes the operator, and [`exposition`] what a scrape says;
-//! - [`gitops`] asks their own code, and that of Argo CD;
+//! - [`gitops`] asks their own code, and the Lua that Argo CD has;
 //! - [`bench`] measures what fleets cost;
 //! - [`tools`]: Helm and kustomize;
 //! - [`demo`] and [`up`] are for people.
