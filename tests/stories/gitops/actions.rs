@@ -25,7 +25,7 @@ async fn act(story: &Story, name: &str, action: &str) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_actions_of_argo_cd_do_what_they_say() -> Result<()> {
     let cluster = Cluster::with("git-actions", 1).await?;
     // In Git without a wish: so Argo CD has nothing to change back.
@@ -64,7 +64,7 @@ async fn the_actions_of_argo_cd_do_what_they_say() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_command_gives_argo_cd_its_scripts() -> Result<()> {
     let cluster = Cluster::with("git-argocd-cm", 0).await?;
     cluster
@@ -82,7 +82,7 @@ async fn the_documented_command_gives_argo_cd_its_scripts() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_recorded_resources_are_as_the_api_server_takes_them() -> Result<()> {
     let cluster = Cluster::with("git-recorded", 0).await?;
     let Cluster { story, .. } = cluster;

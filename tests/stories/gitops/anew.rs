@@ -6,7 +6,7 @@ use testbed::Result;
 use super::{Cluster, TOOLS, Tool};
 use crate::story::start;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_id_is_refused_until_the_resource_is_made_anew() -> Result<()> {
     let cluster = Cluster::with("git-other-id", 4).await?;
     let paused = json!({ "paused": true });
@@ -35,7 +35,7 @@ async fn another_id_is_refused_until_the_resource_is_made_anew() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_without_its_status_calls_nothing_needless() -> Result<()> {
     let cluster = Cluster::with("git-backup", 2).await?;
     let Cluster { mut story, .. } = cluster;

@@ -13,6 +13,8 @@ use testbed::{
     gitops::{documented, output_of, program, shell},
 };
 
+use tokio::task::block_in_place;
+
 use crate::story::{Story, remote};
 
 /// The ways in which Git comes into the cluster.
@@ -45,16 +47,19 @@ impl Cluster {
         Ok(Self { story, kubeconfig })
     }
 
+    /// The simulator runs in the same process, and goes on meanwhile.
     fn run(&self, name: &str, arguments: &[&str], input: &Value) -> Result<Output> {
-        let mut command = program(name)?;
-        command.env("KUBECONFIG", &self.kubeconfig).args(arguments);
-        output_of(&mut command, &input.to_string())
+        block_in_place(|| {
+            let mut command = program(name)?;
+            command.env("KUBECONFIG", &self.kubeconfig).args(arguments);
+            output_of(&mut command, &input.to_string())
+        })
     }
 
     /// What a person types.
     fn types(&self, line: &str) -> Result<()> {
-        let mut shell = shell(line)?;
-        let output = output_of(shell.env("KUBECONFIG", &self.kubeconfig), "")?;
+        let output =
+            block_in_place(|| output_of(shell(line)?.env("KUBECONFIG", &self.kubeconfig), ""))?;
         ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }

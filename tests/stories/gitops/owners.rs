@@ -6,7 +6,7 @@ use testbed::Result;
 use super::{Cluster, TOOLS, Tool};
 use crate::story::remote;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_git_says_comes_back_over_a_hand() -> Result<()> {
     let cluster = Cluster::with("git-wins", TOOLS.len()).await?;
     for (n, tool) in TOOLS.into_iter().enumerate() {
@@ -23,7 +23,7 @@ async fn what_git_says_comes_back_over_a_hand() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_git_does_not_say_is_the_hands_and_flux_takes_it_back_and_resumes_nothing()
 -> Result<()> {
     let cluster = Cluster::with("git-is-silent", TOOLS.len()).await?;
@@ -49,7 +49,7 @@ async fn what_git_does_not_say_is_the_hands_and_flux_takes_it_back_and_resumes_n
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hand_that_disables_reconciliation_is_left_alone_and_flux_needs_to_be_told() -> Result<()>
 {
     const DISABLE: &str = "kubectl annotate qdep r0 cloud.qoder.com/reconcile=disabled";
@@ -82,7 +82,7 @@ async fn a_hand_that_disables_reconciliation_is_left_alone_and_flux_needs_to_be_
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn removing_the_line_or_setting_it_to_null_resumes_nothing() -> Result<()> {
     let cluster = Cluster::with("git-forgets", TOOLS.len()).await?;
     for (n, tool) in TOOLS.into_iter().enumerate() {

@@ -4,15 +4,19 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::{env, fs, process};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
+use std::{env, fs, process, thread};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::source::say;
 use crate::process::workspace_binary;
+use crate::source::say;
 use crate::{Result, go, repository};
+
+/// No command takes as long as this.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The packages that are built, by their executables.
 const PACKAGES: [&str; 4] =
@@ -92,7 +96,7 @@ pub fn documented(beginning: &str) -> Result<String> {
     Ok(line.to_owned())
 }
 
-/// Runs a command to its end, with this on its standard input.
+/// Runs a command to its end, with this on its standard input. The caller's thread waits; after two minutes the command is killed.
 ///
 /// # Errors
 ///
@@ -103,7 +107,16 @@ pub fn output_of(command: &mut Command, input: &str) -> Result<Output> {
     let mut stdin = child.stdin.take().context("no standard input")?;
     stdin.write_all(input.as_bytes())?;
     drop(stdin);
-    Ok(child.wait_with_output()?)
+    let id = child.id().to_string();
+    let (ended, end) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        if end.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        }
+    });
+    let output = child.wait_with_output();
+    drop(ended);
+    Ok(output?)
 }
 
 /// Where the programs are. Go knows what is unchanged, so they are asked for anew by every process.
