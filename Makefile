@@ -33,7 +33,7 @@ compat: bins ## The stories on the oldest Kubernetes that is supported; `make te
 check: workflows ## Format, lints, generated files, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
-	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test licences --test manifests
+	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test licences --test manifests --test translations
 	cargo test --locked $(CARGO_FLAGS) --test gitops -- the_schema_is the_patches_of
 
 # A Python of its own, for a tool that has no other package.
