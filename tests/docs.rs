@@ -164,8 +164,12 @@ fn the_symptoms_quote_messages_and_metrics_that_there_are() {
     let rows = table("docs/troubleshooting.md", header);
     for row in &rows {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let said: String = messages
+            .split("\n## ")
+            .filter(|section| cells[1].contains(&format!("`{}`", section.lines().next().unwrap())))
+            .collect();
         for quoted in cells[2].split('"').skip(1).step_by(2) {
-            assert!(messages.contains(quoted), "no message says {quoted}");
+            assert!(said.contains(quoted), "no message of {} says {quoted}", cells[1]);
         }
         for name in cells[4].split('`').skip(1).step_by(2) {
             let name = name.split('{').next().unwrap();
