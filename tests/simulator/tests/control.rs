@@ -5,6 +5,7 @@ mod common;
 
 use bytes::Bytes;
 use common::{Outcome, get, sim, with_deployments};
+use http::Request;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -252,6 +253,17 @@ async fn what_cannot_be_done_is_refused_with_a_reason() -> Outcome {
         assert!(error.contains(reason), "{method} {path}: {error}");
     }
     assert!(simulator.journal().is_empty(), "control requests are not in the journal");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_with_nothing_in_it_may_end_with_a_newline() -> Outcome {
+    let simulator = with_deployments(1).await?;
+    for body in ["", "\n", "{}\n", " null \r\n"] {
+        let request = Request::builder().method("POST").uri("/_sim/reset");
+        let answer = simulator.handle(request.body(Bytes::from(body))?).await?;
+        assert_eq!(answer.status(), 200, "{body:?}");
+    }
     Ok(())
 }
 
