@@ -39,8 +39,11 @@ check: workflows ## Format, lints, generated files, licences
 # A Python of its own, for a tool that has no other package.
 ZIZMOR = $(abspath $(or $(CARGO_TARGET_DIR),target))/zizmor-1.32.0
 
-workflows: ## What CI runs at GitHub: is it well-formed, and safe?
+workflows: ## What CI runs at GitHub, and what docs/testing.md would have run: is it well-formed, and safe?
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	for n in 2 3; do \
+	  tests/e2e/block.sh docs/testing.md yaml $$n | go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 - || exit 1; \
+	done
 	test -x $(ZIZMOR)/bin/zizmor || { python3 -m venv --clear --without-pip $(ZIZMOR) && \
 	  python3 -m pip --python $(ZIZMOR)/bin/python install --quiet --disable-pip-version-check zizmor==1.32.0; }
 	$(ZIZMOR)/bin/zizmor --offline --quiet .github
@@ -63,11 +66,11 @@ images: ## Both images, with docker, podman or buildah
 	  $(CONTAINER_TOOL) build --file Containerfile --target $$image --tag localhost/qoder-$$image:dev . || exit 1; \
 	done
 
-e2e: ## Both as Pods, on the cluster of KUBECONFIG_TEST; LOAD_IMAGE loads a tar into it
+e2e: ## Both as Pods, on the cluster of KUBECONFIG_TEST; LOAD_IMAGE loads a tar into it; tests/e2e/README.md
 	for image in $(IMAGES); do \
 	  $(CONTAINER_TOOL) save --output target/qoder-$$image.tar localhost/qoder-$$image:dev || exit 1; \
 	done
-	tests/e2e.sh $(IMAGES:%=target/qoder-%.tar)
+	tests/e2e/run.sh $(IMAGES:%=target/qoder-%.tar)
 
 kind-test: images ## The same, on a kind cluster that is made for it and deleted after it
 	deploy/kind/test.sh

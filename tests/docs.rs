@@ -272,8 +272,10 @@ fn links_lead_to_files() {
         "docs/performance.md",
         "docs/releasing.md",
         "docs/runbooks.md",
+        "docs/testing.md",
         "docs/troubleshooting.md",
         "tests/apiserver/README.md",
+        "tests/e2e/README.md",
         "tests/simulator/README.md",
         "tests/testbed/README.md",
     ] {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The end-to-end run on a kind cluster of its own, which it makes and deletes. Needs kind, kubectl, and docker or podman.
+# The end-to-end run on a kind cluster of its own, which it makes and deletes. Needs kind, kubectl, helm, curl, openssl, and docker or podman.
 #
 #   KIND_NODE_IMAGE   the node's image; without it, kind's own choice
 #   CONTAINER_TOOL    podman, in place of docker

@@ -1,0 +1,8 @@
+# With the chart's NetworkPolicy everything works. Whether it is enforced is the network's business: kind's does, others ignore it
+. tests/e2e/lib.sh
+operator --set networkPolicy.enabled=true --set 'networkPolicy.qoderPorts={8080}'
+[ "$(op get networkpolicy qoder-operator --output 'jsonpath={.spec.policyTypes[*]}')" = "Ingress Egress" ] || fail "there is no policy for both ways"
+deployments a
+resource a paused=true
+ready a
+expect_writes 'pause a 200'
