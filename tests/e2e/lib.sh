@@ -42,7 +42,7 @@ operator() {
   local ownership=(--take-ownership)
   [[ $(helm version --template '{{.Version}}') = v3.* ]] || ownership+=(--force-conflicts)
   helm upgrade --install qoder-operator deploy/chart --namespace qoder-operator "${ownership[@]}" --wait --timeout 150s \
-    --values deploy/chart/ci/simulator-values.yaml --set config.pollInterval=2s,config.requestTimeout=3s "$@" >/dev/null
+    --values deploy/chart/ci/simulator-values.yaml --set config.pollInterval=1s,config.requestTimeout=3s "$@" >/dev/null
   rolled_out
   printf '%s' "$*" >"$WORK/values"
 }
@@ -115,7 +115,12 @@ flip() {
       "$member" "$member" "$1"
   done | k apply --server-side --filename - >/dev/null
 }
-all_ready() { k wait qdep --all --for=condition=Ready --timeout=180s >/dev/null; }
+# By one list: kubectl wait asks for each of them, five in a second.
+all_ready() { eventually none_waits; }
+none_waits() {
+  k get qdep --output 'jsonpath={range .items[*]}{.metadata.generation} {.status.observedGeneration} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' |
+    awk -v all="$many" '$1 == $2 && $3 == "True" { ready++ } END { exit ready != all }'
+}
 # expect_each pause unpause: one of each for each of the fleet, and no other.
 expect_each() {
   local verb member expected=()

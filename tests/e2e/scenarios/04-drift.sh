@@ -9,7 +9,7 @@ ready warn
 started=$EPOCHREALTIME
 sim POST deployments/dep_correct/unpause >/dev/null
 remote correct paused
-note "drift: corrected $(since "$started") s after it, polling each 2 s"
+note "drift: corrected $(since "$started") s after it, polling each second"
 sim POST deployments/dep_warn/pause >/dev/null
 reason warn DriftTolerated
 ready correct

@@ -11,7 +11,7 @@ before=$(pods)
 started=$EPOCHREALTIME
 sim PUT tokens '[{"token": "pt-rotated"}]' >/dev/null
 reason a CredentialRejected
-note "a revoked token: CredentialRejected after $(since "$started") s, polling each 2 s"
+note "a revoked token: CredentialRejected after $(since "$started") s, polling each second"
 resource a paused=true
 reason a CredentialRejected
 

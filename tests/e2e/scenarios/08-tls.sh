@@ -11,7 +11,7 @@ openssl x509 -req -in "$tls/request.pem" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" 
 op create secret tls qoder-simulator-tls --cert "$tls/cert.pem" --key "$tls/key.pem" >/dev/null
 op create configmap private-authority --from-file=ca.pem="$tls/ca.pem" >/dev/null
 op apply --filename tests/e2e/simulator-tls.yaml >/dev/null
-trap 'op delete --ignore-not-found --filename tests/e2e/simulator-tls.yaml secret/qoder-simulator-tls configmap/private-authority >/dev/null' EXIT
+trap 'op delete --filename tests/e2e/simulator-tls.yaml && op delete secret/qoder-simulator-tls configmap/private-authority' EXIT
 op rollout status deployment/qoder-simulator-tls --timeout=60s >/dev/null
 # Its control API is apart, over http.
 simulator=qoder-simulator-tls:control
@@ -21,8 +21,8 @@ resource a paused=true
 url=https://$host:8443/api/v1/cloud
 operator --set config.baseUrl=$url
 reason a RemoteUnavailable
-k get qdep a --output 'jsonpath={.status.conditions[?(@.type=="Ready")].message}' | grep --ignore-case certificate ||
-  fail "the message does not name the certificate"
+k get qdep a --output 'jsonpath={.status.conditions[?(@.type=="Ready")].message}' | grep --quiet 'the TLS handshake failed' ||
+  fail "the message does not say that it is TLS"
 SETTLE_MS=1 expect_writes
 
 operator --set config.baseUrl=$url --set caConfigMap=private-authority
