@@ -119,7 +119,7 @@ done
   awk '$1 ~ /memory/ && $3 > most { most = $3 }
     $1 ~ /cpu/ && $3 > cpu[$2] { cpu[$2] = $3 }
     END { for (pod in cpu) { sum += cpu[pod]; pods++ }
-      printf "- the operator, all Pods of the run (%d seen): at most %.1f MiB of memory in one, %.1f s of processor time in all\n", pods, most / 1048576, sum }' \
+      printf "- the operator, %d Pods, as the kubelets had them after each scenario: at most %.1f MiB of memory in one (its working set), %.1f s of processor time in all\n", pods, most / 1048576, sum }' \
     "$WORK/samples"
 } >"$report"
 printf '\n'

@@ -7,11 +7,11 @@ node=$(op get pod "$pod" --output 'jsonpath={.spec.nodeName}')
 trap 'kubectl uncordon "$node" >/dev/null' EXIT
 flip true &
 flipping=$!
-# Not the first try of a Pod whose place is not free yet.
 kubectl drain "$node" --pod-selector app.kubernetes.io/component=operator --ignore-daemonsets --timeout=180s >/dev/null 2>&1 &
 draining=$!
-# It may be the only node: the replacement of the first Pod waits for one.
-op wait pod "$pod" --for=jsonpath='{.metadata.deletionTimestamp}' --timeout=60s >/dev/null 2>&1 || true
+# It may be the only node: the replacement of the first Pod waits for one, and the second Pod for the replacement.
+replacement_waits() { [ -n "$(op get pods --selector app.kubernetes.io/component=operator --field-selector status.phase=Pending --output name)" ]; }
+eventually replacement_waits
 [ "$(op get pdb qoder-operator --output 'jsonpath={.status.disruptionsAllowed}')" = 0 ] || fail "the budget lets a second Pod go"
 kubectl uncordon "$node" >/dev/null
 wait $draining

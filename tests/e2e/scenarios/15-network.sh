@@ -1,4 +1,4 @@
-# With the chart's NetworkPolicy everything works. Whether it is enforced is the network's business: kind's does, others ignore it
+# With the NetworkPolicy of the chart everything works; not shown: that the network enforces it, which some ignore
 . tests/e2e/lib.sh
 operator --set networkPolicy.enabled=true --set 'networkPolicy.qoderPorts={8080}'
 [ "$(op get networkpolicy qoder-operator --output 'jsonpath={.spec.policyTypes[*]}')" = "Ingress Egress" ] || fail "there is no policy for both ways"
