@@ -19,7 +19,7 @@ step "the new one is in the Secret; the kubelet brings it, which may take a minu
 started=$EPOCHREALTIME
 secret pt-rotated
 k wait qdep/a --for=condition=Ready --timeout=150s >/dev/null
-note "a new token: Ready $(since "$started") s after the Secret was changed, most of it until the kubelet brings it"
+note "a new token: Ready $(since "$started") s after the Secret was changed; the kubelet brings it when it next looks, up to a minute and a half later"
 remote a paused
 expect_writes 'pause a 200'
 [ "$(pods)" = "$before" ] || fail "the Pods are not those that were there"

@@ -14,7 +14,7 @@ sim GET 'journal?operation=pause&count=2' >/dev/null
 started=$EPOCHREALTIME
 op delete pod "$(leader)" --grace-period=0 --force >/dev/null 2>&1
 ready had never
-note "the leader's Pod killed during a POST: in sync after $(since "$started") s, most of it until its Lease is over and no late request can land"
+note "the leader's Pod killed during a POST: in sync after $(since "$started") s: its Lease has to run out, and a late request to be over"
 remote never paused
 settled
 verify any 'pause had done' 'pause never undone' 'pause never 200'
