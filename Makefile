@@ -3,12 +3,12 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test compat test-page picture check workflows generate bins images e2e kind-test bench bench-quick release
+.PHONY: demo test compat test-page picture check workflows tools generate bins images e2e kind-test bench bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
 
-test: bins ## All tests; stories mostly wait, so more run at once than there are cores
+test: tools ## All tests; stories mostly wait, so more run at once than there are cores
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --locked --no-fail-fast $(CARGO_FLAGS)
 
 # Its packages are installed beside a copy of it: the source tree stays as it is.
@@ -53,6 +53,9 @@ generate: bins ## Writes crds/ from the types; then what is made of it and of ea
 	mv crds/qoderdeployments.yaml.new crds/qoderdeployments.yaml
 	UPDATE_DOCS=1 cargo test --quiet --locked $(CARGO_FLAGS) --test chart -- document:: same:: snapshots::
 	UPDATE_DOCS=1 cargo test --quiet --locked $(CARGO_FLAGS) --test gitops -- the_schema_is the_patches_of
+
+tools: bins ## What the tests need that is built from Go modules: once, some 20 minutes on two cores
+	target/debug/testbed tools
 
 # `cargo test` at the root does not build the binaries of the other packages.
 bins:

@@ -7,6 +7,7 @@ use testbed::Result;
 use testbed::bench::Bench;
 use testbed::demo::demo;
 use testbed::supervise::Supervise;
+use testbed::tools;
 use testbed::up::up;
 
 /// A Kubernetes control plane on this machine, for tests and the demo
@@ -25,6 +26,8 @@ enum Command {
     Up,
     /// Measure what fleets of resources cost, beside a plain controller
     Bench(Bench),
+    /// Build what the tests need beside Rust, or find it: so that no build goes on while a test counts seconds
+    Tools,
     /// Run a command that ends when standard input does
     #[command(hide = true)]
     Supervise(Supervise),
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Demo => run(demo()),
         Command::Up => run(up()),
         Command::Bench(bench) => run(bench.run()),
+        Command::Tools => run(tools::all()),
         Command::Supervise(supervise) => supervise.run(),
     };
     ended.unwrap_or_else(|error| {

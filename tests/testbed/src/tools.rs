@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::Result;
+use crate::binaries::Binaries;
 use crate::go::{numbers, required_version};
 use crate::source::Source;
+use crate::{Result, gitops};
 
 const ALTERNATIVES: &str = "\
 the tests of the chart need Helm 3, Helm 4 and kustomize; give them Go on the PATH (https://go.dev/dl): what is not
@@ -108,6 +109,22 @@ pub async fn kustomize() -> Result<PathBuf> {
 /// If it cannot be built; the message says how to get Go.
 pub async fn kube_state_metrics() -> Result<PathBuf> {
     KUBE_STATE_METRICS.cached().await
+}
+
+/// Everything that is built from Go modules for the tests, the control plane included.
+///
+/// # Errors
+///
+/// If something is not there and cannot be built.
+pub async fn all() -> Result<()> {
+    Binaries::find().await?;
+    for helm in Helm::ALL {
+        helm.find().await?;
+    }
+    kustomize().await?;
+    kube_state_metrics().await?;
+    gitops::program("kubeconform")?;
+    Ok(())
 }
 
 async fn find(source: &Source, version: &[&str]) -> Result<PathBuf> {
