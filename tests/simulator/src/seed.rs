@@ -7,19 +7,11 @@ use crate::deployment::{Deployment, UPCOMING};
 use crate::input;
 use crate::wire;
 
-/// Fields that a description may have.
-const KNOWN: [&str; 18] = [
+/// Fields that a description may have beside [`CREATED`].
+const OTHERS: [&str; 10] = [
     "id",
     "type",
     "name",
-    "description",
-    "agent",
-    "environment_id",
-    "environment_variables",
-    "initial_events",
-    "resources",
-    "vault_ids",
-    "budget",
     "metadata",
     "schedule",
     "status",
@@ -100,7 +92,7 @@ pub(crate) fn deployment(
 /// Checks what a typing error would hide; gives `created_at` if there is one.
 fn check(fields: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp>, String> {
     for (key, value) in fields {
-        if !KNOWN.contains(&key.as_str()) {
+        if !CREATED.iter().chain(&OTHERS).any(|known| known == key) {
             return Err(format!("{key:?} is not a field of a deployment"));
         }
         if value.is_null() && !NULLABLE.contains(&key.as_str()) {
