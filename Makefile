@@ -18,8 +18,11 @@ browser = cd $(BROWSER) && SIMULATOR=$(dir $(BROWSER))debug/qoder-simulator
 test-page: browser ## The simulator's page in Chromium: needs Node, and Chromium on the PATH or in CHROMIUM
 	$(browser) node --test --test-timeout=300000 --test-reporter=spec
 
-picture: browser ## Takes the pictures of docs/ anew
+picture: browser bins ## Takes the pictures of docs/ anew
 	$(browser) node picture.mjs $(CURDIR)/docs
+	target/debug/testbed demo < /dev/null > target/demo.txt
+	target/debug/testbed recording target/demo.txt docs/demo.svg
+	target/debug/testbed plot docs/performance.md docs/idle-reads.svg
 
 .PHONY: browser
 browser:
@@ -33,8 +36,9 @@ compat: bins ## The stories on the oldest Kubernetes that is supported; `make te
 check: workflows ## Format, lints, generated files, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
-	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test licences --test manifests --test translations
+	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test manifests --test translations
 	cargo test --locked $(CARGO_FLAGS) --test gitops -- the_schema_is the_patches_of
+	cargo test --locked $(CARGO_FLAGS) --package licences
 
 # A Python of its own, for a tool that has no other package.
 ZIZMOR = $(abspath $(or $(CARGO_TARGET_DIR),target))/zizmor-1.32.0
@@ -80,6 +84,7 @@ kind-test: images ## The same, on a kind cluster that is made for it and deleted
 
 bench: release ## What a fleet costs, beside a plain controller: an hour on a quiet machine; docs/performance.md
 	target/release/testbed bench --baseline --json target/bench.json --markdown docs/performance.md
+	target/release/testbed plot docs/performance.md docs/idle-reads.svg
 
 bench-quick: release ## Counts only, with 1,000 resources: three minutes
 	target/release/testbed bench --quick

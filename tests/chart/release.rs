@@ -147,7 +147,7 @@ fn the_notes_have_the_next_commands(cluster: &Cluster) -> Result<()> {
 async fn from_install_to_install(helm: Helm) -> Result<()> {
     let cluster = Cluster::start(helm).await?;
     the_notes_have_the_next_commands(&cluster)?;
-    cluster.run_documented("README.md", "helm install qoder-operator ")?;
+    cluster.run_documented("README.md", "helm upgrade --install ")?;
     let image = |version: &str| Some(format!("registry.example/qoder-operator:{version}"));
     assert_eq!(cluster.image().await?, image("0.1.0"));
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use testbed::Result;
-use testbed::bench::Bench;
-use testbed::demo::demo;
+use testbed::bench::{Bench, Plot};
+use testbed::demo::{Recording, demo};
 use testbed::supervise::Supervise;
 use testbed::tools;
 use testbed::up::up;
@@ -22,10 +22,14 @@ struct Arguments {
 enum Command {
     /// Show the operator at work, on a real API server and a simulated Qoder API
     Demo,
+    /// Draw the picture of the README, from what the demo has printed
+    Recording(Recording),
     /// Run a control plane with the shipped CRD until Ctrl-C
     Up,
     /// Measure what fleets of resources cost, beside a plain controller
     Bench(Bench),
+    /// Draw the picture of the page that the bench has written
+    Plot(Plot),
     /// Build what the tests need beside Rust, or find it: so that no build goes on while a test counts seconds
     Tools,
     /// Run a command that ends when standard input does
@@ -36,8 +40,10 @@ enum Command {
 fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Demo => run(demo()),
+        Command::Recording(recording) => recording.run().map(|()| ExitCode::SUCCESS),
         Command::Up => run(up()),
         Command::Bench(bench) => run(bench.run()),
+        Command::Plot(plot) => plot.run().map(|()| ExitCode::SUCCESS),
         Command::Tools => run(tools::all()),
         Command::Supervise(supervise) => supervise.run(),
     };

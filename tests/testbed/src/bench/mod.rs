@@ -5,6 +5,7 @@
 //! Memory and processor time come from `/proc`.
 
 mod figure;
+mod plot;
 mod report;
 mod scenarios;
 mod simulator;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use self::figure::Kind;
+pub use self::plot::Plot;
 use self::report::{Report, Run, write_markdown};
 use self::scenarios::{Scenario, adoption, cutoff, drift, everything, flips, idle, limit, restart};
 use self::simulator::Dialect;

@@ -2,6 +2,7 @@
 //!
 //! Each step does one thing, shows what it led to, and fails unless exactly that happened.
 
+mod recording;
 mod script;
 mod simulator;
 
@@ -10,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+pub use self::recording::Recording;
 use self::script::{DEPLOYMENTS, Script};
 use self::simulator::Simulator;
 use crate::up::{interrupted, write_kubeconfig};
