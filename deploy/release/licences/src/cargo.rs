@@ -21,11 +21,12 @@ pub struct Package {
     pub is_ours: bool,
 }
 
-/// Every package that the lock file names for a target, for tests too; and for this machine, where macros run. Those of
-/// other platforms need not even be downloaded.
-pub fn packages(target: &str) -> Result<BTreeMap<Id, Package>> {
-    let platforms = ["--filter-platform", target, "--filter-platform", &host()?];
-    let text = cargo(&[&["metadata", "--format-version=1"], &platforms[..]].concat())?;
+/// Every package that the lock file names for this platform, for tests too. Those of others need not even be downloaded.
+pub fn packages() -> Result<BTreeMap<Id, Package>> {
+    let version = output("rustc", &["--version", "--verbose"])?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let platform = ["--filter-platform", host.context("rustc does not say its host")?];
+    let text = cargo(&[&["metadata", "--format-version=1"], &platform[..]].concat())?;
     let metadata: Value = serde_json::from_str(&text)?;
     let packages = metadata.get("packages").and_then(Value::as_array);
     packages.context("no packages")?.iter().map(package).collect()
@@ -46,21 +47,14 @@ fn package(package: &Value) -> Result<(Id, Package)> {
 
 /// What a program is made of: its package, and all that it depends on but for tests and build scripts. The crates of
 /// macros are among them, for they write code that is linked.
-pub fn parts(program: &str, target: &str) -> Result<BTreeSet<Id>> {
-    let tree = ["tree", "--edges=normal", "--prefix=none", "--format={p}"];
-    let text = cargo(&[&tree[..], &["--package", program, "--target", target]].concat())?;
+pub fn parts(program: &str) -> Result<BTreeSet<Id>> {
+    let tree = ["tree", "--edges=normal", "--prefix=none", "--format={p}", "--package", program];
+    let text = cargo(&tree)?;
     let ids = text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         Some((words.next()?.to_owned(), words.next()?.strip_prefix('v')?.to_owned()))
     });
     Ok(ids.collect())
-}
-
-/// The target that rustc builds for unless it is told another one.
-pub fn host() -> Result<String> {
-    let version = output("rustc", &["--version", "--verbose"])?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc does not say its host")?.to_owned())
 }
 
 /// Where rustc and what comes with it are.

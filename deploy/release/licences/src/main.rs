@@ -1,5 +1,6 @@
-//! `licences FOLDER PROGRAM... [--target TARGET]` writes `FOLDER/PROGRAM.txt` for each program: the licence and the texts
-//! of all that is linked into it. It fails where a licence is not allowed by `deny.toml`, or a text is missing. It runs anywhere in the workspace.
+//! `licences FOLDER PROGRAM...` writes `FOLDER/PROGRAM.txt` for each program: the licences and the texts of all that is
+//! linked into it on this platform. Beside them it puts the licence of the project and those of the standard library.
+//! It fails where `deny.toml` does not allow a licence, or a text is missing. It runs anywhere in the workspace.
 
 mod cargo;
 mod spdx;
@@ -15,7 +16,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use self::cargo::{Id, Package};
 
 const DENY: &str = include_str!("../../../../deny.toml");
-/// Also the text of crates that are under this licence and bring no text.
+/// That of the project. Also the text of crates that are under this licence and bring no text.
 const APACHE: &str = include_str!("../../../../LICENSE");
 /// The C library, as its repository has it. It comes with the toolchain, which has no text of it.
 const MUSL: &str = include_str!("../musl.txt");
@@ -23,29 +24,23 @@ const MUSL: &str = include_str!("../musl.txt");
 const STANDARD_LIBRARY: &str = "share/doc/rust/COPYRIGHT-library.html";
 
 fn main() -> Result<()> {
-    let mut arguments: Vec<_> = env::args().skip(1).collect();
-    let target = match arguments.iter().position(|argument| argument == "--target") {
-        Some(flag) => {
-            let mut flag = arguments.drain(flag..);
-            flag.nth(1).context("--target without a target")?
-        }
-        None => cargo::host()?,
+    let mut arguments = env::args().skip(1);
+    let Some(folder) = arguments.next() else {
+        bail!("usage: licences FOLDER PROGRAM...");
     };
-    let Some((folder, programs)) = arguments.split_first() else {
-        bail!("usage: licences FOLDER PROGRAM... [--target TARGET]");
-    };
-    let folder = Path::new(folder);
+    let folder = Path::new(&folder);
     fs::create_dir_all(folder)?;
-    let packages = cargo::packages(&target)?;
+    let packages = cargo::packages()?;
     let mut faults = refused(&packages);
-    for program in programs {
-        let parts = cargo::parts(program, &target)?;
-        match document(program, &parts, &packages)? {
+    for program in arguments {
+        let parts = cargo::parts(&program)?;
+        match document(&program, &parts, &packages)? {
             Ok(text) => fs::write(folder.join(format!("{program}.txt")), text)?,
             Err(missing) => faults.extend(missing),
         }
     }
     ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    fs::write(folder.join("LICENSE"), APACHE)?;
     let page = cargo::sysroot()?.join(STANDARD_LIBRARY);
     fs::copy(&page, folder.join("rust-standard-library.html"))
         .with_context(|| format!("no licences of the standard library: {}", page.display()))?;

@@ -77,4 +77,24 @@ fn each_has_a_text_and_so_have_the_c_library_and_the_standard_library() {
     }
     let library = fs::read_to_string(folder.join("rust-standard-library.html")).unwrap();
     assert!(library.contains("The Rust Standard Library is dual-licensed"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let licence = fs::read_to_string(root.join("LICENSE")).unwrap();
+    assert_eq!(fs::read_to_string(folder.join("LICENSE")).unwrap(), licence);
+}
+
+/// A file of the checkout would have its mode, which is another one with another umask: another image.
+#[test]
+fn an_image_has_nothing_but_what_the_build_has_made() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let file = fs::read_to_string(root.join("Containerfile")).unwrap();
+    let images: Vec<_> = file.split("\nFROM scratch AS ").skip(1).collect();
+    assert_eq!(images.len(), PROGRAMS.len());
+    for (image, program) in images.iter().zip(["qoder-simulator", "qoder-operator"]) {
+        let copied: Vec<_> = image.lines().filter(|line| line.starts_with("COPY ")).collect();
+        assert!(copied.iter().all(|line| line.starts_with("COPY --from=build /")), "{copied:?}");
+        let licences = format!(
+            "COPY --from=build /licenses/LICENSE /licenses/{program}.txt /licenses/rust-standard-library.html /licenses/"
+        );
+        assert!(copied.contains(&licences.as_str()), "{copied:?}");
+    }
 }

@@ -18,8 +18,10 @@ pub struct Plot {
 /// The row of the table that is drawn.
 const ROW: &str = "idle: reads in an hour";
 /// The program as the table has it, as a reader knows it, and its colour.
-const SERIES: [(&str, &str, RGBColor); 2] =
-    [("baseline", "a plain controller", RGBColor(217, 95, 2)), ("operator", "this operator", RGBColor(27, 108, 200))];
+const SERIES: [(&str, &str, RGBColor); 2] = [
+    ("baseline", "a plain controller", RGBColor(217, 95, 2)),
+    ("operator", "this operator", RGBColor(27, 108, 200)),
+];
 const SIZE: (u32, u32) = (720, 380);
 
 impl Plot {
@@ -63,9 +65,11 @@ fn svg(page: &str) -> Result<String> {
             chart.draw_series(line)?;
             let label = ("sans-serif", 13).into_font().color(&color);
             let above = |point: &(f64, f64)| (point.0, point.1 * 1.5);
-            chart.draw_series(points.iter().map(|point| {
-                Text::new(format!("{:.0}", point.1), above(point), label.clone())
-            }))?;
+            chart.draw_series(
+                points
+                    .iter()
+                    .map(|point| Text::new(format!("{:.0}", point.1), above(point), label.clone())),
+            )?;
             let last = points.last().context("no point")?;
             let beside = (last.0 * 1.12, last.1 * 1.08);
             chart.draw_series([Text::new(name, beside, label)])?;
@@ -106,7 +110,10 @@ mod tests {
     fn the_picture_of_the_docs_is_of_their_table() -> Result<()> {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
         let page = fs::read_to_string(docs.join("performance.md"))?;
-        assert_eq!(points(&page, "operator")?, [(100.0, 120.0), (1000.0, 120.0), (10_000.0, 714.0)]);
+        assert_eq!(
+            points(&page, "operator")?,
+            [(100.0, 120.0), (1000.0, 120.0), (10_000.0, 714.0)]
+        );
         let picture = fs::read_to_string(docs.join("idle-reads.svg"))?;
         assert!(picture == svg(&page)?, "draw it anew: make picture");
         Ok(())
@@ -120,7 +127,10 @@ mod tests {
 | idle: reads in an hour | <= 900 | 750 | 120 | 6570 | 901 (!) |
 ";
         assert_eq!(points(page, "operator")?, [(100.0, 120.0), (1000.0, 901.0)]);
-        assert_eq!(points(&page.replace("6570", ""), "baseline").unwrap_err().to_string(), "no figure of the baseline");
+        assert_eq!(
+            points(&page.replace("6570", ""), "baseline").unwrap_err().to_string(),
+            "no figure of the baseline"
+        );
         Ok(())
     }
 }
