@@ -8,11 +8,12 @@
     reason = "a test that meets the impossible should stop there"
 )]
 
+mod flags;
 mod links;
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use qoder_operator::{
     api::{ConditionStatus, ConditionType, DriftPolicy, Reason, Wish},
     config::{Cli, RunArgs},
@@ -147,33 +148,6 @@ fn every_reason_is_documented_in_the_codes_own_words() {
     for reason in readiness.keys() {
         assert!(readme.contains(&format!("`{reason}`")), "README.md does not name {reason}");
     }
-}
-
-#[test]
-fn every_flag_is_documented_with_its_variable_and_default() {
-    let command = Cli::command();
-    let flags =
-        command.get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()));
-    let expected: Vec<_> = flags
-        .map(|arg| {
-            let value = match arg.get_value_names() {
-                Some([name]) if arg.get_action().takes_values() => format!(" {name}"),
-                _ => String::new(),
-            };
-            let default = match arg.get_default_values() {
-                [] => String::new(),
-                [value] => format!("`{}`", value.to_str().unwrap()),
-                many => panic!("{} has {} defaults", arg.get_id(), many.len()),
-            };
-            let variable = arg.get_env().unwrap().to_str().unwrap();
-            let help = arg.get_help().unwrap().to_string();
-            format!(
-                "| `--{}{value}` | `{variable}` | {default} | {help} |",
-                arg.get_long().unwrap()
-            )
-        })
-        .collect();
-    compare("README.md", "| flag | variable | default | what it is |", &expected);
 }
 
 #[test]
