@@ -8,6 +8,7 @@
     reason = "a test that meets the impossible should stop there"
 )]
 
+mod api;
 mod flags;
 mod links;
 
