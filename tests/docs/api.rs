@@ -27,10 +27,10 @@ fn the_reference_is_what_the_crd_says() {
 fn reference(crd: &Value) -> String {
     let [version] = crd["versions"].as_array().unwrap().as_slice() else { panic!("one version") };
     let schema = &version["schema"]["openAPIV3Schema"];
-    let mut lines = vec![String::new(), words(&schema["description"]).to_owned(), String::new()];
+    let mut lines = Vec::new();
     let mut say = |text: &str| lines.extend(text.lines().map(str::to_owned));
 
-    say("## Names\n\n| what | value |\n| --- | --- |");
+    say("\n## Names\n\n| what | value |\n| --- | --- |");
     let names = &crd["names"];
     for (what, value) in [
         ("group", &crd["group"]),
