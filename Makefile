@@ -3,7 +3,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test compat test-page picture check workflows tools generate bins images e2e kind-test bench bench-quick release
+.PHONY: demo test compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -33,12 +33,23 @@ browser:
 compat: bins ## The stories on the oldest Kubernetes that is supported; `make test` has them on the newest
 	QODER_TESTBED_KUBERNETES=oldest RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --locked --no-fail-fast $(CARGO_FLAGS) --test stories
 
-check: workflows ## Format, lints, generated files, licences
+check: workflows book ## Format, lints, generated files, documents, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked $(CARGO_FLAGS) -- -D warnings
 	cargo test --locked $(CARGO_FLAGS) --test crd --test docs --test manifests --test translations
 	cargo test --locked $(CARGO_FLAGS) --test gitops -- the_schema_is the_patches_of
 	cargo test --locked $(CARGO_FLAGS) --package licences
+
+BOOK = $(abspath $(or $(CARGO_TARGET_DIR),target))/book
+BOOK_TOOLS = $(BOOK)-tools
+# Without optimization a tool is built in half of the time, and takes a second at most.
+book_tool = cargo install --quiet --locked --debug --root $(BOOK_TOOLS)
+
+book: ## docs/ as a book, in target/book, with its links and anchors checked
+	CARGO_PROFILE_DEV_DEBUG=0 $(book_tool) mdbook@0.5.4 --no-default-features --features search
+	CARGO_PROFILE_DEV_DEBUG=0 $(book_tool) hyperlink@0.3.2
+	$(BOOK_TOOLS)/bin/mdbook build docs --dest-dir $(BOOK)
+	$(BOOK_TOOLS)/bin/hyperlink --check-anchors $(BOOK)
 
 # A Python of its own, for a tool that has no other package.
 ZIZMOR = $(abspath $(or $(CARGO_TARGET_DIR),target))/zizmor-1.32.0

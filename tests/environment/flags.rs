@@ -119,6 +119,36 @@ fn help_names_the_variable_of_each_flag() {
 }
 
 #[test]
+fn the_exit_code_says_how_it_ended() {
+    for (line, code) in [
+        ("crd", 0),
+        ("check", 1),
+        ("run", 1),
+        ("check --poll-interval=2h", 2),
+        ("crd --poll-interval=1m", 2),
+        ("pause", 2),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_qoder-operator"))
+            .args(line.split(' '))
+            .env_clear()
+            .env("KUBECONFIG", "/nowhere/kubeconfig")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{line}: {output:?}");
+    }
+}
+
+#[test]
+fn a_flag_comes_before_its_variable() {
+    let api = Listener::start();
+    let mut check = Check::named("flag-first")
+        .arg(&format!("--base-url={}", api.url("127.0.0.1")))
+        .env("QODER_BASE_URL", "http://another.invalid");
+    let checked = check.run();
+    assert_eq!(api.requests(), ["GET /deployments?limit=1 HTTP/1.1"], "{}", checked.errors);
+}
+
+#[test]
 fn with_an_election_the_rights_on_the_lease_are_checked_too() {
     for (word, count) in [("true", 3), ("false", 0)] {
         let check = Check::named("lease").env("QODER_LEADER_ELECT", word);

@@ -113,11 +113,14 @@ fn the_runbooks_type_what_there_is() {
         for word in line.split(['"', '\'', ' ', ',', '`']) {
             let Some(annotation) = word.strip_prefix("cloud.qoder.com/") else { continue };
             let annotation = annotation.split('=').next().unwrap();
-            assert!(read("README.md").contains(&format!("cloud.qoder.com/{annotation}")), "{word}");
+            assert!(
+                read("docs/api.md").contains(&format!("`cloud.qoder.com/{annotation}`")),
+                "{word}"
+            );
         }
         if let Some((_, variables)) = line.split_once("set env deploy/qoder-operator ") {
             for variable in variables.split(' ').map(|pair| pair.split('=').next().unwrap()) {
-                assert!(read("README.md").contains(&format!("`{variable}`")), "{variable}");
+                assert!(read("docs/flags.md").contains(&format!("`{variable}`")), "{variable}");
             }
         }
         for manifest in line.split('`').filter(|word| word.starts_with("deploy/")) {
