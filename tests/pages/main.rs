@@ -12,7 +12,6 @@
 mod blocks;
 mod cluster;
 mod examples;
-mod ids;
 mod lease;
 mod pause;
 mod restore;

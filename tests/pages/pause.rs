@@ -1,9 +1,11 @@
 //! The command of docs/gitops.md that pauses everything.
 
+use std::slice::from_ref;
+
 use testbed::{Result, tools::Helm};
 
 use crate::{
-    blocks::blocks,
+    blocks::{blocks, follow},
     cluster::{Cluster, reads, simulator, writes},
 };
 
@@ -24,11 +26,8 @@ async fn everything_is_paused_by_one_block_in_all_namespaces() -> Result<()> {
     }
 
     let blocks = blocks("docs/gitops.md");
-    let command = blocks.iter().find(|(_, script)| script.contains("while read"));
-    let (_, script) = command.expect("docs/gitops.md says how");
-    for _ in 0..2 {
-        cluster.types(script)?;
-    }
+    let command = blocks.iter().find(|script| script.contains("while read"));
+    follow(&cluster, from_ref(command.expect("docs/gitops.md says how")))?;
     reads(&simulator, 3).await?;
     let mut paused = writes(&simulator);
     paused.sort();

@@ -1,126 +1,142 @@
-//! Two tenants in one cluster: each operator acts in its own namespace, and may in no other.
+//! Several tenants in one cluster, as docs/tenants.md makes them: each operator acts in its own namespace, and may in no other. And a
+//! policy that says which deployments may be named where.
 
+use std::time::Duration;
+
+use anyhow::Context as _;
 use kube::{
-    Api, Client,
+    Api,
     api::{Patch, PatchParams},
-    config::KubeConfigOptions,
 };
 use qoder_operator::api::QoderDeployment;
-use qoder_simulator::Simulator;
 use serde_json::json;
-use testbed::{Process, Result, tools::Helm};
+use testbed::{Result, access, eventually, tools::Helm};
 
-use crate::cluster::{Cluster, reads, simulator, writes};
+use crate::{
+    blocks::{blocks, follow},
+    cluster::{Cluster, reads, simulator, writes},
+};
 
-const TENANTS: [&str; 2] = ["north", "south"];
+/// A tenant's namespace, and the name of its operator's Deployment and ServiceAccount in the namespace beside it.
+struct Tenant {
+    namespace: &'static str,
+    operator: &'static str,
+}
 
-/// The operators of both tenants, whose Deployments have this name, each with an account of its own at Qoder.
-async fn operators(
-    cluster: &Cluster,
-    name: fn(&str) -> String,
-) -> Result<Vec<(Simulator, Process)>> {
+/// Two by kustomize, two by the chart.
+const TENANTS: [Tenant; 4] = [
+    Tenant { namespace: "north", operator: "qoder-operator" },
+    Tenant { namespace: "south", operator: "qoder-operator" },
+    Tenant { namespace: "blue", operator: "blue-qoder-operator" },
+    Tenant { namespace: "green", operator: "green-qoder-operator" },
+];
+
+impl Tenant {
+    fn beside(&self) -> String {
+        format!("{}-operator", self.namespace)
+    }
+
+    /// Writes a status into a namespace as this tenant's operator.
+    async fn write_status(&self, cluster: &Cluster, namespace: &str) -> kube::Result<()> {
+        let control_plane = &cluster.control_plane;
+        let kubeconfig =
+            control_plane.kubeconfig_of(&cluster.client, self.operator, &self.beside()).await;
+        let client = access::client(kubeconfig.unwrap()).await.unwrap();
+        let api = Api::<QoderDeployment>::namespaced(client, namespace);
+        let patch = Patch::Merge(json!({"status": {"name": "anything"}}));
+        api.patch_status("report", &PatchParams::default(), &patch).await.map(drop)
+    }
+}
+
+fn create(cluster: &Cluster, namespace: &str, name: &str, id: &str) -> Result<()> {
+    let resource = json!({
+        "apiVersion": "cloud.qoder.com/v1alpha1", "kind": "QoderDeployment",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"deploymentID": id, "paused": true},
+    });
+    cluster.types(&format!("kubectl create -f - <<'E'\n{resource}\nE")).map(drop)
+}
+
+async fn each_acts_in_its_own_namespace(cluster: &Cluster) -> Result<()> {
+    let ids = TENANTS.map(|tenant| format!("dep_{}", tenant.namespace));
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     let mut operators = Vec::new();
     for tenant in TENANTS {
-        let simulator = simulator(&["dep_north", "dep_south"]).await?;
-        let process = cluster.pod(&format!("{tenant}-operator"), &name(tenant), &simulator).await?;
-        operators.push((simulator, process));
+        create(cluster, tenant.namespace, "report", &format!("dep_{}", tenant.namespace))?;
+        // Each has an account at Qoder, in which it could touch what the others name.
+        let simulator = simulator(&ids).await?;
+        let process = cluster.pod(&tenant.beside(), tenant.operator, &simulator).await?;
+        operators.push((tenant, simulator, process));
     }
-    Ok(operators)
-}
-
-/// Writes a status as this ServiceAccount.
-async fn write_status(cluster: &Cluster, account: &str, of: &str, into: &str) -> kube::Result<()> {
-    let control_plane = &cluster.control_plane;
-    let kubeconfig = control_plane.kubeconfig_of(&cluster.client, account, of).await.unwrap();
-    let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
-    let client = Client::try_from(config)?;
-    let api = Api::<QoderDeployment>::namespaced(client, into);
-    let patch = json!({"status": {"name": "anything"}});
-    api.patch_status("report", &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
-}
-
-async fn each_acts_in_its_own(cluster: &Cluster, name: fn(&str) -> String) -> Result<()> {
-    for tenant in TENANTS {
-        let resource = json!({
-            "apiVersion": "cloud.qoder.com/v1alpha1", "kind": "QoderDeployment",
-            "metadata": {"namespace": tenant, "name": "report"},
-            "spec": {"deploymentID": format!("dep_{tenant}"), "paused": true},
-        });
-        cluster.types(&format!("kubectl apply --validate=strict -f - <<'E'\n{resource}\nE"))?;
-    }
-    let operators = operators(cluster, name).await?;
-    for (tenant, (simulator, _)) in TENANTS.iter().zip(&operators) {
-        cluster.ready(tenant, "report")?;
+    for (tenant, simulator, _) in &operators {
+        let Tenant { namespace, operator } = tenant;
+        cluster.ready(namespace, "report")?;
         reads(simulator, 3).await?;
-        assert_eq!(writes(simulator), [format!("pause dep_{tenant} 200")]);
-        let account = format!("{tenant}-operator");
-        assert!(!cluster.may(&format!("{account}:{}", name(tenant)), "get secrets -A")?);
-        let lease = format!("kubectl -n {account} get lease {} --output name", name(tenant));
-        cluster.types(&lease)?;
-    }
-
-    let [north, south] = TENANTS.map(|tenant| (name(tenant), format!("{tenant}-operator")));
-    for (account, of, own, other) in
-        [(&north.0, &north.1, "north", "south"), (&south.0, &south.1, "south", "north")]
-    {
-        write_status(cluster, account, of, own).await?;
-        let refused = write_status(cluster, account, of, other).await.unwrap_err();
-        assert!(matches!(&refused, kube::Error::Api(status) if status.code == 403), "{refused}");
+        assert_eq!(writes(simulator), [format!("pause dep_{namespace} 200")]);
+        cluster.types(&format!("kubectl -n {} get lease {operator}", tenant.beside()))?;
+        for other in TENANTS.iter().map(|tenant| tenant.namespace) {
+            let written = tenant.write_status(cluster, other).await;
+            match written {
+                Ok(()) => assert_eq!(other, *namespace),
+                Err(kube::Error::Api(status)) if status.code == 403 => {
+                    assert_ne!(other, *namespace);
+                }
+                Err(error) => panic!("{namespace} in {other}: {error}"),
+            }
+        }
     }
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn with_kustomize_each_acts_in_its_own_namespace() -> Result<()> {
-    let cluster = Cluster::start(Helm::V4).await?;
-    cluster.types("kubectl apply --validate=strict -k deploy/tenants")?;
-    each_acts_in_its_own(&cluster, |_| "qoder-operator".to_owned()).await?;
+async fn a_namespace_can_name_its_own_deployments_only(
+    cluster: &Cluster,
+    policy: &[String],
+) -> Result<()> {
+    let id = |end: &str| format!("dep_019ec55a2b687b3f94eee77dd77e4b{end}");
+    create(cluster, "north", "before", &id("2c"))?;
+    follow(cluster, policy)?;
 
-    // One tenant goes, and takes nothing of the other's with it.
+    // The API server learns of a policy by a watch of its own.
+    let mut tries = 0;
+    let refused = eventually(Duration::from_secs(60), async || {
+        tries += 1;
+        Ok(create(cluster, "north", &format!("try-{tries}"), &id("2c")).err())
+    });
+    let refused = refused.await?.context("south's deployment can be named in north")?.to_string();
+    let page = crate::cluster::read("docs/tenants.md").replace('\n', " ");
+    let told = "dep_019ec55a2b687b3f94eee77dd77e4b2c may not be named in the namespace north. Ask who administers this cluster \
+                to add it to the ValidatingAdmissionPolicy qoder-deployment-ids.";
+    assert!(refused.contains("(Forbidden)") && refused.contains(told), "{refused}");
+    assert!(page.contains(told), "docs/tenants.md says what it says");
+
+    create(cluster, "north", "own", &id("2a"))?;
+    create(cluster, "south", "own", &id("2c"))?;
+    let refused = create(cluster, "blue", "none", &id("2a")).unwrap_err().to_string();
+    assert!(refused.contains("may not be named in the namespace blue"), "{refused}");
+
+    // What was there before can be changed, and deleted.
+    let patch =
+        r#"kubectl -n north patch qdep before --type merge --patch '{"spec": {"paused": false}}'"#;
+    cluster.types(patch)?;
+    cluster.types("kubectl -n north delete qdep before")?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_can_be_followed_and_each_operator_acts_in_its_own_namespace() -> Result<()> {
+    let cluster = Cluster::start(Helm::V4).await?;
+    let blocks = blocks("docs/tenants.md");
+    assert_eq!(blocks.len(), 5);
+    let (tenants, policy) = blocks.split_at(4);
+    follow(&cluster, tenants)?;
+    each_acts_in_its_own_namespace(&cluster).await?;
+    a_namespace_can_name_its_own_deployments_only(&cluster, policy).await?;
+
+    // A tenant goes, and takes nothing of the others' with it.
     cluster.types("kubectl delete -k deploy/tenants/south --wait=false")?;
     cluster.types("kubectl get crd qoderdeployments.cloud.qoder.com")?;
-    let may = "patch qoderdeployments.cloud.qoder.com --subresource status -n north";
-    assert!(cluster.may("north-operator:qoder-operator", may)?);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_the_chart_each_acts_in_its_own_namespace() -> Result<()> {
-    let cluster = Cluster::start(Helm::V4).await?;
-    for (tenant, once) in [("north", ""), ("south", ",crds.enabled=false,rbac.aggregate=false")] {
-        cluster.types(&format!(
-            "kubectl create namespace {tenant}; helm install {tenant} deploy/chart --namespace {tenant}-operator \
-             --create-namespace --set 'namespaces={{{tenant}}}{once}'"
-        ))?;
-    }
-    each_acts_in_its_own(&cluster, |tenant| format!("{tenant}-qoder-operator")).await
-}
-
-/// kubectl takes away nothing that a kustomization does not have any more.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_base_leaves_under_the_overlay_is_taken_away_by_the_documented_command()
--> Result<()> {
-    let cluster = Cluster::start(Helm::V4).await?;
-    let everywhere =
-        || cluster.may("qoder-operator:qoder-operator", "list qoderdeployments.cloud.qoder.com -A");
-    let in_agents = || {
-        cluster
-            .may("qoder-operator:qoder-operator", "list qoderdeployments.cloud.qoder.com -n agents")
-    };
-    cluster.types("kubectl apply -k deploy/base && kubectl create namespace agents")?;
-    cluster.types("kubectl apply -k deploy/namespaced")?;
-    assert!(everywhere()?, "the ClusterRole is still bound");
-
-    let page = crate::cluster::read("docs/install.md");
-    let command = page.lines().find(|line| line.starts_with("kubectl delete clusterrolebinding"));
-    cluster.types(command.expect("docs/install.md says how"))?;
-    assert!(!everywhere()?);
-    assert!(in_agents()?);
-
-    // And back: the Role is left, and grants nothing new.
-    cluster.types("kubectl apply -k deploy/base")?;
-    assert!(everywhere()?);
-    cluster.types("kubectl -n agents get role qoder-operator")?;
+    let status = "patch qoderdeployments.cloud.qoder.com --subresource status";
+    assert!(cluster.may("north-operator:qoder-operator", &format!("{status} -n north"))?);
+    assert!(!cluster.may("south-operator:qoder-operator", &format!("{status} -n south"))?);
     Ok(())
 }
