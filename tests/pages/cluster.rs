@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, Client, config::Kubeconfig};
+use kube::{Api, Client};
 use qoder_simulator::{Config, Entry, Operation, Simulator};
 use serde_json::json;
 use tempfile::TempDir;
@@ -92,7 +92,7 @@ impl Cluster {
         self.paste(line, "")
     }
 
-    /// Whether a ServiceAccount may do this.
+    /// Whether a service account may do this.
     pub fn may(&self, account: &str, what: &str) -> Result<bool> {
         let line = format!(
             "kubectl auth can-i {what} --as system:serviceaccount:{account} 2>/dev/null || true"
@@ -105,41 +105,31 @@ impl Cluster {
         let deployments = Api::<Deployment>::namespaced(self.client.clone(), namespace);
         let pod = deployments.get(name).await?.spec.and_then(|spec| spec.template.spec);
         let pod = pod.context("a Pod")?;
-        let account = pod.service_account_name.context("a ServiceAccount")?;
+        let account = pod.service_account_name.context("a service account")?;
         let kubeconfig =
             self.control_plane.kubeconfig_of(&self.client, &account, namespace).await?;
-        let variables = pod.containers.into_iter().next().and_then(|one| one.env);
-        let variables = variables.unwrap_or_default().into_iter();
-        let variables = variables.filter_map(|one| Some((one.name, one.value?)));
-        self.operator(namespace, &kubeconfig, variables.collect(), simulator)
-    }
+        let container = pod.containers.into_iter().next().context("a container")?;
+        let variables = container.env.unwrap_or_default().into_iter();
 
-    fn operator(
-        &self,
-        name: &str,
-        kubeconfig: &Kubeconfig,
-        mut variables: BTreeMap<String, String>,
-        simulator: &Simulator,
-    ) -> Result<Process> {
-        let file = |suffix: &str| self.folder.path().join(format!("{name}.{suffix}"));
+        let file = |suffix: &str| self.folder.path().join(format!("{namespace}.{suffix}"));
         fs::write(file("token"), TOKEN)?;
-        fs::write(file("kubeconfig"), serde_yaml_ng::to_string(kubeconfig)?)?;
-        for (variable, value) in [
-            ("QODER_TOKEN_FILE", file("token").display().to_string()),
-            ("QODER_BASE_URL", simulator.base_url()),
-            ("QODER_LISTEN", "127.0.0.1:0".to_owned()),
-            ("QODER_POLL_INTERVAL", "1s".to_owned()),
-            ("QODER_REQUEST_TIMEOUT", "1s".to_owned()),
-        ] {
-            variables.insert(variable.to_owned(), value);
-        }
+        fs::write(file("kubeconfig"), serde_yaml_ng::to_string(&kubeconfig)?)?;
         let mut command = Command::new(workspace_binary("qoder-operator")?);
-        let inherited = std::env::vars_os().map(|(name, _)| name);
-        for name in inherited.filter(|name| name.to_string_lossy().starts_with("QODER_")) {
-            command.env_remove(name);
+        for (inherited, _) in std::env::vars_os() {
+            if inherited.to_string_lossy().starts_with("QODER_") {
+                command.env_remove(inherited);
+            }
         }
-        command.arg("run").env("KUBECONFIG", file("kubeconfig")).envs(variables);
-        Process::spawn(name, &command, &file("log"))
+        command
+            .arg("run")
+            .env("KUBECONFIG", file("kubeconfig"))
+            .envs(variables.filter_map(|one| Some((one.name, one.value?))))
+            .env("QODER_TOKEN_FILE", file("token"))
+            .env("QODER_BASE_URL", simulator.base_url())
+            .env("QODER_LISTEN", "127.0.0.1:0")
+            .env("QODER_POLL_INTERVAL", "1s")
+            .env("QODER_REQUEST_TIMEOUT", "1s");
+        Process::spawn(namespace, &command, &file("log"))
     }
 
     /// Waits until the resource is ready, for at most a minute.

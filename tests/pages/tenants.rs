@@ -14,10 +14,10 @@ use testbed::{Result, access, eventually, tools::Helm};
 
 use crate::{
     blocks::{blocks, follow},
-    cluster::{Cluster, reads, simulator, writes},
+    cluster::{Cluster, read, reads, simulator, writes},
 };
 
-/// A tenant's namespace, and the name of its operator's Deployment and ServiceAccount in the namespace beside it.
+/// A tenant's namespace, and the name of its operator's Deployment and service account in the namespace beside it.
 struct Tenant {
     namespace: &'static str,
     operator: &'static str,
@@ -103,7 +103,7 @@ async fn a_namespace_can_name_its_own_deployments_only(
         Ok(create(cluster, "north", &format!("try-{tries}"), &id("2c")).err())
     });
     let refused = refused.await?.context("south's deployment can be named in north")?.to_string();
-    let page = crate::cluster::read("docs/tenants.md").replace('\n', " ");
+    let page = read("docs/tenants.md").replace('\n', " ");
     let told = "dep_019ec55a2b687b3f94eee77dd77e4b2c may not be named in the namespace north. Ask who administers this cluster \
                 to add it to the ValidatingAdmissionPolicy qoder-deployment-ids.";
     assert!(refused.contains("(Forbidden)") && refused.contains(told), "{refused}");
