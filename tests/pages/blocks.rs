@@ -5,7 +5,7 @@ use testbed::{Result, tools::Helm};
 use crate::cluster::{Cluster, TOKEN, read, simulator};
 
 /// What a block may need that is not here.
-const ELSEWHERE: [&str; 4] = ["a Pod", "docker", "Flux", "Argo CD"];
+const ELSEWHERE: [&str; 3] = ["a Pod", "docker", "Argo CD"];
 
 /// The blocks of shell of a page that need no more than an API server, in their order.
 pub fn blocks(page: &str) -> Vec<String> {
