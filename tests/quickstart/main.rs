@@ -10,7 +10,7 @@
 
 mod node;
 
-use std::{env, fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use qoder_simulator::{Config, DEFAULT_TOKEN, Simulator};
 use serde_json::{Value, json};
@@ -41,30 +41,33 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What has changed something, in order.
+fn writes(simulator: &Simulator) -> Vec<String> {
+    let journal = simulator.journal();
+    let writes = journal.iter().filter(|entry| entry.effect);
+    writes.map(|entry| format!("{:?}", entry.operation)).collect()
+}
+
 /// The page in a shell that has kubectl and Helm, whose home is `folder`.
 async fn page(node: &Node, folder: &Path) -> Result<Command> {
     let mut page = shell("exec tests/e2e/page.sh docs/quickstart.md")?;
-    let helm = Helm::V4.find().await?;
-    let inherited = page.get_envs().find_map(|(name, value)| value.filter(|_| name == "PATH"));
-    let mut path = helm.parent().unwrap().as_os_str().to_owned();
-    path.push(":");
-    path.push(inherited.unwrap());
-
     // As somebody has left it in an editor.
     fs::write(folder.join("qoder-token"), format!("{DEFAULT_TOKEN}\n"))?;
     let api = node.account.base_url().replace("/api/v1/cloud", "");
-    // The operator's own program, with what its Pod would have.
-    let in_pod = format!(
-        ". {stand_ins}\nin_pod() {{ env $(cat {variables}) {operator} check | sed 's|{folder}|/etc/qoder|'; }}\n",
-        stand_ins = root().join("tests/e2e/stand-ins.sh").display(),
-        variables = folder.join("variables").display(),
+    let stand_ins = format!(
+        ". tests/e2e/stand-ins.sh
+helm() {{ command {helm} \"$@\"; }}
+# The operator's own program, with what its Pod would have.
+in_pod() {{ env -i $(cat {folder}/variables) {operator} check | sed 's|{folder}|/etc/qoder|'; }}
+",
+        helm = Helm::V4.find().await?.display(),
         operator = workspace_binary("qoder-operator")?.display(),
         folder = folder.display(),
     );
-    fs::write(folder.join("stand-ins"), in_pod)?;
-    page.env("PATH", path).env("HOME", folder).env("BASH_ENV", folder.join("stand-ins"));
+    fs::write(folder.join("stand-ins"), stand_ins)?;
+    page.env("HOME", folder).env("BASH_ENV", folder.join("stand-ins"));
     page.env("KUBECONFIG", folder.join("administrator"));
-    page.env("QODER_PODS", &api).env("QODER_HERE", &api);
+    page.env("ACCOUNT_IN_PODS", &api).env("ACCOUNT_HERE", &api);
     Ok(page)
 }
 
@@ -73,23 +76,17 @@ async fn every_block_of_the_quickstart_does_what_the_page_shows_and_can_be_paste
 -> Result<()> {
     let [beside, account] = simulators().await?;
     let mut node = Node::new(ControlPlane::start(&[]).await?, beside, account).await?;
-    let folder = node.folder().to_owned();
-    let mut page = page(&node, &folder).await?;
+    let mut page = page(&node, &node.folder()).await?;
     let page = tokio::task::spawn_blocking(move || page.output());
     let ended = eventually(DEADLINE, async || {
         node.turn().await?;
         Ok(page.is_finished().then_some(()))
     });
-    let ended = ended.await?;
-    assert!(ended.is_some(), "the page has not ended:\n{}", node.log());
+    ended.await?.unwrap_or_else(|| panic!("the page has not ended:\n{}", node.log()));
     let output = page.await??;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{}", node.log());
-    assert_eq!(
-        node.beside.journal().iter().filter(|entry| entry.effect).count(),
-        2,
-        "a pause and a resume"
-    );
-    assert!(!node.account.journal().iter().any(|entry| entry.effect), "only looked at");
+    assert_eq!(writes(&node.beside), ["Pause", "Unpause"]);
+    assert_eq!(writes(&node.account), [""; 0], "only looked at");
     Ok(())
 }

@@ -143,11 +143,14 @@ impl Node {
             ("QODER_LISTEN", listen),
             ("KUBECONFIG", file("account")),
         ]);
-        let lines = variables.iter().map(|(name, value)| format!("{name}={value}\n"));
-        fs::write(folder.join("variables"), lines.collect::<String>())?;
+        let pairs: Vec<_> =
+            variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        fs::write(folder.join("variables"), pairs.join(" "))?;
 
-        let mut command = Command::new(workspace_binary(NAME)?);
-        command.args(container.args.iter().flatten()).envs(variables);
+        // Without the variables of whoever runs the tests.
+        let mut command = Command::new("env");
+        command.arg("-i").args(pairs).arg(workspace_binary(NAME)?);
+        command.args(container.args.iter().flatten());
         let process = Process::spawn(NAME, &command, Path::new(&file("operator.log")))?;
         Ok(Operator { process, readiness })
     }

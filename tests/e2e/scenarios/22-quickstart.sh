@@ -6,12 +6,12 @@ anew
 step "a simulator elsewhere, in the place of somebody's own account"
 k run account --image=localhost/qoder-simulator:dev --image-pull-policy=IfNotPresent --port=8080 -- '--listen=[::]:8080' >/dev/null
 k wait pod/account --for=condition=Ready --timeout=60s >/dev/null
-QODER_PODS=http://$(k get pod account --output 'jsonpath={.status.podIP}'):8080
+ACCOUNT_IN_PODS=http://$(k get pod account --output 'jsonpath={.status.podIP}'):8080
 exec {from_forward}< <(exec kubectl --namespace "$ns" port-forward pod/account :8080)
 forward=$!
 read -r -u "$from_forward" _ _ address _
-QODER_HERE=http://$address
-curl --silent --fail-with-body --noproxy '*' "$QODER_HERE/_sim/deployments" \
+ACCOUNT_HERE=http://$address
+curl --silent --fail-with-body --noproxy '*' "$ACCOUNT_HERE/_sim/deployments" \
   --data '{"id": "dep_019ec55a2b687b3f94eee77dd77e4b2a", "name": "nightly-report"}' >/dev/null
 
 # The page says nothing of a namespace. A home of its own, since the token lies in it, as somebody has left it in an editor.
@@ -24,9 +24,9 @@ echo pt-simulator >"$WORK/home/qoder-token"
 # The operator of the chart, but at the simulator.
 helm() {
   local here=()
-  [ "$1" != upgrade ] || here=(--set "config.allowInsecureHttp=true,config.baseUrl=$QODER_PODS/api/v1/cloud")
+  [ "$1" != upgrade ] || here=(--set "config.allowInsecureHttp=true,config.baseUrl=$ACCOUNT_IN_PODS/api/v1/cloud")
   command helm "$@" "${here[@]}"
 }
 export -f helm
-export QODER_PODS QODER_HERE
+export ACCOUNT_IN_PODS ACCOUNT_HERE
 HOME=$WORK/home BASH_ENV=tests/e2e/stand-ins.sh tests/e2e/page.sh docs/quickstart.md
