@@ -26,11 +26,11 @@ pub fn blocks(page: &str) -> Vec<String> {
     blocks
 }
 
-/// Pastes every block twice. Who is asked for a token gives one.
+/// Pastes every block twice.
 pub fn follow(cluster: &Cluster, blocks: &[String]) -> Result<()> {
     for script in blocks {
         for _ in 0..2 {
-            cluster.paste(script, &format!("{TOKEN}\n"))?;
+            cluster.types(script)?;
         }
     }
     Ok(())
@@ -41,14 +41,16 @@ async fn install_can_be_followed() -> Result<()> {
     let mut cluster = Cluster::start(Helm::V4).await?;
     let simulator = simulator(&["dep_a"]).await?;
     cluster.set("QODER_BASE_URL", &simulator.base_url());
-    cluster.set("QODER_PAT", TOKEN);
     let blocks = blocks("docs/install.md");
-    let [helm, kustomize, one_file, token, id, first, namespaced, network] = &blocks[..] else {
+    let [helm, kustomize, one_file, file, secret, id, first, namespaced, network] = &blocks[..]
+    else {
         panic!("{blocks:#?}")
     };
-    follow(&cluster, &[helm, kustomize, one_file, token].map(Clone::clone))?;
+    follow(&cluster, &[helm, kustomize, one_file, file].map(Clone::clone))?;
+    cluster.keeps_token("qoder-token")?;
+    follow(&cluster, std::slice::from_ref(secret))?;
     let secret = "kubectl -n qoder-operator get secret qoder-token --output jsonpath='{.data.token}{.metadata.annotations}' | base64 -d";
-    assert_eq!(cluster.types(secret)?, TOKEN, "and no annotation repeats it");
+    assert_eq!(cluster.types(secret)?.trim_end(), TOKEN, "and no annotation repeats it");
     assert!(cluster.types(id)?.contains(r#""id":"dep_a""#));
     follow(&cluster, &[first, network].map(Clone::clone))?;
 

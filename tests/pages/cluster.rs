@@ -72,7 +72,7 @@ impl Cluster {
         // bash and not sh, because people paste into it.
         let mut command = shell(r#"PATH="$BIN:$PATH" exec bash -euo pipefail -c "$SCRIPT""#)?;
         command.env("SCRIPT", script).env("BIN", &self.helm).envs(&self.variables);
-        command.current_dir(self.folder.path());
+        command.current_dir(self.folder.path()).env("HOME", self.folder.path());
         command.env("KUBECONFIG", self.folder.path().join("kubeconfig"));
         for kind in ["CACHE", "CONFIG", "DATA"] {
             command.env(format!("HELM_{kind}_HOME"), self.folder.path().join(kind));
@@ -80,16 +80,17 @@ impl Cluster {
         Ok(command)
     }
 
-    /// What a person pastes at the root of the repository, and what is asked for then. No answer within two minutes is a failure.
-    pub fn paste(&self, script: &str, answer: &str) -> Result<String> {
-        let output = block_in_place(|| output_of(&mut self.shell(script)?, answer))?;
+    /// The file that a person keeps a token in.
+    pub fn keeps_token(&self, name: &str) -> Result<()> {
+        Ok(fs::write(self.folder.path().join(name), format!("{TOKEN}\n"))?)
+    }
+
+    /// What a person pastes at the root of the repository. No answer within two minutes is a failure.
+    pub fn types(&self, script: &str) -> Result<String> {
+        let output = block_in_place(|| output_of(&mut self.shell(script)?, ""))?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{script}\n{said}");
         Ok(String::from_utf8(output.stdout)?)
-    }
-
-    pub fn types(&self, line: &str) -> Result<String> {
-        self.paste(line, "")
     }
 
     /// Whether a service account may do this.

@@ -126,6 +126,7 @@ async fn a_namespace_can_name_its_own_deployments_only(
 async fn tenants_can_be_followed_and_each_operator_acts_in_its_own_namespace() -> Result<()> {
     let cluster = Cluster::start(Helm::V4).await?;
     let blocks = blocks("docs/tenants.md");
+    cluster.keeps_token("north-token")?;
     assert_eq!(blocks.len(), 5);
     let (tenants, policy) = blocks.split_at(4);
     follow(&cluster, tenants)?;
