@@ -96,11 +96,14 @@ fn the_operator_has_exactly_these_rights() {
     assert_eq!(kinds, ["Role", "RoleBinding"]);
     assert_eq!(namespaced[0]["rules"], rules());
     assert_eq!(namespaced[1]["subjects"], binding["subjects"]);
+    for tenant in ["north", "south"] {
+        assert_eq!(object(&format!("tenants/{tenant}/tenant.yaml"), "Role")["rules"], rules());
+    }
 }
 
 #[test]
 fn people_get_rights_on_this_kind_only_and_never_on_its_status() {
-    for role in objects("base/aggregated-roles.yaml") {
+    for role in objects("cluster/aggregated-roles.yaml") {
         let labels = role["metadata"]["labels"].as_object().unwrap();
         assert!(
             labels.keys().all(|l| l.starts_with("rbac.authorization.k8s.io/aggregate-to-")),

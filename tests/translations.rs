@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Each page in English, and in Chinese.
-const PAIRS: [(&str, &str); 4] = [
+const PAIRS: [(&str, &str); 5] = [
     ("README.md", "docs/zh/README.md"),
     ("docs/conditions.md", "docs/zh/conditions.md"),
+    ("docs/quickstart.md", "docs/zh/quickstart.md"),
     ("docs/troubleshooting.md", "docs/zh/troubleshooting.md"),
     ("tests/simulator/README.md", "tests/simulator/README.zh.md"),
 ];
@@ -86,7 +87,7 @@ fn a_chinese_page_links_to_a_page_in_english_only_where_there_is_none_in_chinese
     }
 }
 
-fn pairs() -> [(Page, Page); 4] {
+fn pairs() -> [(Page, Page); 5] {
     PAIRS.map(|(english, chinese)| (Page::read(english), Page::read(chinese)))
 }
 

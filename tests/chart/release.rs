@@ -125,7 +125,7 @@ fn the_notes_have_the_next_commands(cluster: &Cluster) -> Result<()> {
         &notes(&[])?,
         [
             "qoder-operator 0.1.0 watches all namespaces.",
-            "kubectl -n qoder-operator create secret generic qoder-token --from-file=token=/dev/stdin",
+            r#"kubectl -n qoder-operator create secret generic qoder-token --from-file=token="$HOME/qoder-token""#,
             "helm test north --namespace qoder-operator --logs",
             "kubectl -n default wait --for=condition=Ready qdep/nightly-report",
         ],
@@ -136,7 +136,7 @@ fn the_notes_have_the_next_commands(cluster: &Cluster) -> Result<()> {
         &notes(&["--values", &several, "--set", secret])?,
         [
             "qoder-operator 0.1.0 watches the namespaces agents, reports.",
-            "kubectl -n qoder-operator create secret generic a --from-file=b=/dev/stdin",
+            r#"kubectl -n qoder-operator create secret generic a --from-file=b="$HOME/qoder-token""#,
             "helm test north --namespace qoder-operator --logs",
             "kubectl -n agents wait --for=condition=Ready qdep/nightly-report",
         ],

@@ -35,6 +35,21 @@ begin() {
   sim POST reset >/dev/null
 }
 
+# The manifests as docs/kind.md has them: the simulator, the token, the namespace, and an operator that the
+# scenarios make a release of.
+set_up() {
+  rm -f "$WORK/values"
+  kubectl apply --kustomize deploy/simulator >/dev/null
+  kubectl wait crd/qoderdeployments.cloud.qoder.com --for=condition=Established --timeout=30s >/dev/null
+  op rollout status deployment/qoder-simulator deployment/qoder-operator --timeout=120s >/dev/null
+}
+# A new cluster, as far as the operator is concerned.
+anew() {
+  helm uninstall qoder-operator --namespace qoder-operator --ignore-not-found --wait >/dev/null 2>&1
+  kubectl delete --ignore-not-found --kustomize deploy/simulator --timeout=120s >/dev/null
+  rm -f "$WORK/values"
+}
+
 # The release, with these flags of Helm beside those of every scenario. Nothing is done where it has them already.
 operator() {
   [ "$*" != "$(cat "$WORK/values" 2>/dev/null || echo none)" ] || return 0

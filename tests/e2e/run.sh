@@ -63,15 +63,6 @@ finish() {
 }
 trap finish EXIT
 
-# The manifests as docs/kind.md has them: the simulator, the token, the namespace, and an operator that the
-# scenarios make a release of.
-set_up() {
-  rm -f "$WORK/values"
-  kubectl apply --kustomize deploy/simulator >/dev/null
-  kubectl wait crd/qoderdeployments.cloud.qoder.com --for=condition=Established --timeout=30s >/dev/null
-  op rollout status deployment/qoder-simulator deployment/qoder-operator --timeout=120s >/dev/null
-}
-
 begun=$SECONDS
 for image in "$@"; do
   # A command with its arguments, on purpose.
