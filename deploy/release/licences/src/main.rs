@@ -78,7 +78,7 @@ fn document(
         let package = packages.get(id).with_context(|| format!("cargo does not know {id:?}"))?;
         let name = format!("{} {}", id.0, id.1);
         writeln!(list, "{name}: {}", package.licence)?;
-        let mut own = texts::of(&package.folder)?;
+        let mut own = if package.is_ours { Vec::new() } else { texts::of(&package.folder)? };
         let is_apache = spdx::is_met(&package.licence, &BTreeSet::from(["Apache-2.0"]));
         if own.is_empty() && (package.is_ours || is_apache) {
             own.push(apache.clone());
@@ -149,12 +149,16 @@ mod tests {
         let one = package("one", "MIT", &[("LICENSE", text), ("NOTICE.md", "By one.")]);
         let two =
             package("two", "MIT", &[("license-mit.txt", "MIT License\r\n\r\nCopyright Somebody")]);
+        let taken = two.1.folder.join("src/taken");
+        fs::create_dir_all(&taken).unwrap();
+        fs::write(taken.join("LICENSE"), "By somebody else.").unwrap();
         let page = document_of([one, two]).unwrap();
         assert!(
             page.contains("\none 1.0.0\ntwo 1.0.0\n\nMIT License\n\nCopyright Somebody\n"),
             "{page}"
         );
         assert!(page.contains("\none 1.0.0\n\nBy one.\n"), "{page}");
+        assert!(page.contains("\ntwo 1.0.0\n\nBy somebody else.\n"), "{page}");
     }
 
     #[test]

@@ -8,15 +8,22 @@ use anyhow::{Context, Result};
 /// How the names of such files begin, in small letters.
 const NAMES: [&str; 6] = ["license", "licence", "copying", "copyright", "notice", "unlicense"];
 
-/// All of them, by their names: also the one for a licence that we do not choose, for its notices.
+/// All of them, by their paths: also the one for a licence that we do not choose, for its notices, and those of what the
+/// package has taken from others, in folders of their own.
 pub fn of(folder: &Path) -> Result<Vec<String>> {
     let mut texts = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().to_lowercase();
-        if NAMES.iter().any(|start| name.starts_with(start)) && entry.file_type()?.is_file() {
-            let text = fs::read(entry.path())?;
-            texts.push((name, plain(&String::from_utf8_lossy(&text))));
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let entry = entry?;
+            let (name, kind) =
+                (entry.file_name().to_string_lossy().to_lowercase(), entry.file_type()?);
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() && NAMES.iter().any(|start| name.starts_with(start)) {
+                let text = fs::read(entry.path())?;
+                texts.push((entry.path(), plain(&String::from_utf8_lossy(&text))));
+            }
         }
     }
     texts.sort();

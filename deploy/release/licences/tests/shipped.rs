@@ -72,6 +72,7 @@ fn each_has_a_text_and_so_have_the_c_library_and_the_standard_library() {
         "Copyright © 2005-2020 Rich Felker, et al.",
         "Apache License\n                           Version 2.0",
         "UNICODE LICENSE V3",
+        "Copyright 2015-2020 the fiat-crypto authors",
     ] {
         assert!(texts.contains(notice), "no {notice}");
     }
