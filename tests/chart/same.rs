@@ -75,6 +75,36 @@ fn against_the_simulator_it_is_the_operator_of_the_overlay() {
     }
 }
 
+/// The operator of a tenant is that of the overlay, in a namespace of its own, without what the cluster has once.
+#[test]
+fn a_tenant_is_the_overlay_for_one_namespace_with_its_operator_beside_it() {
+    let mut all = kustomize("cluster");
+    let mut once = kustomize("base");
+    once.retain(|key, _| all.contains_key(key));
+    assert_same(once, all.clone());
+    let mut overlay = kustomize("namespaced");
+    overlay.retain(|key, _| !all.contains_key(key));
+    let overlay: Vec<_> = overlay.values().map(Value::to_string).collect();
+    for tenant in ["north", "south"] {
+        let moved = overlay
+            .join("\n---\n")
+            .replace(
+                r#""namespace":"qoder-operator""#,
+                &format!(r#""namespace":"{tenant}-operator""#),
+            )
+            .replace(r#""agents""#, &format!(r#""{tenant}""#));
+        let mut expected = objects(&moved);
+        let mut beside = expected.remove(&format!("Namespace {NAME}")).unwrap();
+        beside["metadata"]["name"] = format!("{tenant}-operator").into();
+        expected.insert(format!("Namespace {tenant}-operator"), beside);
+        let built = kustomize(&format!("tenants/{tenant}"));
+        all.extend(built.clone());
+        let of_people = |key: &str| key == format!("Namespace {tenant}");
+        assert_same(expected, built.into_iter().filter(|(key, _)| !of_people(key)).collect());
+    }
+    assert_same(all, kustomize("tenants"));
+}
+
 /// The same objects in one file, for whoever has neither Helm nor kustomize.
 #[test]
 fn the_one_file_is_the_base_with_its_namespace() {
