@@ -85,6 +85,11 @@ async fn upgrade_and_uninstall_can_be_followed() -> Result<()> {
     let left = "kubectl get clusterrole,clusterrolebinding,deployment,service,role,rolebinding,serviceaccount,pdb \
                 -A --selector app.kubernetes.io/instance=qoder-operator --output name";
     assert_eq!(cluster.types(left)?, "");
+
+    // Without Helm, too.
+    cluster.types("kubectl apply -k deploy/base")?;
+    follow(&cluster, &[&uninstall[0], &uninstall[2]].map(Clone::clone))?;
+    assert_eq!(cluster.types(left)?, "");
     follow(&cluster, &uninstall[4..])?;
     assert_eq!(crds()?, "");
     Ok(())

@@ -22,6 +22,9 @@ use testbed::{
 };
 use tokio::task::block_in_place;
 
+/// What is printed where a script has been run to its end.
+const END: &str = "(that was all)";
+
 /// A token that the simulator takes.
 pub const TOKEN: &str = qoder_simulator::DEFAULT_TOKEN;
 
@@ -68,10 +71,10 @@ impl Cluster {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
-    fn shell(&self, script: &str) -> Result<Command> {
+    fn shell(&self) -> Result<Command> {
         // bash and not sh, because people paste into it.
-        let mut command = shell(r#"PATH="$BIN:$PATH" exec bash -euo pipefail -c "$SCRIPT""#)?;
-        command.env("SCRIPT", script).env("BIN", &self.helm).envs(&self.variables);
+        let mut command = shell(r#"PATH="$BIN:$PATH" exec bash -euo pipefail"#)?;
+        command.env("BIN", &self.helm).envs(&self.variables);
         command.current_dir(self.folder.path()).env("HOME", self.folder.path());
         command.env("KUBECONFIG", self.folder.path().join("kubeconfig"));
         for kind in ["CACHE", "CONFIG", "DATA"] {
@@ -87,10 +90,15 @@ impl Cluster {
 
     /// What a person pastes at the root of the repository. No answer within two minutes is a failure.
     pub fn types(&self, script: &str) -> Result<String> {
-        let output = block_in_place(|| output_of(&mut self.shell(script)?, ""))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{script}\n{said}");
-        Ok(String::from_utf8(output.stdout)?)
+        // As at a terminal: a command that reads its input would keep the rest from being run.
+        let typed = format!("{script}\nprintf %s '{END}'\n");
+        let output = block_in_place(|| output_of(&mut self.shell()?, &typed))?;
+        let (said, told) =
+            (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "{script}\n{told}");
+        let said =
+            said.strip_suffix(END).with_context(|| format!("not run to its end:\n{script}"))?;
+        Ok(said.to_owned())
     }
 
     /// Whether a service account may do this.
