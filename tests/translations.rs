@@ -1,4 +1,4 @@
-//! The pages that are there in two languages: neither is changed without the other, and the links of both lead somewhere.
+//! The pages that are there in two languages: neither is changed without the other.
 
 #![allow(
     clippy::unwrap_used,
@@ -62,17 +62,10 @@ fn both_have_the_same_headings_tables_code_quotes_links_and_numbers() {
 }
 
 #[test]
-fn their_links_lead_somewhere() {
-    for page in pairs().into_iter().flat_map(|(english, chinese)| [english, chinese]) {
-        let targets = links(&page.text);
-        assert!(!targets.is_empty(), "{}: the links are found", page.path);
-        for target in targets.into_iter().filter(|target| !target.contains("://")) {
-            let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
-            let path = page.resolve(file);
-            assert!(in_root(&path).exists(), "{}: {target}", page.path);
-            let is_found = fragment.is_empty() || heading(&read(&path), fragment).is_some();
-            assert!(is_found, "{}: {target}", page.path);
-        }
+fn every_page_in_chinese_is_held_to_one_in_english() {
+    for entry in in_root("docs/zh").read_dir().unwrap() {
+        let path = format!("docs/zh/{}", entry.unwrap().file_name().to_str().unwrap());
+        assert!(PAIRS.iter().any(|(_, chinese)| *chinese == path), "{path} is in no pair");
     }
 }
 

@@ -11,6 +11,7 @@
 mod api;
 mod flags;
 mod links;
+mod shell;
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
