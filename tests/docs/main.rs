@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod figures;
 mod flags;
 mod links;
 mod shell;
