@@ -6,7 +6,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+builders=()
+end() {
+  for builder in ${builders[@]+"${builders[@]}"}; do docker buildx rm "$builder" > /dev/null || true; done
+  rm -rf "$work"
+}
+trap end EXIT
 
 programs() {
   for folder in one quite-another-place; do
@@ -21,19 +26,19 @@ programs() {
 
 images() {
   for folder in one another; do
-    docker buildx create --name "reproducible-$folder" --driver docker-container > /dev/null
+    builder=$(docker buildx create --driver docker-container)
+    builders+=("$builder")
     for image in operator simulator; do
-      BUILDX_BUILDER=reproducible-$folder deploy/release/image.sh "$image" "$1" "type=oci,dest=$work/$image.tar"
+      BUILDX_BUILDER=$builder deploy/release/image.sh "$image" "$1" "type=oci,dest=$work/$image.tar"
       digest=$(tar --extract --to-stdout --file "$work/$image.tar" index.json | grep --only-matching 'sha256:[0-9a-f]\{64\}')
       echo "$digest  qoder-$image"
     done > "$work/$folder.digests"
-    docker buildx rm "reproducible-$folder" > /dev/null
   done
 }
 
 case ${1:-} in
   programs) programs ;;
-  images) images "$2" ;;
+  images) images "${2:?a version}" ;;
   *) echo "usage: $0 programs | images VERSION" >&2; exit 2 ;;
 esac
 set -- "$work"/*.digests
