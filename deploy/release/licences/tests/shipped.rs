@@ -67,6 +67,10 @@ fn each_has_a_text_and_so_have_the_c_library_and_the_standard_library() {
     for (name, _) in list.lines().filter_map(|line| line.split_once(": ")) {
         assert!(texts.contains(&format!("\n{name}\n")), "{name} has no text");
     }
+    for section in texts.split(&"=".repeat(80)).skip(1) {
+        let (names, text) = section.split_once("\n\n").unwrap();
+        assert!(!text.trim().is_empty(), "{names}: an empty text");
+    }
     for notice in [
         "Copyright (c) 2016, Joseph Birr-Pixton",
         "Copyright © 2005-2020 Rich Felker, et al.",
