@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use qoder_operator::config::Cli;
 
-use super::{generate, read, table};
+use super::{generate, links::pages, read, table};
 
 const PAGE: &str = "docs/flags.md";
 
@@ -77,4 +77,21 @@ fn the_other_variables_are_those_that_something_reads() {
     {
         assert!(names.contains(&name), "{name} is not there");
     }
+}
+
+/// One by default, and one in China: a page that names another one would send a token there.
+#[test]
+fn the_api_has_two_addresses() {
+    let mut count = 0;
+    for page in [pages("."), pages("docs"), pages("docs/zh")].concat() {
+        for rest in read(&page).split("https://api.qoder").skip(1) {
+            let end =
+                rest.find(|part: char| !(part.is_ascii_alphanumeric() || "./".contains(part)));
+            let address = rest[..end.unwrap_or(rest.len())].trim_end_matches("/deployments");
+            let known = [".com/api/v1/cloud", ".com.cn/api/v1/cloud"];
+            assert!(known.contains(&address), "{page}: https://api.qoder{address}");
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count} addresses");
 }
