@@ -67,7 +67,7 @@ fn each_has_a_text_and_so_have_the_c_library_and_the_standard_library() {
     for (name, _) in list.lines().filter_map(|line| line.split_once(": ")) {
         assert!(texts.contains(&format!("\n{name}\n")), "{name} has no text");
     }
-    for section in texts.split(&"=".repeat(80)).skip(1) {
+    for section in page.split(&"=".repeat(80)).skip(1) {
         let (names, text) = section.split_once("\n\n").unwrap();
         assert!(!text.trim().is_empty(), "{names}: an empty text");
     }
