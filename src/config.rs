@@ -155,6 +155,12 @@ pub fn is_empty(variable: impl AsRef<OsStr>) -> bool {
     value.is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
 }
 
+/// What this variable says, if it is set to anything.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.trim().is_empty())
+}
+
 /// The variables of the environment that look like the operator's, and are none: a flag that is set by a wrong name is
 /// not heeded.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{env::Env, leader::Claim, metrics::Metrics, times::Times};
+use crate::{env::Env, leader::Claim, metrics::Metrics, times::Times, traces::Traces};
 
 /// What nearly every part works with. A clone counts into the same metrics and draws from the same chance.
 #[derive(Clone)]
@@ -15,4 +15,6 @@ pub struct Context {
     pub times: Times,
     /// Whether this process may act.
     pub claim: Claim,
+    /// What is under way, for whoever follows traces.
+    pub traces: Arc<Traces>,
 }

@@ -52,3 +52,4 @@ pub mod resources;
 pub mod server;
 pub mod telemetry;
 pub mod times;
+pub mod traces;

@@ -16,7 +16,7 @@ use qoder_operator::{
     qoder::{Client, HttpTransport},
     remote::Account,
     server::Server,
-    telemetry,
+    telemetry::{self, Collector},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -45,15 +45,23 @@ fn start(
     args: &RunArgs,
     command: impl AsyncFnOnce(&RunArgs) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    telemetry::init(args.log_format);
-    for variable in unknown_variables() {
-        tracing::warn!(variable, "no flag has this variable; it is ignored");
-    }
     // kube and reqwest must find the same provider, and neither brings one.
     rustls::crypto::ring::default_provider()
         .install_default()
         .map_err(|_| "failed to install the TLS provider: there is one already")?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command(args))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let collector = Collector::of_environment()?;
+        telemetry::init(args.log_format, collector.as_ref());
+        for variable in unknown_variables() {
+            tracing::warn!(variable, "no flag has this variable; it is ignored");
+        }
+        let ended = command(args).await;
+        if let Some(collector) = collector {
+            collector.end().await;
+        }
+        ended
+    })
 }
 
 async fn check(args: &RunArgs) -> Result<(), Box<dyn Error>> {
@@ -113,7 +121,8 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         Elector::new(client, lease, &host, lease_times, times.request_lifetime(), env.clone())
     });
     let claim = elector.as_ref().map_or_else(Claim::always, Elector::claim);
-    let context = Context { metrics: Arc::clone(&metrics), env, times, claim };
+    let context =
+        Context { metrics: Arc::clone(&metrics), env, times, claim, traces: Arc::default() };
     let mut controller = Controller::new(kubernetes, qoder, account, args.namespaces(), context);
     if let Some(elector) = elector {
         controller = controller.elected(elector);

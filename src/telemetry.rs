@@ -1,13 +1,30 @@
-//! Logs: JSON in a cluster, text on a terminal.
+//! What the process tells of itself: logs, as JSON in a cluster and as text on a terminal; and traces, if the
+//! environment names a collector.
+
+mod otlp;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use opentelemetry::trace::Tracer;
+use tracing::Metadata;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt as _, LevelFilter, filter_fn},
+    fmt,
+    prelude::*,
+    registry::LookupSpan,
+};
 
-use crate::config::{LogFormat, is_empty};
+pub use otlp::{Collector, InvalidCollector};
 
-/// Starts logging to stderr. `RUST_LOG` says what; by default everything of ours from `info`.
-pub fn init(format: LogFormat) {
+use crate::{
+    config::{LogFormat, is_empty},
+    traces,
+};
+
+/// Starts logging to stderr. `RUST_LOG` says what; by default everything of ours from `info`. Traces go to
+/// the collector, whatever is logged.
+pub fn init(format: LogFormat, collector: Option<&Collector>) {
     // An empty one would mean "error".
     let is_set =
         std::env::var_os(EnvFilter::DEFAULT_ENV).is_some() && !is_empty(EnvFilter::DEFAULT_ENV);
@@ -16,18 +33,46 @@ pub fn init(format: LogFormat) {
     let filter = given.and_then(Result::ok).unwrap_or_else(|| {
         EnvFilter::new("warn,qoder_operator=info,kube_runtime=error,kube_client=error")
     });
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
-    if json {
-        logs.json().flatten_event(true).with_current_span(false).init();
+    let logs = fmt::layer().with_writer(std::io::stderr);
+    let logs = if json {
+        logs.json().flatten_event(true).with_current_span(false).boxed()
     } else {
-        logs.init();
-    }
+        logs.boxed()
+    };
+    let logs = logs.with_filter(filter.and(filter_fn(is_for_logs)));
+    let traces = collector.map(|collector| layer(collector.tracer()));
+    tracing_subscriber::registry().with(traces).with(logs).init();
     if is_wrong {
         tracing::warn!("RUST_LOG cannot be read, and is ignored");
     }
+}
+
+/// Makes traces of the operator's spans, and of nothing else: neither of log lines, nor of what a library does.
+pub fn layer<S, T>(tracer: T) -> impl Layer<S>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+    T: Tracer<Span: Send + Sync> + Send + Sync + 'static,
+{
+    let is_ours = |metadata: &Metadata| {
+        metadata.is_span() && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    };
+    tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_context_activation(false)
+        .with_location(false)
+        .with_target(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(filter_fn(is_ours).with_max_level_hint(LevelFilter::DEBUG))
+}
+
+/// Whether a log line may show this.
+#[must_use]
+pub fn is_for_logs(metadata: &Metadata) -> bool {
+    metadata.target() != traces::TARGET
 }

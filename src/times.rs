@@ -38,6 +38,8 @@ impl Times {
     pub const LAST_EVENTS: Duration = Duration::from_secs(5);
     /// How long it may take to give the lead back at the end of the process.
     pub const LAST_RELEASE: Duration = Duration::from_secs(3);
+    /// How long the last traces may take after all else has ended.
+    pub const LAST_TRACES: Duration = Duration::from_secs(2);
     /// When a release of the lead that has failed is tried again.
     pub const RELEASE_AGAIN: Duration = Duration::from_millis(100);
     /// How long one call to the Kubernetes API may take.

@@ -282,8 +282,11 @@ fn the_grace_period_covers_what_may_be_under_way() {
     let write = Times::PERMIT + times.request_timeout;
     assert!(pass + write < Times::LAST_WRITES, "with the default --request-timeout all of it ends");
     // What that has changed, and the events.
-    let longest =
-        Times::LAST_WRITES + Times::LAST_STATUSES + Times::LAST_EVENTS + Times::LAST_RELEASE;
+    let longest = Times::LAST_WRITES
+        + Times::LAST_STATUSES
+        + Times::LAST_EVENTS
+        + Times::LAST_RELEASE
+        + Times::LAST_TRACES;
     let grace = pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(Duration::from_secs(grace) > longest, "{grace} s for {longest:?}");
 }

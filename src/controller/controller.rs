@@ -58,7 +58,7 @@ impl Controller {
         context: Context,
     ) -> Self {
         let index: Arc<Mutex<Index>> = Arc::default();
-        let queue = Arc::new(Queue::new(Arc::clone(&index)));
+        let queue = Arc::new(Queue::new(Arc::clone(&index), Arc::clone(&context.traces)));
         let wake: Wake = {
             let queue = Arc::clone(&queue);
             Arc::new(move |id, lane| queue.add(id, lane))

@@ -9,20 +9,27 @@ use tokio::{
 };
 
 use super::work_queue::{Next, WorkQueue};
-use crate::{api::DeploymentId, fair_queue::Lane, lock::lock, resources::Index};
+use crate::{
+    api::DeploymentId,
+    fair_queue::Lane,
+    lock::lock,
+    resources::Index,
+    traces::{Cause, Traces},
+};
 
 /// The work queue, shared.
 pub struct Queue {
     index: Arc<Mutex<Index>>,
     keys: Mutex<WorkQueue>,
     changed: Notify,
+    traces: Arc<Traces>,
 }
 
 impl Queue {
     /// A queue for the deployments that this index names.
     #[must_use]
-    pub fn new(index: Arc<Mutex<Index>>) -> Self {
-        Self { index, keys: Mutex::default(), changed: Notify::new() }
+    pub fn new(index: Arc<Mutex<Index>>, traces: Arc<Traces>) -> Self {
+        Self { index, keys: Mutex::default(), changed: Notify::new(), traces }
     }
 
     /// Someone should look at this deployment now: in the first lane while a resource of it waits for an answer,
@@ -30,8 +37,14 @@ impl Queue {
     pub fn add(&self, id: &DeploymentId, lane: Lane) {
         let turn = lock(&self.index).turn_of(id, lane);
         match turn {
-            Some((namespace, lane)) => self.keys().add(id, lane, &namespace, Instant::now()),
-            None => self.keys().forget(id),
+            Some((namespace, lane)) => {
+                self.traces.queued(id);
+                self.keys().add(id, lane, &namespace, Instant::now());
+            }
+            None => {
+                self.traces.end(id);
+                self.keys().forget(id);
+            }
         }
         self.changed.notify_one();
     }
@@ -48,9 +61,11 @@ impl Queue {
 
     /// A term as the leader begins: there is something to look at for every deployment, and nobody is at work.
     pub fn begin_term(&self) {
+        self.traces.end_all();
         *self.keys() = WorkQueue::default();
         let all = lock(&self.index).deployments();
         for id in &all {
+            self.traces.begin(id, Cause::Start);
             self.add(id, Lane::Report);
         }
     }
@@ -86,7 +101,10 @@ impl Queue {
         loop {
             let next = self.keys().next(Instant::now());
             match next {
-                Next::Key(id, since) => return (id, since),
+                Next::Key(id, since) => {
+                    self.traces.taken(&id);
+                    return (id, since);
+                }
                 Next::At(at) => {
                     tokio::select! {
                         biased;

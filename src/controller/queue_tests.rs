@@ -16,7 +16,7 @@ fn queue() -> (Arc<Queue>, DeploymentId) {
     let resource = resource(Instant::now());
     let id = resource.deployment.clone();
     index.apply(resource, Source::Watch);
-    (Arc::new(Queue::new(Arc::new(Mutex::new(index)))), id)
+    (Arc::new(Queue::new(Arc::new(Mutex::new(index)), Arc::default())), id)
 }
 
 async fn taker(queue: &Arc<Queue>) -> JoinHandle<Instant> {

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     fair_queue::Lane,
     leader::{Role, Standing, Start, Term},
+    traces::Cause,
 };
 
 /// The terms in which this process leads.
@@ -118,6 +119,7 @@ async fn follow_credential(Parts { resources, remote, queue }: Parts) {
     while changes.changed().await.is_ok() {
         let all = resources.index().deployments();
         for id in &all {
+            remote.traces().begin(id, Cause::Credential);
             queue.add(id, Lane::Report);
         }
     }

@@ -147,7 +147,8 @@ impl Workers {
     /// the result for the metrics, and the statuses to send.
     async fn pass(self: &Arc<Self>, id: &DeploymentId) -> (&'static str, Vec<Publishing>) {
         let follows = !self.reconciler.is_write_under_way(id);
-        let span = tracing::debug_span!("pass", deployment_id = %id);
+        let trace = self.context.traces.of(id);
+        let span = tracing::debug_span!(parent: &trace, "pass", deployment_id = %id);
         let pass =
             self.reconciler.reconcile(id, |sending| self.begin(id, sending)).instrument(span);
         let Ok(pass) = AssertUnwindSafe(pass).catch_unwind().await else {
@@ -165,6 +166,9 @@ impl Workers {
             Some(at) if at <= Instant::now() => self.queue.add(id, Lane::Report),
             Some(at) => self.queue.add_at(id, at),
             None => {}
+        }
+        if pass.failed.is_none() && self.reconciler.is_done(id, &pass) {
+            self.context.traces.end(id);
         }
         let result = if let Some(error) = &pass.failed {
             tracing::warn!(deployment_id = %id, error = %Chain(error), "failed to reconcile, and will try again");
@@ -205,13 +209,15 @@ impl Workers {
             untold.insert(id.clone())
         });
         let (all, id) = (Arc::clone(self), id.clone());
-        spawn(&self.writes, async move {
+        let trace = self.context.traces.of(&id);
+        let sent = async move {
             let ended = AssertUnwindSafe(all.reconciler.send(sending)).catch_unwind().await;
             if ended.is_err() {
                 tracing::error!(deployment_id = %id, "a write panicked: it may have been done or not");
             }
             all.queue.add(&id, Lane::Spec);
-        });
+        };
+        spawn(&self.writes, sent.instrument(trace));
     }
 
     /// Adds each deployment with a write that no status tells of.

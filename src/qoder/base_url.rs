@@ -6,6 +6,8 @@ use crate::loopback::is_loopback;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
     url: String,
+    host: String,
+    port: u16,
     loopback: bool,
 }
 
@@ -46,13 +48,23 @@ impl BaseUrl {
             "http" => return Err(InvalidBaseUrl::Insecure),
             _ => return Err(InvalidBaseUrl::NotAUrl),
         }
-        Ok(Self { url: url.as_str().trim_end_matches('/').to_owned(), loopback })
+        Ok(Self {
+            host: host.to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            loopback,
+            url: url.as_str().trim_end_matches('/').to_owned(),
+        })
     }
 
     /// The URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.url
+    }
+
+    /// Host and port, for traces.
+    pub(super) fn server(&self) -> (&str, u16) {
+        (&self.host, self.port)
     }
 
     /// Whether it is on this machine.

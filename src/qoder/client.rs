@@ -4,12 +4,13 @@ use std::{fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use tracing::{Instrument as _, Span, field::display};
 
 use super::{
     ApiError, BaseUrl, Cursor, Deployment, ErrorType, MaxBody, Page, Token, Transport, page,
     retry_after::retry_after, wire,
 };
-use crate::{api::DeploymentId, chain::Chain, env::Env};
+use crate::{api::DeploymentId, chain::Chain, env::Env, traces};
 
 /// Largest answer about one deployment, in bytes.
 const MAX_OBJECT: MaxBody = MaxBody(1 << 20);
@@ -173,7 +174,14 @@ impl Client {
                 Err(self.status_error(&response))
             }
         };
-        exchange.await.inspect_err(|error| {
+        let span = self.span(operation, id, request_id);
+        let result = exchange.instrument(span.clone()).await;
+        let (code, error) = match &result {
+            Ok(_) => (Some(200), None),
+            Err(error) => (error.status().map(|status| status.as_u16()), Some(error.code())),
+        };
+        traces::answered(&span, code, error);
+        result.inspect_err(|error| {
             tracing::warn!(
                 operation = operation.as_str(),
                 deployment_id = id.map(tracing::field::display),
@@ -183,6 +191,31 @@ impl Client {
                 "a call to the Qoder API failed"
             );
         })
+    }
+
+    fn span(
+        &self,
+        operation: Operation,
+        id: Option<&DeploymentId>,
+        request_id: uuid::Uuid,
+    ) -> Span {
+        let (method, name, template) = match operation {
+            Operation::Get => ("GET", "GET /deployments/{id}", "/deployments/{id}"),
+            Operation::List => ("GET", "GET /deployments", "/deployments"),
+            Operation::Write(Verb::Pause) => {
+                ("POST", "POST /deployments/{id}/pause", "/deployments/{id}/pause")
+            }
+            Operation::Write(Verb::Unpause) => {
+                ("POST", "POST /deployments/{id}/unpause", "/deployments/{id}/unpause")
+            }
+        };
+        let span = traces::request(method, name, template);
+        let (host, port) = self.base_url.server();
+        span.record("server.address", host);
+        span.record("server.port", i64::from(port));
+        span.record("request_id", display(request_id));
+        span.record("deployment_id", id.map(display));
+        span
     }
 
     fn request(

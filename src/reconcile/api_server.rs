@@ -9,6 +9,7 @@ use kube::{
 };
 use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use super::leftovers::leftovers;
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     context::Context,
     leader::Claim,
     resources::{Resource, ResourceKey},
+    traces,
 };
 
 /// The Kubernetes API, as a reconcile needs it.
@@ -53,6 +55,21 @@ pub enum KubernetesError {
     Contended,
 }
 
+impl KubernetesError {
+    /// The code that was answered, and what went wrong.
+    fn for_traces(&self) -> (Option<u16>, Option<&'static str>) {
+        match self {
+            Self::Call(error) => match &**error {
+                kube::Error::Api(status) => (Some(status.code), Some("api")),
+                _ => (None, Some("call")),
+            },
+            Self::NotFound => (Some(404), Some("api")),
+            Self::TimedOut(_) => (None, Some("timeout")),
+            Self::Outdated | Self::Altered | Self::NotLeading | Self::Contended => (None, None),
+        }
+    }
+}
+
 /// How a publication ended.
 #[derive(Debug)]
 pub enum Publication {
@@ -80,7 +97,7 @@ impl ApiServer {
         key: &ResourceKey,
         limit: Duration,
     ) -> Result<QoderDeployment, KubernetesError> {
-        bounded(limit, self.api(key).get(&key.name)).await
+        traced(Call::Read, key, bounded(limit, self.api(key).get(&key.name))).await
     }
 
     /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
@@ -171,7 +188,9 @@ impl ApiServer {
             return Err(KubernetesError::NotLeading);
         }
         self.status_writes.inc();
-        bounded(limit, self.api(key).patch_status(&key.name, params, patch)).await
+        let patched = self.api(key);
+        let patched = patched.patch_status(&key.name, params, patch);
+        traced(Call::PatchStatus, key, bounded(limit, patched)).await
     }
 
     fn api(&self, key: &ResourceKey) -> Api<QoderDeployment> {
@@ -188,6 +207,41 @@ async fn bounded<T>(
         Ok(result) => result.map_err(|error| KubernetesError::Call(Box::new(error))),
         Err(_) => Err(KubernetesError::TimedOut(limit)),
     }
+}
+
+/// What is called, for traces.
+#[derive(Clone, Copy)]
+enum Call {
+    Read,
+    PatchStatus,
+}
+
+async fn traced<T>(
+    call: Call,
+    key: &ResourceKey,
+    called: impl Future<Output = Result<T, KubernetesError>>,
+) -> Result<T, KubernetesError> {
+    let span = match call {
+        Call::Read => traces::request(
+            "GET",
+            "GET qoderdeployments/{name}",
+            "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}",
+        ),
+        Call::PatchStatus => traces::request(
+            "PATCH",
+            "PATCH qoderdeployments/{name}/status",
+            "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}/status",
+        ),
+    };
+    span.record("namespace", &*key.namespace);
+    span.record("name", &*key.name);
+    let result = called.instrument(span.clone()).await;
+    let (code, error) = match &result {
+        Ok(_) => (Some(200), None),
+        Err(error) => error.for_traces(),
+    };
+    traces::answered(&span, code, error);
+    result
 }
 
 fn is_conflict(error: &KubernetesError) -> bool {

@@ -75,6 +75,15 @@ impl Reconciler {
         self.remote.close_writes();
     }
 
+    /// Whether all that this pass had to do is done, and told: it waits for nothing but time.
+    #[must_use]
+    pub fn is_done(&self, id: &DeploymentId, pass: &Pass) -> bool {
+        let remote = &self.remote;
+        let is_under_way =
+            pass.has_begun || remote.is_write_under_way(id) || remote.is_demanded(id);
+        pass.is_said && !is_under_way && !remote.awaits_permit(id)
+    }
+
     /// Whether a write to this deployment has begun, and not ended.
     #[must_use]
     pub fn is_write_under_way(&self, id: &DeploymentId) -> bool {

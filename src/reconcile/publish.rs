@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use tracing::{Instrument as _, info_span};
 
 use super::{
     api_server::{KubernetesError, Publication},
@@ -20,6 +21,7 @@ use crate::{
     fair_queue::Lane,
     resources::{NotNow, Progress, ReachedChange, Resource, Source, StatusWrite},
     times::Times,
+    traces,
 };
 
 impl Reconciler {
@@ -134,7 +136,14 @@ impl Reconciler {
     /// It may stand or not.
     pub async fn send_status(&self, publishing: Publishing) -> Result<(), KubernetesError> {
         let Publishing { write, status, reason, limit } = publishing;
-        let ended = self.apply_status(write.resource(), &status, reason, limit).await;
+        let resource = write.resource();
+        let trace = self.context.traces.of(&resource.deployment);
+        let span = info_span!(
+            target: traces::TARGET, parent: &trace, "status",
+            namespace = %resource.key.namespace, name = %resource.key.name,
+            generation = resource.generation, reason = reason.as_str(),
+        );
+        let ended = self.apply_status(resource, &status, reason, limit).instrument(span).await;
         if ended.is_ok() {
             write.ended();
         } else {

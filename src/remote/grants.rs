@@ -42,6 +42,7 @@ impl Remote {
             let account = &mut self.state().account;
             (account.asked_since(id), account.permit(id, lane, namespace, now))
         };
+        self.traces().awaits_permit(id, !has);
         if !has {
             self.permit_wanted.notify_one();
             return None;
@@ -54,6 +55,7 @@ impl Remote {
     pub fn forget_permit(&self, id: &DeploymentId) {
         let had = self.state().account.forget_permit(id);
         if had {
+            self.traces().awaits_permit(id, false);
             self.free();
         }
     }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, pin::pin, sync::atomic::Ordering};
 
 use http::StatusCode;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{Instrument as _, info_span};
 
 use super::{
     calls::Called,
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     qoder::{ApiError, Item, ListQuery, Page, RemoteStatus, Scope, SendError},
     times::Times,
+    traces,
 };
 
 /// What both generations of the API allow.
@@ -27,6 +29,11 @@ impl Observer {
     /// One whole list. Pages shift: what it lacks was missed, and gets a look of its own.
     /// Returns whether it came to its end.
     pub(super) async fn list(&self, scope: Scope) -> bool {
+        let span = info_span!(target: traces::TARGET, "list", ?scope);
+        self.pages(scope).instrument(span).await
+    }
+
+    async fn pages(&self, scope: Scope) -> bool {
         let started = Instant::now();
         let limit = self.remote.state().size.page;
         let mut query = ListQuery { scope, limit, cursor: None };

@@ -10,6 +10,7 @@ use tokio::{
     sync::Notify,
     time::{Instant, sleep, sleep_until},
 };
+use tracing::{Instrument as _, info_span};
 
 use super::{
     calls::{Called, Read, until},
@@ -25,6 +26,7 @@ use crate::{
     fair_queue::Lane,
     qoder::{Deployment, Scope},
     times::Times,
+    traces,
 };
 
 /// Makes the reads of one credential.
@@ -154,7 +156,14 @@ impl Observer {
             }
             for id in demands {
                 let (observer, read) = (Arc::clone(self), id.clone());
-                gets.begin(id, async move { observer.get(&read).await });
+                let traced = self.remote.traces().of(&id);
+                // Of a poll: nothing is to be done yet.
+                let traced = if traced.is_disabled() {
+                    info_span!(target: traces::TARGET, "read", deployment_id = %id)
+                } else {
+                    traced
+                };
+                gets.begin(id, async move { observer.get(&read).await }.instrument(traced));
             }
         }
     }

@@ -26,6 +26,7 @@ use crate::{
     lock::lock,
     qoder::{Client, Deployment, Verb},
     times::Times,
+    traces::{Cause, Traces},
 };
 
 /// The API behind one credential.
@@ -90,8 +91,16 @@ impl Remote {
         &self.context.times
     }
 
+    /// What is under way, for whoever follows traces.
+    #[must_use]
+    pub fn traces(&self) -> &Traces {
+        &self.context.traces
+    }
+
     /// Someone should look at this deployment.
     pub(super) fn wake(&self, id: &DeploymentId, lane: Lane) {
+        self.traces().begin(id, Cause::Poll);
+        self.traces().link(id);
         (self.wake)(id, lane);
     }
 
@@ -115,6 +124,12 @@ impl Remote {
     #[must_use]
     pub fn is_write_under_way(&self, id: &DeploymentId) -> bool {
         self.state().ledger.is_under_way(id)
+    }
+
+    /// Whether it waits for a permit.
+    #[must_use]
+    pub fn awaits_permit(&self, id: &DeploymentId) -> bool {
+        self.state().account.asked_since(id).is_some()
     }
 
     /// A term as the leader begins.

@@ -16,6 +16,7 @@ use crate::{
     fair_queue::Lane,
     lock::lock,
     remote::{Remote, Wake},
+    traces::Cause,
 };
 
 /// The resources, and the remote that they bind.
@@ -69,6 +70,7 @@ impl Resources {
             self.release(&before);
         }
         if let Some(id) = now.filter(|_| change == Change::Work) {
+            self.remote.traces().begin(&id, Cause::Watch);
             (self.wake)(&id, Lane::Report);
         }
     }
@@ -100,6 +102,7 @@ impl Resources {
         if !is_bound {
             self.remote.unbind(id);
         }
+        self.remote.traces().begin(id, Cause::Watch);
         (self.wake)(id, Lane::Spec);
         // It may have been its turn for a status.
         self.wake_next_statuses();

@@ -50,7 +50,13 @@ impl Bed {
             Arc::new(move |id, lane| lock(&woken).push((id.to_string(), lane)))
         };
         let account = Account::new(token, rates, times);
-        let context = Context { metrics: Arc::default(), env, times, claim: Claim::always() };
+        let context = Context {
+            metrics: Arc::default(),
+            env,
+            times,
+            claim: Claim::always(),
+            traces: Arc::default(),
+        };
         let remote = Arc::new(Remote::new(client, account, Arc::clone(&wake), context));
         let resources = Arc::new(Resources::new(Arc::default(), Arc::clone(&remote), wake));
         Self { resources, remote, woken }

@@ -29,9 +29,9 @@ fn the_network_policy_is_off_and_its_ports_are_values() {
     assert_eq!(
         ports(&[
             "--set",
-            "networkPolicy.apiServerPorts={16443},networkPolicy.qoderPorts={3128,443}"
+            "networkPolicy.apiServerPorts={16443},networkPolicy.qoderPorts={3128,443},networkPolicy.collectorPorts={4318}"
         ]),
-        json!([{"ports": [{"port": 16443}, {"port": 3128}, {"port": 443}]}, {"ports": dns}])
+        json!([{"ports": [{"port": 16443}, {"port": 3128}, {"port": 443}, {"port": 4318}]}, {"ports": dns}])
     );
 }
 

@@ -102,6 +102,7 @@ impl Bed {
             env,
             times: *times,
             claim: Claim::always(),
+            traces: Arc::default(),
         };
         let client = kubernetes::bounded(self.server.service(), "default");
         let controller = Controller::new(client, qoder, account, namespaces.clone(), context);

@@ -77,8 +77,13 @@ impl Replica {
         );
         let metrics = Arc::<Metrics>::default();
         let claim = elector.claim();
-        let context =
-            Context { metrics: Arc::clone(&metrics), env, times: TIMES, claim: claim.clone() };
+        let context = Context {
+            metrics: Arc::clone(&metrics),
+            env,
+            times: TIMES,
+            claim: claim.clone(),
+            traces: Arc::default(),
+        };
         let controller =
             Controller::new(client, qoder, account, Vec::new(), context).elected(elector);
         let view = controller.view();

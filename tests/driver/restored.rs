@@ -83,7 +83,13 @@ impl Restoring {
         let qoder = Client::new(Arc::new(bed.wire.clone()), base_url, None, env.clone());
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
         let account = Account::new(token, rates, times);
-        let context = Context { metrics: Arc::default(), env, times, claim: Claim::always() };
+        let context = Context {
+            metrics: Arc::default(),
+            env,
+            times,
+            claim: Claim::always(),
+            traces: Arc::default(),
+        };
         let client = kubernetes::bounded(service, "default");
         let controller = Controller::new(client, qoder, account, Vec::new(), context);
         let (stop, stopped) = watch::channel(false);

@@ -13,6 +13,7 @@
 mod flags;
 mod listener;
 mod proxies;
+mod traces;
 
 use std::{path::PathBuf, process::Command};
 

@@ -58,7 +58,7 @@ fn the_source_keeps_its_shape() {
 #[test]
 fn each_rule_finds_what_breaks_it() {
     let long = "//\n".repeat(LONGEST + 1);
-    let cases: [(&str, &str, &[usize]); 22] = [
+    let cases: [(&str, &str, &[usize]); 24] = [
         ("remote/cache.rs", "\nlet now = Instant::now();", &[2]),
         ("remote/remote.rs", "let now = Instant::now();", &[]),
         ("remote/x.rs", "\nuse crate::resources::Index;", &[2]),
@@ -75,6 +75,8 @@ fn each_rule_finds_what_breaks_it() {
         ("qoder/x.rs", "use crate::api::{DeploymentId, Wish};", &[1]),
         ("qoder/x.rs", "use k8s_openapi::jiff::Timestamp;", &[1]),
         ("new.rs", "", &[1]),
+        ("remote/x.rs", "\nuse opentelemetry_sdk::trace::SpanData;", &[2]),
+        ("remote/cache.rs", "use tracing::Span;", &[1]),
         ("api/x.rs", "use kube::{Client, ResourceExt as _};", &[1]),
         (
             "remote/cache.rs",

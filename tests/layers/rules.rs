@@ -3,7 +3,7 @@
 use super::text::{code, is_within, paths, shipped};
 
 /// Each module, and the modules of this crate that it may import. Nothing upwards.
-pub const LAYERS: [(&str, &[&str]); 20] = [
+pub const LAYERS: [(&str, &[&str]); 21] = [
     // What all may use that need it.
     ("chain", &[]),
     ("lock", &[]),
@@ -13,10 +13,11 @@ pub const LAYERS: [(&str, &[&str]); 20] = [
     ("env", &["lock"]),
     ("metrics", &["qoder::CODES", "qoder::Operation"]),
     ("leader", &["chain", "env", "lock", "times"]),
-    ("context", &["env", "leader", "metrics", "times"]),
+    ("traces", &["api::DeploymentId", "lock"]),
+    ("context", &["env", "leader", "metrics", "times", "traces"]),
     // The layers, from below.
     ("api", &[]),
-    ("qoder", &["api::DeploymentId", "chain", "env", "lock", "loopback", "times"]),
+    ("qoder", &["api::DeploymentId", "chain", "env", "lock", "loopback", "times", "traces"]),
     (
         "remote",
         &[
@@ -30,11 +31,23 @@ pub const LAYERS: [(&str, &[&str]); 20] = [
             "context",
             "env",
             "metrics",
+            "traces",
         ],
     ),
     (
         "resources",
-        &["api", "qoder", "remote", "lock", "times", "fair_queue", "context", "env", "metrics"],
+        &[
+            "api",
+            "qoder",
+            "remote",
+            "lock",
+            "times",
+            "fair_queue",
+            "context",
+            "env",
+            "metrics",
+            "traces",
+        ],
     ),
     (
         "reconcile",
@@ -51,6 +64,7 @@ pub const LAYERS: [(&str, &[&str]); 20] = [
             "context",
             "env",
             "metrics",
+            "traces",
         ],
     ),
     (
@@ -69,6 +83,7 @@ pub const LAYERS: [(&str, &[&str]); 20] = [
             "context",
             "env",
             "metrics",
+            "traces",
         ],
     ),
     // The process around them.
@@ -76,7 +91,7 @@ pub const LAYERS: [(&str, &[&str]); 20] = [
     ("check", &["api", "chain", "qoder"]),
     ("kubernetes", &["lock", "loopback", "times"]),
     ("server", &["controller", "metrics"]),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "loopback", "times", "traces"]),
 ];
 
 /// What needs neither a client nor a runtime: folders, and files.
@@ -170,10 +185,23 @@ pub fn faults(file: &str, text: &str) -> Vec<String> {
             say(line, format!("`qoder` knows nothing of Kubernetes: `{path}`"));
         }
     }
+    for root in [
+        "opentelemetry",
+        "opentelemetry_http",
+        "opentelemetry_otlp",
+        "opentelemetry_sdk",
+        "tracing_opentelemetry",
+    ] {
+        for (line, path) in paths(shipped, root).into_iter().filter(|_| module != "telemetry") {
+            say(line, format!("only `telemetry` knows who takes traces: `{path}`"));
+        }
+    }
     let is_pure =
         PURE.iter().any(|pure| file == *pure || (pure.ends_with('/') && file.starts_with(pure)));
     if is_pure {
-        for (line, path) in ["kube", "tokio"].iter().flat_map(|root| paths(shipped, root)) {
+        for (line, path) in
+            ["kube", "tokio", "tracing"].iter().flat_map(|root| paths(shipped, root))
+        {
             if !PURE_MAY.iter().any(|may| is_within(&path, may)) {
                 say(line, format!("this file is pure, and must not use `{path}`"));
             }

@@ -105,7 +105,13 @@ impl Bed {
         let account = Account::new(source, rates, times);
         let (wake, woken_ids) = mpsc::unbounded_channel();
         let wake = move |id: &DeploymentId, _| wake.send(id.clone()).unwrap();
-        let context = Context { metrics: Arc::default(), env, times, claim: Claim::always() };
+        let context = Context {
+            metrics: Arc::default(),
+            env,
+            times,
+            claim: Claim::always(),
+            traces: Arc::default(),
+        };
         let remote = Arc::new(Remote::new(client, account, Arc::new(wake), context));
 
         let (woken, retried) = (Arc::default(), Arc::default());

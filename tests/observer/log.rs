@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, io::Write, sync::Once};
 
+use qoder_operator::telemetry::is_for_logs;
 use tracing_subscriber::{
     filter::{DynFilterFn, LevelFilter},
     fmt,
@@ -39,7 +40,10 @@ pub fn keep_log_of(level: LevelFilter) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let is_kept = DynFilterFn::new(|metadata, _| {
-            LOG.with_borrow(|log| log.as_ref().is_some_and(|log| *metadata.level() <= log.level))
+            is_for_logs(metadata)
+                && LOG.with_borrow(|log| {
+                    log.as_ref().is_some_and(|log| *metadata.level() <= log.level)
+                })
         });
         let is_kept = is_kept.with_max_level_hint(LevelFilter::DEBUG);
         let kept = fmt::layer().with_ansi(false).with_writer(|| Kept).with_filter(is_kept);

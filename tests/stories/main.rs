@@ -21,3 +21,4 @@ mod paused;
 mod platform;
 mod process;
 mod story;
+mod traces;
