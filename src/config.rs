@@ -29,7 +29,8 @@ use crate::{
 
 /// What is no flag.
 const AROUND: &str = "Kubernetes is found through KUBECONFIG, or from inside the Pod. RUST_LOG sets the level of the \
-                      logs, for example qoder_operator=debug. HTTPS_PROXY and NO_PROXY are heeded.";
+                      logs, for example qoder_operator=debug. HTTPS_PROXY and NO_PROXY are heeded. \
+                      OTEL_EXPORTER_OTLP_ENDPOINT turns on traces.";
 
 /// Pauses and resumes Qoder deployments as QoderDeployment resources say.
 ///

@@ -139,13 +139,13 @@ pub fn request(method: &'static str, name: &'static str, template: &'static str)
     )
 }
 
-/// How a request ended: the code of the answer, and in a few words what went wrong. Never what the other side has written.
-pub fn answered(request: &Span, code: Option<u16>, error: Option<&str>) {
-    if let Some(code) = code {
-        request.record("http.response.status_code", i64::from(code));
-    }
-    if let Some(error) = error {
-        request.record("error.type", error);
-        request.record("otel.status_code", "ERROR");
-    }
+/// A request was answered.
+pub fn answered(request: &Span, code: u16) {
+    request.record("http.response.status_code", i64::from(code));
+}
+
+/// A request has failed, in a word: never what the other side has written.
+pub fn failed(request: &Span, why: &str) {
+    request.record("error.type", why);
+    request.record("otel.status_code", "ERROR");
 }

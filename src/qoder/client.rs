@@ -165,23 +165,19 @@ impl Client {
         decode: impl FnOnce(&[u8]) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         let request_id = self.env.uuid();
+        let span = self.span(operation, id, request_id);
         let exchange = async {
             let request = self.request(token, operation, path_and_query, request_id)?;
             let response = self.transport.send(request).await?;
+            traces::answered(&span, response.status().as_u16());
             if response.status().is_success() {
                 decode(response.body())
             } else {
                 Err(self.status_error(&response))
             }
         };
-        let span = self.span(operation, id, request_id);
-        let result = exchange.instrument(span.clone()).await;
-        let (code, error) = match &result {
-            Ok(_) => (Some(200), None),
-            Err(error) => (error.status().map(|status| status.as_u16()), Some(error.code())),
-        };
-        traces::answered(&span, code, error);
-        result.inspect_err(|error| {
+        exchange.instrument(span.clone()).await.inspect_err(|error| {
+            traces::failed(&span, error.code());
             tracing::warn!(
                 operation = operation.as_str(),
                 deployment_id = id.map(tracing::field::display),

@@ -9,7 +9,7 @@ use kube::{
 };
 use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::leftovers::leftovers;
 use crate::{
@@ -55,21 +55,6 @@ pub enum KubernetesError {
     Contended,
 }
 
-impl KubernetesError {
-    /// The code that was answered, and what went wrong.
-    fn for_traces(&self) -> (Option<u16>, Option<&'static str>) {
-        match self {
-            Self::Call(error) => match &**error {
-                kube::Error::Api(status) => (Some(status.code), Some("api")),
-                _ => (None, Some("call")),
-            },
-            Self::NotFound => (Some(404), Some("api")),
-            Self::TimedOut(_) => (None, Some("timeout")),
-            Self::Outdated | Self::Altered | Self::NotLeading | Self::Contended => (None, None),
-        }
-    }
-}
-
 /// How a publication ended.
 #[derive(Debug)]
 pub enum Publication {
@@ -97,7 +82,12 @@ impl ApiServer {
         key: &ResourceKey,
         limit: Duration,
     ) -> Result<QoderDeployment, KubernetesError> {
-        traced(Call::Read, key, bounded(limit, self.api(key).get(&key.name))).await
+        let span = traces::request(
+            "GET",
+            "GET qoderdeployments/{name}",
+            "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}",
+        );
+        traced(span, key, bounded(limit, self.api(key).get(&key.name))).await
     }
 
     /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
@@ -188,9 +178,13 @@ impl ApiServer {
             return Err(KubernetesError::NotLeading);
         }
         self.status_writes.inc();
-        let patched = self.api(key);
-        let patched = patched.patch_status(&key.name, params, patch);
-        traced(Call::PatchStatus, key, bounded(limit, patched)).await
+        let span = traces::request(
+            "PATCH",
+            "PATCH qoderdeployments/{name}/status",
+            "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}/status",
+        );
+        let api = self.api(key);
+        traced(span, key, bounded(limit, api.patch_status(&key.name, params, patch))).await
     }
 
     fn api(&self, key: &ResourceKey) -> Api<QoderDeployment> {
@@ -209,38 +203,29 @@ async fn bounded<T>(
     }
 }
 
-/// What is called, for traces.
-#[derive(Clone, Copy)]
-enum Call {
-    Read,
-    PatchStatus,
-}
-
+/// Makes a call within the span of its request.
 async fn traced<T>(
-    call: Call,
+    span: Span,
     key: &ResourceKey,
     called: impl Future<Output = Result<T, KubernetesError>>,
 ) -> Result<T, KubernetesError> {
-    let span = match call {
-        Call::Read => traces::request(
-            "GET",
-            "GET qoderdeployments/{name}",
-            "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}",
-        ),
-        Call::PatchStatus => traces::request(
-            "PATCH",
-            "PATCH qoderdeployments/{name}/status",
-            "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}/status",
-        ),
-    };
     span.record("namespace", &*key.namespace);
     span.record("name", &*key.name);
     let result = called.instrument(span.clone()).await;
-    let (code, error) = match &result {
-        Ok(_) => (Some(200), None),
-        Err(error) => error.for_traces(),
+    let refused = |code: u16| {
+        traces::answered(&span, code);
+        traces::failed(&span, &code.to_string());
     };
-    traces::answered(&span, code, error);
+    match &result {
+        Ok(_) => traces::answered(&span, 200),
+        Err(KubernetesError::NotFound) => refused(404),
+        Err(KubernetesError::TimedOut(_)) => traces::failed(&span, "timeout"),
+        Err(KubernetesError::Call(error)) => match &**error {
+            kube::Error::Api(status) => refused(status.code),
+            _ => traces::failed(&span, "broken"),
+        },
+        Err(_) => traces::failed(&span, "broken"),
+    }
     result
 }
 

@@ -36,6 +36,23 @@ fn the_network_policy_is_off_and_its_ports_are_values() {
 }
 
 #[test]
+fn the_values_of_docs_traces_name_the_collector_and_let_the_pod_reach_it() {
+    let page = fs::read_to_string(root().join("docs/traces.md")).unwrap();
+    let values = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let file = format!("{}/traces-values.yaml", env!("CARGO_TARGET_TMPDIR"));
+    fs::write(&file, values).unwrap();
+    let rendered = with(&["--values", &file, "--set", "networkPolicy.enabled=true"]);
+    let ports = &only(&rendered, "NetworkPolicy")["spec"]["egress"][0]["ports"];
+    assert_eq!(*ports, json!([{"port": 443}, {"port": 6443}, {"port": 4318}]));
+    let variables = pod(&rendered)["spec"]["containers"][0]["env"].as_array().unwrap().clone();
+    let names: Vec<_> = variables.iter().filter_map(|one| one["name"].as_str()).collect();
+    assert!(
+        names.ends_with(&["POD_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_RESOURCE_ATTRIBUTES"]),
+        "{names:?}"
+    );
+}
+
+#[test]
 fn prometheus_and_grafana_get_their_objects_on_demand() {
     for kind in ["ServiceMonitor", "PrometheusRule", "ConfigMap"] {
         assert!(!with(&[]).keys().any(|key| key.starts_with(kind)), "{kind}");

@@ -128,7 +128,7 @@ fn a_request_that_fails_says_how_and_the_next_try_is_a_trace_of_its_own() {
         drop(refused);
         let all = traces().concat();
         assert!(all.contains("POST /deployments/{id}/pause 500 500 failed"), "{all}");
-        assert!(all.contains("PATCH qoderdeployments/{name}/status 500 api failed"), "{all}");
+        assert!(all.contains("PATCH qoderdeployments/{name}/status 500 500 failed"), "{all}");
         assert!(all.contains("\ntimer\n"), "{all}");
         let said = kept::said();
         for secret in ["pt-obviously-fake", "remote text"] {
