@@ -1,6 +1,6 @@
 //! The spans that have ended in this thread, as trees.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt::Write as _, future::ready, sync::Once};
+use std::{cell::RefCell, collections::HashMap, fmt::Write as _, future::ready, sync::Once};
 
 use opentelemetry::{
     Value,
@@ -61,7 +61,7 @@ fn sorted() -> Vec<(TraceId, Vec<SpanData>)> {
 /// Each trace as a tree of names, with the code of an answer, the reason of a status, and what a span is linked to.
 pub fn traces() -> Vec<String> {
     let all = sorted();
-    let names: BTreeMap<SpanId, String> = all
+    let names: HashMap<SpanId, String> = all
         .iter()
         .flat_map(|(_, spans)| spans)
         .map(|span| (span.span_context.span_id(), span.name.to_string()))
@@ -80,7 +80,7 @@ fn branch(
     spans: &[SpanData],
     parent: SpanId,
     depth: usize,
-    names: &BTreeMap<SpanId, String>,
+    names: &HashMap<SpanId, String>,
 ) {
     for span in spans.iter().filter(|span| span.parent_span_id == parent) {
         let _ = write!(text, "{}{}", "  ".repeat(depth), span.name);

@@ -46,9 +46,6 @@ const FLIP: &str = "\
 watch event
   queue
   pass
-  permit
-  queue
-  pass
     GET qoderdeployments/{name} 200
   POST /deployments/{id}/pause 200
   queue
@@ -81,28 +78,40 @@ fn two_changes_at_once_are_two_traces_and_neither_has_a_span_of_the_other() {
             bed.until(name, "True InSync", SECOND).await;
         }
         bed.rest().await;
-        assert_eq!(traces(), [FLIP, FLIP]);
+        // The second one waits for its permit.
+        let waits = FLIP.replacen("  pass\n", "  pass\n  permit\n  queue\n  pass\n", 1);
+        assert_eq!(traces(), [FLIP, &waits]);
         for (trace, id) in kept::ids().into_iter().zip(&bed.ids) {
             assert!(trace.iter().all(|of| of == id), "{id}: {trace:?}");
         }
     });
 }
 
+/// What someone else has changed, from the poll that shows it.
+const NEWS: &str = "
+  queue
+  pass
+  status PausedByPlatform
+    PATCH qoderdeployments/{name}/status 200
+  queue
+  pass
+";
+
 #[test]
-fn what_a_list_has_shown_is_a_trace_with_a_link_to_it() {
-    in_virtual_time(async {
-        let bed = fleet(1).await;
-        bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
-        bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
-        bed.rest().await;
-        assert_eq!(
-            traces(),
-            [
-                "list\n  GET /deployments 200\n",
-                "poll -> list\n  queue\n  pass\n  status PausedByPlatform\n    PATCH qoderdeployments/{name}/status 200\n  queue\n  pass\n",
-            ]
-        );
-    });
+fn what_a_poll_has_shown_is_a_trace_with_a_link_to_the_read() {
+    for (fleet_of, read) in
+        [(1, ["read", "GET /deployments/{id}"]), (3, ["list", "GET /deployments"])]
+    {
+        in_virtual_time(async {
+            let bed = fleet(fleet_of).await;
+            bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
+            bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
+            bed.rest().await;
+            let [name, request] = read;
+            let read = format!("{name}\n  {request} 200\n");
+            assert_eq!(traces(), [read, format!("poll -> {name}{NEWS}")]);
+        });
+    }
 }
 
 #[test]
@@ -115,24 +124,41 @@ fn a_poll_that_shows_nothing_new_is_its_list_alone() {
 }
 
 #[test]
-fn a_request_that_fails_says_how_and_the_next_try_is_a_trace_of_its_own() {
+fn a_write_that_fails_says_how_and_the_next_try_is_a_trace_of_its_own() {
     in_virtual_time(async {
         let bed = fleet(1).await;
-        let refused = Match::verb(Verb::Patch).of("qoderdeployments");
-        let refused =
-            bed.server.on(refused).times(1).fail(Failure::new(500, "Planted", "remote text"));
         bed.simulator.inject(Fault::respond(500).on(Operation::Pause).times(1));
+        bed.flip("r0", true);
+        bed.until("r0", "False PausePending", SECOND).await;
+        bed.rest().await;
+        let [first] = &traces()[..] else { panic!("{:?}", traces()) };
+        assert!(first.starts_with("watch event\n"), "{first}");
+        assert!(first.contains("\n  POST /deployments/{id}/pause 500 500 failed\n"), "{first}");
+        forget();
+        bed.until("r0", "True InSync", 90 * SECOND).await;
+        bed.rest().await;
+        let again = FLIP.replace("watch event\n  queue\n", "timer\n");
+        assert_eq!(traces().iter().filter(|trace| **trace == again).count(), 1, "{:?}", traces());
+    });
+}
+
+#[test]
+fn a_status_that_fails_is_tried_again_in_the_same_trace_and_nothing_tells_of_token_or_answer() {
+    in_virtual_time(async {
+        let bed = fleet(1).await;
+        let patches = Match::verb(Verb::Patch).of("qoderdeployments");
+        let failure = Failure::new(500, "Planted", "remote text");
+        let _failing = bed.server.on(patches).times(1).fail(failure);
         bed.flip("r0", true);
         bed.until("r0", "True InSync", 90 * SECOND).await;
         bed.rest().await;
-        drop(refused);
-        let all = traces().concat();
-        assert!(all.contains("POST /deployments/{id}/pause 500 500 failed"), "{all}");
-        assert!(all.contains("PATCH qoderdeployments/{name}/status 500 500 failed"), "{all}");
-        assert!(all.contains("\ntimer\n"), "{all}");
+        let [trace] = &traces()[..] else { panic!("{:?}", traces()) };
+        let patch = |end| format!("    PATCH qoderdeployments/{{name}}/status {end}\n");
+        assert!(trace.contains(&patch("500 500 failed")), "{trace}");
+        assert!(trace.contains(&patch("200")), "{trace}");
         let said = kept::said();
-        for secret in ["pt-obviously-fake", "remote text"] {
-            assert!(!said.contains(secret), "{said}");
+        for text in ["pt-obviously-fake", "remote text"] {
+            assert!(!said.contains(text), "{said}");
         }
     });
 }
