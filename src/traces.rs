@@ -43,12 +43,19 @@ impl Cause {
 pub struct Traces(Mutex<BTreeMap<DeploymentId, Trace>>);
 
 struct Trace {
-    /// It lasts until it is dropped, and then until the last span in it ends.
+    /// The first span. All others are in it.
     root: Span,
     /// The wait for a worker.
     queue: Option<Span>,
     /// The wait for a permit to write.
     permit: Option<Span>,
+}
+
+impl Drop for Trace {
+    /// The first span ends now. Without this it would have ended when it was last entered.
+    fn drop(&mut self) {
+        self.root.in_scope(|| {});
+    }
 }
 
 impl Traces {

@@ -80,7 +80,7 @@ async fn traced(name: &str, endpoint: &str) -> Result<Story> {
         .env("OTEL_EXPORTER_OTLP_HEADERS", "x-team=agents")
         .env("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=qoder-operator-0")
         // What is logged has nothing to do with it; the address is needed.
-        .env("RUST_LOG", "warn,qoder_operator::server=info")
+        .env("RUST_LOG", "warn,qoder_operator::server=info,qoder_operator::telemetry=info")
         .start()
         .await?;
     Ok(Story { bed, simulator, operator })

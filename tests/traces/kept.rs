@@ -67,6 +67,11 @@ pub fn traces() -> Vec<String> {
         .map(|span| (span.span_context.span_id(), span.name.to_string()))
         .collect();
     let tree = |spans: &[SpanData]| {
+        let first = &spans[0];
+        let lasts = |span: &SpanData| {
+            span.start_time >= first.start_time && span.end_time <= first.end_time
+        };
+        assert!(spans.iter().all(lasts), "the first span is not the whole: {spans:#?}");
         let mut text = String::new();
         branch(&mut text, spans, SpanId::INVALID, 0, &names);
         assert_eq!(text.lines().count(), spans.len(), "a span without its parent: {spans:#?}");
