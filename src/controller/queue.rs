@@ -36,15 +36,12 @@ impl Queue {
     /// else in the given one. One that nothing names is forgotten.
     pub fn add(&self, id: &DeploymentId, lane: Lane) {
         let turn = lock(&self.index).turn_of(id, lane);
-        match turn {
-            Some((namespace, lane)) => {
-                self.traces.queued(id);
-                self.keys().add(id, lane, &namespace, Instant::now());
-            }
-            None => {
-                self.traces.end(id);
-                self.keys().forget(id);
-            }
+        if let Some((namespace, lane)) = turn {
+            self.traces.queued(id);
+            self.keys().add(id, lane, &namespace, Instant::now());
+        } else {
+            self.traces.end(id);
+            self.keys().forget(id);
         }
         self.changed.notify_one();
     }
