@@ -44,7 +44,9 @@ pub fn init(format: LogFormat, collector: Option<&Collector>) {
     } else {
         logs.boxed()
     };
-    let logs = logs.with_filter(filter.and(filter_fn(is_for_logs)));
+    // As a hint of the level, too: without one, each line of each library at any level would be looked at.
+    let is_for_logs = filter_fn(is_for_logs).with_max_level_hint(LevelFilter::TRACE);
+    let logs = logs.with_filter(filter.and(is_for_logs));
     let traces = collector.map(|collector| layer(collector.tracer()));
     tracing_subscriber::registry().with(traces).with(logs).init();
     if is_wrong {
