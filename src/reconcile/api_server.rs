@@ -87,7 +87,7 @@ impl ApiServer {
             "GET qoderdeployments/{name}",
             "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}",
         );
-        traced(span, key, bounded(limit, self.api(key).get(&key.name))).await
+        traced(span, key, Box::pin(bounded(limit, self.api(key).get(&key.name)))).await
     }
 
     /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
@@ -184,7 +184,8 @@ impl ApiServer {
             "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}/status",
         );
         let api = self.api(key);
-        traced(span, key, bounded(limit, api.patch_status(&key.name, params, patch))).await
+        traced(span, key, Box::pin(bounded(limit, api.patch_status(&key.name, params, patch))))
+            .await
     }
 
     fn api(&self, key: &ResourceKey) -> Api<QoderDeployment> {
@@ -203,7 +204,7 @@ async fn bounded<T>(
     }
 }
 
-/// Makes a call within the span of its request.
+/// Makes a call within the span of its request. The call is boxed: it would be kept twice.
 async fn traced<T>(
     span: Span,
     key: &ResourceKey,

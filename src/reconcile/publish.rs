@@ -143,7 +143,8 @@ impl Reconciler {
             namespace = %resource.key.namespace, name = %resource.key.name,
             generation = resource.generation, reason = reason.as_str(),
         );
-        let ended = self.apply_status(resource, &status, reason, limit).instrument(span).await;
+        let applied = Box::pin(self.apply_status(resource, &status, reason, limit));
+        let ended = applied.instrument(span).await;
         if ended.is_ok() {
             write.ended();
         } else {
