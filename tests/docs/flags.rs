@@ -63,7 +63,7 @@ fn every_subcommand_is_documented() {
 fn the_other_variables_are_those_that_something_reads() {
     let tests =
         ["tests/environment/proxies.rs", "tests/environment/flags.rs", "tests/stories/faults.rs"];
-    let sources = ["src/config.rs", "src/main.rs", "src/telemetry.rs"];
+    let sources = ["src/config.rs", "src/main.rs", "src/telemetry.rs", "src/telemetry/otlp.rs"];
     let text: String = tests.iter().chain(&sources).map(|path| read(path)).collect();
     let rows = table(PAGE, "| variable | what it is |");
     let names: Vec<_> = rows
@@ -73,8 +73,15 @@ fn the_other_variables_are_those_that_something_reads() {
     for name in &names {
         assert!(text.contains(name), "nothing reads {name}");
     }
-    for name in ["QODER_PAT", "RUST_LOG", "KUBECONFIG", "HOSTNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"]
-    {
+    for name in [
+        "QODER_PAT",
+        "RUST_LOG",
+        "KUBECONFIG",
+        "HOSTNAME",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ] {
         assert!(names.contains(&name), "{name} is not there");
     }
 }
