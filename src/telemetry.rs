@@ -6,7 +6,7 @@ mod otlp;
 use std::io::IsTerminal as _;
 
 use opentelemetry::trace::Tracer;
-use tracing::Metadata;
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterExt as _, LevelFilter, filter_fn},
@@ -38,6 +38,21 @@ pub fn init(format: LogFormat, collector: Option<&Collector>) {
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
+    subscriber(filter, json, collector.map(Collector::tracer)).init();
+    if is_wrong {
+        tracing::warn!("RUST_LOG cannot be read, and is ignored");
+    }
+}
+
+/// Who takes what is told. Without a tracer a span that is for traces only is disabled, and costs nothing.
+fn subscriber<T>(
+    filter: EnvFilter,
+    json: bool,
+    tracer: Option<T>,
+) -> Box<dyn Subscriber + Send + Sync>
+where
+    T: Tracer<Span: Send + Sync> + Send + Sync + 'static,
+{
     let logs = fmt::layer().with_writer(std::io::stderr);
     let logs = if json {
         logs.json().flatten_event(true).with_current_span(false).boxed()
@@ -47,10 +62,11 @@ pub fn init(format: LogFormat, collector: Option<&Collector>) {
     // As a hint of the level, too: without one, each line of each library at any level would be looked at.
     let is_for_logs = filter_fn(is_for_logs).with_max_level_hint(LevelFilter::TRACE);
     let logs = logs.with_filter(filter.and(is_for_logs));
-    let traces = collector.map(|collector| layer(collector.tracer()));
-    tracing_subscriber::registry().with(traces).with(logs).init();
-    if is_wrong {
-        tracing::warn!("RUST_LOG cannot be read, and is ignored");
+    let registry = tracing_subscriber::registry();
+    match tracer {
+        // Not an Option as a layer: one that is None wants every span.
+        Some(tracer) => Box::new(registry.with(logs).with(layer(tracer))),
+        None => Box::new(registry.with(logs)),
     }
 }
 
@@ -77,4 +93,24 @@ where
 #[must_use]
 pub fn is_for_logs(metadata: &Metadata) -> bool {
     metadata.target() != traces::TARGET
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::noop::NoopTracer;
+    use tracing::subscriber::with_default;
+
+    use super::*;
+
+    #[test]
+    fn what_is_only_for_traces_is_made_only_where_they_are_sent() {
+        let is_made = |tracer: Option<NoopTracer>| {
+            let filter = EnvFilter::new("warn,qoder_operator=info");
+            with_default(subscriber(filter, true, tracer), || {
+                !traces::request("GET", "GET /", "/").is_disabled()
+            })
+        };
+        assert!(is_made(Some(NoopTracer::new())));
+        assert!(!is_made(None));
+    }
 }

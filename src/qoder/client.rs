@@ -1,6 +1,6 @@
 //! The four calls of the API that the operator makes, above the [`Transport`] seam.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
@@ -166,7 +166,7 @@ impl Client {
     ) -> Result<T, ApiError> {
         let request_id = self.env.uuid();
         let span = self.span(operation, id, request_id);
-        let exchange = async {
+        let exchange = pin!(async {
             let request = self.request(token, operation, path_and_query, request_id)?;
             let response = self.transport.send(request).await?;
             traces::answered(&span, response.status().as_u16());
@@ -175,7 +175,7 @@ impl Client {
             } else {
                 Err(self.status_error(&response))
             }
-        };
+        });
         exchange.instrument(span.clone()).await.inspect_err(|error| {
             traces::failed(&span, error.code());
             tracing::warn!(

@@ -87,7 +87,7 @@ impl ApiServer {
             "GET qoderdeployments/{name}",
             "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}",
         );
-        traced(span, key, Box::pin(bounded(limit, self.api(key).get(&key.name)))).await
+        traced(span, key, bounded(limit, Box::pin(self.api(key).get(&key.name)))).await
     }
 
     /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
@@ -184,7 +184,7 @@ impl ApiServer {
             "/apis/cloud.qoder.com/v1alpha1/namespaces/{namespace}/qoderdeployments/{name}/status",
         );
         let api = self.api(key);
-        traced(span, key, Box::pin(bounded(limit, api.patch_status(&key.name, params, patch))))
+        traced(span, key, bounded(limit, Box::pin(api.patch_status(&key.name, params, patch))))
             .await
     }
 
@@ -204,7 +204,8 @@ async fn bounded<T>(
     }
 }
 
-/// Makes a call within the span of its request. The call is boxed: it would be kept twice.
+/// Makes a call within the span of its request. The call itself is boxed: moved from one future into another it would be kept
+/// twice in each.
 async fn traced<T>(
     span: Span,
     key: &ResourceKey,

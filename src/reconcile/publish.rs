@@ -143,8 +143,7 @@ impl Reconciler {
             namespace = %resource.key.namespace, name = %resource.key.name,
             generation = resource.generation, reason = reason.as_str(),
         );
-        let applied = Box::pin(self.apply_status(resource, &status, reason, limit));
-        let ended = applied.instrument(span).await;
+        let ended = self.apply_status(resource, &status, reason, limit).instrument(span).await;
         if ended.is_ok() {
             write.ended();
         } else {
