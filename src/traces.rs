@@ -52,8 +52,9 @@ struct Trace {
 }
 
 impl Drop for Trace {
-    /// The first span ends now. Without this it would have ended when it was last entered.
+    /// The first span ends now, after those in it. Without this it would have ended when it was last entered.
     fn drop(&mut self) {
+        (self.queue, self.permit) = (None, None);
         self.root.in_scope(|| {});
     }
 }

@@ -56,9 +56,13 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// A term has ended, and nobody is at work: what was under way is told as far as it has come.
+    pub fn end_term(&self) {
+        self.traces.end_all();
+    }
+
     /// A term as the leader begins: there is something to look at for every deployment, and nobody is at work.
     pub fn begin_term(&self) {
-        self.traces.end_all();
         *self.keys() = WorkQueue::default();
         let all = lock(&self.index).deployments();
         for id in &all {

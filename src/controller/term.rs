@@ -93,6 +93,7 @@ pub async fn lead(
         // Nothing of this term goes on.
         tasks.end().await;
         workers.abandon().await;
+        parts.queue.end_term();
         if is_stopped {
             return Ok(last);
         }

@@ -68,6 +68,22 @@ fn a_change_of_the_spec_is_one_trace_from_the_watch_event_to_the_status() {
 }
 
 #[test]
+fn a_trace_that_the_end_of_the_process_meets_has_its_first_span() {
+    in_virtual_time(async {
+        let mut bed = fleet(1).await;
+        // The remote answers after the process is told to end, and the resource has to be looked at again then.
+        bed.simulator.inject(Fault::delay(SECOND).on(Operation::Pause));
+        bed.flip("r0", true);
+        bed.rest().await;
+        bed.server.on(Match::status_patches().name("r0")).always().fail(Failure::internal());
+        bed.stop().await.unwrap();
+        let [first] = &traces()[..] else { panic!("{:?}", traces()) };
+        assert!(first.starts_with("watch event\n"), "{first}");
+        assert!(first.contains("\n  POST /deployments/{id}/pause 200\n"), "{first}");
+    });
+}
+
+#[test]
 fn two_changes_at_once_are_two_traces_and_neither_has_a_span_of_the_other() {
     in_virtual_time(async {
         let bed = fleet(2).await;
