@@ -18,14 +18,14 @@ pub enum Lane {
 }
 
 /// Keys that wait, each once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FairQueue<K> {
     lanes: [Namespaces<K>; 3],
     /// In which lane each key waits.
     waiting: BTreeMap<K, Lane>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Namespaces<K> {
     /// The namespaces that have keys, the next one first.
     order: VecDeque<Arc<str>>,

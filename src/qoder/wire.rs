@@ -12,7 +12,7 @@ use crate::api::DeploymentId;
 
 /// What the operator keeps of a remote deployment besides its id. No text in it is longer than
 /// [`MAX_TEXT`](super::MAX_TEXT), and none has spare room: ten thousand of these are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Deployment {
     pub status: RemoteStatus,
     /// Why it is paused. Kept whatever the status says.
@@ -25,7 +25,7 @@ pub struct Deployment {
 }
 
 /// Why a deployment is paused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PausedReason {
     /// `type`: `manual`, `error`, or what a later API says. Empty: there is a reason, and it
     /// cannot be read. It is never taken for `manual`.
@@ -35,7 +35,7 @@ pub struct PausedReason {
 }
 
 /// When a deployment runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Schedule {
     /// The cron expression. Empty: it cannot be read.
     pub expression: Box<str>,
@@ -44,7 +44,7 @@ pub struct Schedule {
 }
 
 /// The remote `status`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RemoteStatus {
     Active,
     Paused,

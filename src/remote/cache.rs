@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The bound deployments.
-#[derive(Default, Clone)]
+#[derive(Default, Clone, Hash)]
 pub struct Cache {
     /// Behind pointers: a table keeps spare room, and that should not be as large as entries are.
     entries: BTreeMap<DeploymentId, Box<Entry>>,

@@ -11,7 +11,7 @@ use super::{
 use crate::qoder::Deployment;
 
 /// What is known of one deployment.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 pub struct Entry {
     /// As it was seen last, in this process or, before its first look, by the status of a
     /// resource. `None`: never, or the API says that it does not exist.
@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 /// Reads that failed, in a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// Why the last one did.
     pub cause: ReadFailure,

@@ -31,14 +31,15 @@ mod writes;
 
 pub use account::Account;
 pub use budget::{Obstacle, Rates};
+pub use cache::Cache;
 pub use credential::{CredentialState, Worth};
-pub use entry::{Entry, Failure};
+pub use entry::{Entry, FailedRead, Failure};
 pub use grants::Permit;
+#[cfg(test)]
+pub(crate) use ledger::Ledger;
 pub use observation::{Answer, Observed, PausedBy, ReadFailure, Trouble};
 pub use remote::{Remote, Totals};
 pub use sending::Sending;
 pub use state::{View, Wake};
 pub use write::{End, LastTry, Outcome, Requester, Write};
 pub use writes::Writes;
-#[cfg(test)]
-pub(crate) use {cache::Cache, entry::FailedRead, ledger::Ledger};

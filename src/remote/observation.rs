@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::qoder::{ApiError, Deployment, ErrorType, RemoteStatus, SendError, Verb};
 
 /// What an observation says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// 403.
     Forbidden,
@@ -53,7 +53,7 @@ impl Answer {
 }
 
 /// An answer and its stamps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Observed {
     /// What it says.
     pub answer: Answer,
@@ -68,7 +68,7 @@ pub struct Observed {
 }
 
 /// Who paused it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PausedBy {
     /// The pause endpoint: reason `manual`.
     Hand,
@@ -90,7 +90,7 @@ pub enum ReadFailure {
 }
 
 /// A read that failed: why, and how the request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Trouble {
     pub cause: ReadFailure,
     /// One of [`CODES`](crate::qoder::CODES).

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A write to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Write {
     pub id: DeploymentId,
     /// What is done to it.
@@ -24,7 +24,7 @@ pub struct Write {
 }
 
 /// A resource at one generation. This layer knows no more of resources.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Requester {
     /// The uid of the resource.
     pub uid: Arc<str>,
@@ -32,7 +32,7 @@ pub struct Requester {
 }
 
 /// Something that holds for one generation of one resource only.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct For<T> {
     requester: Requester,
     value: T,

@@ -14,7 +14,7 @@ use crate::{qoder::Verb, times::Times};
 const CORRECTIONS: usize = 3;
 
 /// The writes to one deployment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Writes {
     /// The one that is on its way, and since when.
     under_way: Option<(Verb, Instant)>,
@@ -43,7 +43,7 @@ pub struct Writes {
 }
 
 /// A write failed: the next waits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Backoff {
     until: Instant,
     /// The token, where another one is worth a try at once.
@@ -51,7 +51,7 @@ struct Backoff {
 }
 
 /// The API refused a write: this is believed for a while, with the token that met it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Refusal {
     at: Instant,
     until: Instant,
@@ -141,7 +141,8 @@ impl Writes {
 
     /// Whether any of this can matter to a resource that is still to come: something may take effect, a read
     /// may be under way that started before the last write ended, or someone else fights for the deployment.
-    pub(super) fn may_matter(&self, now: Instant, times: &Times) -> bool {
+    #[must_use]
+    pub fn may_matter(&self, now: Instant, times: &Times) -> bool {
         let is_recent = |(ended, _): &(Instant, _)| now < *ended + times.request_lifetime();
         let last_correction = self.corrections.back().copied();
         let is_fought_for = last_correction.is_some_and(|at| now < at + times.contested_window());
@@ -252,7 +253,7 @@ impl Writes {
     }
 
     /// The owner has what it asks for: failures are forgotten, and its resource counts as the last writer.
-    pub(super) fn reached(&mut self, owner: &Requester, reconcile_requested: bool) {
+    pub fn reached(&mut self, owner: &Requester, reconcile_requested: bool) {
         self.failures = 0;
         self.backoff = None;
         self.last_failure = None;

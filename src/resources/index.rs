@@ -29,7 +29,7 @@ pub enum Source {
 }
 
 /// A point in the sequence of lists and copies. 0: before all of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark(pub u64);
 
 /// What a copy of a resource changed.
@@ -42,7 +42,7 @@ pub enum Change {
 }
 
 /// All resources of the watched namespaces.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Index {
     /// Behind pointers: a table keeps spare room, and that should not be as large as these are.
     resources: BTreeMap<ResourceKey, Arc<Resource>>,

@@ -7,7 +7,7 @@ use crate::api::{LastReached, NEVER_OBSERVED, QoderDeploymentStatus, Wish};
 
 /// What a status remembers; held here too, where it may be ahead of a status whose publication
 /// failed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Memory {
     /// A status of ours was published for this uid.
     pub has_status: bool,

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::api::{Condition, ConditionStatus, ConditionType, QoderDeploymentStatus, Reason};
 
 /// The status that stands in the API server, as far as the next one depends on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Published {
     /// Of everything but the transition times.
     pub digest: u64,
@@ -17,7 +17,7 @@ pub struct Published {
 }
 
 /// Since when a condition has its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Transition {
     pub status: ConditionStatus,
     /// Seconds since 1970: Kubernetes keeps no more of a time.

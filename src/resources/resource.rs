@@ -45,7 +45,7 @@ impl ResourceKey {
 }
 
 /// One copy of a resource.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Resource {
     /// Where it is.
     pub key: ResourceKey,
@@ -90,7 +90,7 @@ pub struct Resource {
 }
 
 /// A request annotation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Request {
     /// Its value, the first [`MAX_TOKEN`] characters.
     pub value: Arc<str>,

@@ -12,10 +12,10 @@ use crate::{
 pub const STATUSES_AT_ONCE: usize = 32;
 
 /// The namespaces that have statuses on their way, or someone who waits for that.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rooms(BTreeMap<Arc<str>, Room>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Room {
     on_their_way: usize,
     waiting: FairQueue<DeploymentId>,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const MOST_UNCONFIRMED: usize = 8;
 
 /// The statuses that were sent since one stood.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Sent {
     /// Their digests, the last one last, and whether each was told of: their echo may come late.
     unconfirmed: Vec<(u64, bool)>,

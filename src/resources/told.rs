@@ -4,7 +4,7 @@
 use crate::api::Reason;
 
 /// The reasons that were told of one resource.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Told {
     /// The last one.
     last: Option<Reason>,

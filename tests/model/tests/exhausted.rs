@@ -1,0 +1,59 @@
+//! Every small world is exhausted, and nothing is broken in it; and each planted bug is refuted by one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the impossible should stop there"
+)]
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use model::{Bug, SMALL, check};
+
+/// Far more than any of them takes.
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[test]
+fn every_small_world_is_exhausted_and_nothing_is_broken_in_it() {
+    let mut worlds = 0;
+    for named in SMALL {
+        let began = Instant::now();
+        let checked = check(named.begin(None), None, LIMIT, 2);
+        println!("{}: {} worlds in {:.1?}", named.name, checked.unique, began.elapsed());
+        worlds += checked.unique;
+        assert!(checked.broken.is_empty(), "{}: {:?}", named.name, checked.broken);
+        assert!(checked.is_exhausted, "{}: cut off after {} worlds", named.name, checked.unique);
+    }
+    assert!(worlds > 1_000_000, "{worlds} worlds: something does not happen any more");
+}
+
+/// Which world refutes which bug.
+const REFUTED: [(Bug, &str); 11] = [
+    (Bug::ActsOnTheHeldCopy, "2 flips"),
+    (Bug::DoesNotDecideAgain, "2 flips"),
+    (Bug::StoredMemoryOnly, "2 humans"),
+    (Bug::DoesNotWait, "2 flips"),
+    (Bug::DoesNotGate, "2 flips"),
+    (Bug::SendsTwoAtATime, "2 flips"),
+    (Bug::AnyReadIsFresh, "2 flips"),
+    (Bug::AbsenceIsNotFound, "1 flip, 1 failed look, 1 gap in a list"),
+    (Bug::LostIsNotSent, "1 flip, 1 loss"),
+    (Bug::LostIsDone, "1 flip, 1 loss"),
+    (Bug::ConflictIsNothing, "1 flip, 1 zombie"),
+];
+
+#[test]
+fn each_of_these_planted_bugs_is_refuted_as_documented() {
+    let page = fs::read_to_string("../../docs/reliability.md").unwrap();
+    for (bug, world) in REFUTED {
+        let named = SMALL.into_iter().find(|named| named.name == world).unwrap();
+        let checked = check(named.begin(Some(bug)), Some(bug), LIMIT, 1);
+        let (property, path) =
+            checked.broken.first().unwrap_or_else(|| panic!("{bug:?} survives in {world}"));
+        let row = format!("| `{bug:?}` | {world} | {property} | {} |", path.len());
+        assert!(page.contains(&row), "docs/reliability.md lacks {row}");
+    }
+}
