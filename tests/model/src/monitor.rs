@@ -105,7 +105,9 @@ impl Monitor {
         self.demand(Property::Economy, self.may_send >= 0);
         let is_under_way = seen.view.writes.under_way_since().is_some();
         self.demand(Property::OneAtATime, !is_under_way);
-        let answer = seen.observed().map(|observed| observed.answer);
+        // What the API has said, whatever it was taken for.
+        let entry = seen.view.entry.as_ref().filter(|entry| entry.observed.is_some());
+        let answer = entry.and_then(|entry| entry.last_known.as_deref()).map(Answer::from);
         if verb == Verb::Unpause && answer == Some(Answer::Paused(PausedBy::Platform)) {
             self.may_lift -= 1;
             self.demand(Property::PlatformPause, self.may_lift >= 0);

@@ -31,7 +31,7 @@ fn every_small_world_is_exhausted_and_nothing_is_broken_in_it() {
 }
 
 /// Which world refutes which bug.
-const REFUTED: [(Bug, &str); 11] = [
+const REFUTED: [(Bug, &str); 25] = [
     (Bug::ActsOnTheHeldCopy, "2 flips"),
     (Bug::DoesNotDecideAgain, "2 flips"),
     (Bug::StoredMemoryOnly, "2 humans"),
@@ -43,6 +43,20 @@ const REFUTED: [(Bug, &str); 11] = [
     (Bug::LostIsNotSent, "1 flip, 1 loss"),
     (Bug::LostIsDone, "1 flip, 1 loss"),
     (Bug::ConflictIsNothing, "1 flip, 1 zombie"),
+    (Bug::RequestsAreNeverHandled, "1 resume request, 1 platform pause"),
+    (Bug::ErrorPauseIsManual, "1 human, 1 platform pause"),
+    (Bug::ArchivedIsPaused, "1 flip, 1 archive"),
+    (Bug::DriftComesBeforeThePlatform, "1 flip, 1 platform pause"),
+    (Bug::DuplicatesAct, "a second resource"),
+    (Bug::DisabledActs, "1 switch, 1 change of policy, 1 human"),
+    (Bug::UnmanagedIsActive, "1 switch, 1 change of policy, 1 human"),
+    (Bug::WarnCorrects, "1 human, 1 platform pause"),
+    (Bug::PlatformPauseIsLifted, "1 human, 1 platform pause"),
+    (Bug::StatusHasNoVersion, "1 re-creation"),
+    (Bug::NoStartRule, "1 flip, 1 crash"),
+    (Bug::ReadsCountFromTheirAnswer, "1 flip, 1 zombie"),
+    (Bug::DoesNotWaitWithPauses, "1 flip, 1 zombie"),
+    (Bug::DoesNotWaitWithResumes, "1 flip, 1 zombie"),
 ];
 
 #[test]
