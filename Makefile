@@ -104,4 +104,4 @@ bench-quick: release ## Counts only, with 1,000 resources: three minutes
 	target/release/testbed bench --quick
 
 release:
-	cargo build --release --workspace --bins --locked $(CARGO_FLAGS)
+	cargo build --release --package qoder-operator --package qoder-simulator --package testbed --bins --locked $(CARGO_FLAGS)
