@@ -18,3 +18,11 @@ pub struct Context {
     /// What is under way, for whoever follows traces.
     pub traces: Arc<Traces>,
 }
+
+impl Context {
+    /// Of a process without election that has counted nothing yet.
+    #[must_use]
+    pub fn new(env: Env, times: Times) -> Self {
+        Self { metrics: Arc::default(), env, times, claim: Claim::always(), traces: Arc::default() }
+    }
+}

@@ -121,8 +121,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         Elector::new(client, lease, &host, lease_times, times.request_lifetime(), env.clone())
     });
     let claim = elector.as_ref().map_or_else(Claim::always, Elector::claim);
-    let context =
-        Context { metrics: Arc::clone(&metrics), env, times, claim, traces: Arc::default() };
+    let context = Context { metrics: Arc::clone(&metrics), claim, ..Context::new(env, times) };
     let mut controller = Controller::new(kubernetes, qoder, account, args.namespaces(), context);
     if let Some(elector) = elector {
         controller = controller.elected(elector);

@@ -13,7 +13,6 @@ use super::*;
 use crate::{
     context::Context,
     env::Env,
-    leader::Claim,
     qoder::{BaseUrl, Client, SendError, Transport},
     remote::{Worth, fixtures::*},
 };
@@ -41,13 +40,7 @@ fn remote(status: u16, refused: usize) -> (Remote, Arc<AtomicUsize>) {
     let env = Env::seeded(0, Timestamp::UNIX_EPOCH);
     let base_url = BaseUrl::parse("https://api.invalid", false).unwrap();
     let client = Client::new(Arc::new(transport), base_url, None, env.clone());
-    let context = Context {
-        metrics: Arc::default(),
-        env,
-        times: TIMES,
-        claim: Claim::always(),
-        traces: Arc::default(),
-    };
+    let context = Context::new(env, TIMES);
     let remote = Remote::new(client, account(), Arc::new(|_, _| {}), context);
     remote.bind(&id(1), None);
     remote.demand(&id(1), Instant::now());

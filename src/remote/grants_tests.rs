@@ -13,7 +13,6 @@ use super::*;
 use crate::{
     context::Context,
     env::Env,
-    leader::Claim,
     lock::lock,
     metrics::Snapshot,
     qoder::{BaseUrl, Client, SendError, Transport, Verb},
@@ -39,13 +38,7 @@ impl Bed {
         let env = Env::seeded(0, Timestamp::UNIX_EPOCH);
         let base_url = BaseUrl::parse("https://api.invalid", false).unwrap();
         let client = Client::new(Arc::new(NeverAnswers), base_url, None, env.clone());
-        let context = Context {
-            metrics: Arc::default(),
-            env,
-            times: TIMES,
-            claim: Claim::always(),
-            traces: Arc::default(),
-        };
+        let context = Context::new(env, TIMES);
         let woken: Arc<Mutex<Vec<DeploymentId>>> = Arc::default();
         let list = Arc::clone(&woken);
         let wake = Arc::new(move |id: &DeploymentId, _| lock(&list).push(id.clone()));

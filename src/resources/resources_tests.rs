@@ -12,7 +12,6 @@ use super::*;
 use crate::{
     context::Context,
     env::Env,
-    leader::Claim,
     qoder::{BaseUrl, Client, SendError, Token, TokenSource, Transport},
     remote::{Account, Rates},
     times::Times,
@@ -50,13 +49,7 @@ impl Bed {
             Arc::new(move |id, lane| lock(&woken).push((id.to_string(), lane)))
         };
         let account = Account::new(token, rates, times);
-        let context = Context {
-            metrics: Arc::default(),
-            env,
-            times,
-            claim: Claim::always(),
-            traces: Arc::default(),
-        };
+        let context = Context::new(env, times);
         let remote = Arc::new(Remote::new(client, account, Arc::clone(&wake), context));
         let resources = Arc::new(Resources::new(Arc::default(), Arc::clone(&remote), wake));
         Self { resources, remote, woken }

@@ -9,7 +9,6 @@ use qoder_operator::{
     controller::{Controller, Died, View},
     env::Env,
     kubernetes,
-    leader::Claim,
     metrics::{Metrics, Snapshot},
     qoder::{BaseUrl, Client, Token, TokenSource},
     remote::{Account, Rates},
@@ -97,13 +96,8 @@ impl Bed {
         let qoder = Client::new(Arc::new(self.wire.clone()), base_url, None, env.clone());
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
         let account = Account::new(token.clone(), rates, *times);
-        let context = Context {
-            metrics: Arc::clone(&self.metrics),
-            env,
-            times: *times,
-            claim: Claim::always(),
-            traces: Arc::default(),
-        };
+        let metrics = Arc::clone(&self.metrics);
+        let context = Context { metrics, ..Context::new(env, *times) };
         let client = kubernetes::bounded(self.server.service(), "default");
         let controller = Controller::new(client, qoder, account, namespaces.clone(), context);
         let view = controller.view();

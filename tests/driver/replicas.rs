@@ -79,10 +79,8 @@ impl Replica {
         let claim = elector.claim();
         let context = Context {
             metrics: Arc::clone(&metrics),
-            env,
-            times: TIMES,
             claim: claim.clone(),
-            traces: Arc::default(),
+            ..Context::new(env, TIMES)
         };
         let controller =
             Controller::new(client, qoder, account, Vec::new(), context).elected(elector);

@@ -17,7 +17,6 @@ use qoder_operator::{
     controller::Controller,
     env::Env,
     kubernetes,
-    leader::Claim,
     qoder::{BaseUrl, Client},
     remote::{Account, Rates},
 };
@@ -83,13 +82,7 @@ impl Restoring {
         let qoder = Client::new(Arc::new(bed.wire.clone()), base_url, None, env.clone());
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
         let account = Account::new(token, rates, times);
-        let context = Context {
-            metrics: Arc::default(),
-            env,
-            times,
-            claim: Claim::always(),
-            traces: Arc::default(),
-        };
+        let context = Context::new(env, times);
         let client = kubernetes::bounded(service, "default");
         let controller = Controller::new(client, qoder, account, Vec::new(), context);
         let (stop, stopped) = watch::channel(false);

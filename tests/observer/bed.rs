@@ -14,7 +14,6 @@ use qoder_operator::{
     api::DeploymentId,
     context::Context,
     env::Env,
-    leader::Claim,
     qoder::{BaseUrl, Client, Token, TokenSource},
     remote::{Account, Answer, Entry, PausedBy, Rates, Remote},
     times::Times,
@@ -105,13 +104,7 @@ impl Bed {
         let account = Account::new(source, rates, times);
         let (wake, woken_ids) = mpsc::unbounded_channel();
         let wake = move |id: &DeploymentId, _| wake.send(id.clone()).unwrap();
-        let context = Context {
-            metrics: Arc::default(),
-            env,
-            times,
-            claim: Claim::always(),
-            traces: Arc::default(),
-        };
+        let context = Context::new(env, times);
         let remote = Arc::new(Remote::new(client, account, Arc::new(wake), context));
 
         let (woken, retried) = (Arc::default(), Arc::default());

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,7 @@ pub struct Model {
     pub worlds: Vec<World>,
     pub bug: Option<Bug>,
     /// What follows from each world where nothing goes wrong.
-    fair: Arc<Mutex<HashMap<u64, u64>>>,
+    fair: Mutex<HashMap<u64, u64>>,
 }
 
 /// What a check has found.
@@ -114,8 +114,7 @@ impl stateright::Model for Model {
 #[must_use]
 pub fn check(worlds: Vec<World>, bug: Option<Bug>, limit: Duration, threads: usize) -> Checked {
     let began = Instant::now();
-    let fair = Arc::default();
-    let model = Model { worlds, bug, fair: Arc::clone(&fair) };
+    let model = Model { worlds, bug, fair: Mutex::default() };
     let checker = model
         .checker()
         .threads(threads)
@@ -126,8 +125,7 @@ pub fn check(worlds: Vec<World>, bug: Option<Bug>, limit: Duration, threads: usi
     let mut broken: Vec<_> =
         checker.discoveries().into_iter().map(|(name, path)| (name, path.into_actions())).collect();
     broken.sort_unstable_by_key(|(name, _)| *name);
-    let model = Model { worlds: Vec::new(), bug, fair };
-    if broken.is_empty() && model.is_circular() {
+    if broken.is_empty() && checker.model().is_circular() {
         broken.push(("convergence (it goes round in circles)", Vec::new()));
     }
     Checked {

@@ -8,6 +8,7 @@ mod edits;
 mod enabled;
 mod fingerprint;
 mod limits;
+mod messages;
 mod monitor;
 mod operator;
 mod remote;

@@ -1,7 +1,7 @@
 //! How often each thing may happen in a world. What is not named happens never.
 
 /// How often each thing may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Changes of `spec.paused`.
     pub flips: u8,
