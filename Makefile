@@ -3,7 +3,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test model compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-quick release
+.PHONY: demo test model soak compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -32,6 +32,9 @@ browser:
 
 model: ## The core in worlds that are too large for `make test`: up to SECONDS for each of them
 	cargo run --quiet --locked $(CARGO_FLAGS) --package model -- $(or $(SECONDS),300)
+
+soak: ## The whole operator in simulated time, with random users and every fault: DAYS of it, a year if nothing is said
+	cargo run --quiet --locked $(CARGO_FLAGS) --package soak -- --days $(or $(DAYS),365) --seed $(or $(SEED),1000)
 
 compat: bins ## The stories on the oldest Kubernetes that is supported; `make test` has them on the newest
 	QODER_TESTBED_KUBERNETES=oldest RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --locked --no-fail-fast $(CARGO_FLAGS) --test stories

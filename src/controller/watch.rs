@@ -64,9 +64,11 @@ pub async fn watch_resources(
     let patient = || Patient { env: env.clone(), failures: 0, last: None };
     let streamed = watcher(api.clone(), config.clone().streaming_lists()).backoff(patient());
     let paged = watcher(api, config.page_size(PAGE_SIZE)).backoff(patient());
-    let mut follower = Follower { resources, namespace, health, metrics, list: Mark::default() };
+    let list = Mark::default();
+    let mut follower = Follower { resources, namespace, health, metrics, list, streams: true };
     if follower.follow(pin!(streamed)).await == Ended::NotStreamed {
         tracing::info!("the API server does not stream lists; they are read in pages");
+        follower.streams = false;
         follower.follow(pin!(paged)).await;
     }
 }
@@ -115,6 +117,8 @@ struct Follower {
     metrics: Arc<Metrics>,
     /// The mark of the list that is under way, or of the last one.
     list: Mark,
+    /// Whether lists are streamed.
+    streams: bool,
 }
 
 impl Follower {
@@ -138,7 +142,7 @@ impl Follower {
             match event {
                 Ok(Some(event)) => self.follow_event(event, mark),
                 Ok(None) => return Ended::Over,
-                Err(error) if is_refusal(&error) => return Ended::NotStreamed,
+                Err(error) if self.streams && is_refusal(&error) => return Ended::NotStreamed,
                 Err(error) => self.failed(&error),
             }
         }

@@ -345,6 +345,20 @@ fn a_list_that_breaks_after_more_than_75_s_each_time_is_told_by_readyz_and_one_l
     });
 }
 
+/// Something on the way answers so. Lists are read in pages already: there is no other way left to try.
+#[test]
+fn a_watch_that_is_refused_is_tried_again_where_lists_are_read_in_pages() {
+    in_virtual_time(async {
+        let bed = paged().await;
+        let refused = bed.server.on(Match::verb(Verb::Watch).of("qoderdeployments")).times(3);
+        let refused = refused.fail(Failure::new(422, "Invalid", "not like this"));
+        bed.server.watches().iter().for_each(apiserver::Watch::sever);
+        refused.arrived_times(3).await;
+        bed.flip("r0", false);
+        bed.until("r0", "True InSync", 10 * SECOND).await;
+    });
+}
+
 /// So many resources on an API server that does not stream lists, and what holds each page of the next list back.
 async fn listed_in_pages(n: usize) -> (Bed, apiserver::Rule) {
     let mut bed = Bed::prepare(Setup::with(n)).await;

@@ -135,7 +135,7 @@ impl Failure {
     }
 
     /// The `Status` object.
-    pub(crate) fn body(&self) -> Value {
+    pub fn body(&self) -> Value {
         let mut body = json!({
             "kind": "Status",
             "apiVersion": "v1",

@@ -1,0 +1,24 @@
+//! The whole operator in simulated time: two replicas or one, between a Kubernetes API server in memory and the simulator's own
+//! code, with random users and every fault, for as many days as one likes.
+//!
+//! A seed is a [`Script`]; [`play`] runs it on a clock that passes as fast as nothing happens, and watches over it all
+//! the time; [`shrink`] finds the shortest part of it that still fails.
+
+mod gate;
+mod link;
+mod monitor;
+mod net;
+mod replica;
+mod report;
+mod rest;
+mod script;
+mod shrink;
+mod steps;
+mod wire;
+mod world;
+
+pub use monitor::Violation;
+pub use report::report;
+pub use script::{Event, ROUND, Script, Step};
+pub use shrink::shrink;
+pub use world::{Outcome, play};

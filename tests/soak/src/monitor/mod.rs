@@ -1,0 +1,192 @@
+//! What is watched over, all the time: each message goes past here, and so does each change by anybody. The first property
+//! that is broken is kept, and ends the run.
+
+mod kubernetes;
+mod object;
+mod process;
+mod promises;
+mod remote;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use qoder_operator::leader::Claim;
+use tokio::time::Instant;
+
+pub use kubernetes::Asked;
+pub use object::Object;
+pub use remote::Call;
+
+use object::Version;
+use process::Process;
+
+/// What was broken, when, and what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub property: &'static str,
+    pub at: Duration,
+    pub what: String,
+}
+
+/// The one that watches. A clone is the same one.
+#[derive(Clone)]
+pub struct Monitor(Arc<Mutex<State>>);
+
+pub(crate) struct State {
+    begin: Instant,
+    /// What has happened, a line each.
+    log: String,
+    violation: Option<Violation>,
+    /// Deployments, in the order of their numbers.
+    ids: Vec<String>,
+    accounts: Vec<Deployment>,
+    processes: BTreeMap<usize, Process>,
+    /// The resources as they are stored.
+    objects: BTreeMap<String, Object>,
+    /// What each version of a resource was.
+    versions: BTreeMap<(String, String), Version>,
+    /// Until when something is or was wrong with the Kubernetes API, with the way to it, or with a process.
+    disturbed: Duration,
+    /// Which process led last.
+    leader: Option<usize>,
+    /// Applies of a status, so far.
+    statuses: usize,
+}
+
+/// What may be done about a deployment, and what was.
+#[derive(Default)]
+struct Deployment {
+    /// The names that it has had.
+    names: BTreeSet<String>,
+    /// How many more requests may be sent.
+    may_send: i64,
+    /// How many more pauses by the platform may be lifted.
+    may_lift: i64,
+    sent: usize,
+    /// When the last look at it began that was answered with what it is.
+    looked_at: Duration,
+}
+
+impl Monitor {
+    pub fn new(ids: Vec<String>) -> Self {
+        let accounts = ids.iter().map(|_| Deployment::default()).collect();
+        Self(Arc::new(Mutex::new(State {
+            begin: Instant::now(),
+            log: String::new(),
+            violation: None,
+            ids,
+            accounts,
+            processes: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            disturbed: Duration::ZERO,
+            leader: None,
+            statuses: 0,
+        })))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line of the log.
+    pub fn note(&self, what: &str) {
+        self.state().note(what);
+    }
+
+    /// Ends the run: this does not hold.
+    pub fn breaks(&self, property: &'static str, what: String) {
+        self.state().demand(false, property, || what);
+    }
+
+    pub fn violation(&self) -> Option<Violation> {
+        self.state().violation.clone()
+    }
+
+    pub fn take_log(&self) -> String {
+        std::mem::take(&mut self.state().log)
+    }
+
+    /// How many requests were sent to the remote to change it, and how many statuses were applied.
+    pub fn writes(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.accounts.iter().map(|account| account.sent).sum(), state.statuses)
+    }
+
+    /// A process begins.
+    pub fn begins(&self, process: usize, claim: Claim) {
+        let mut state = self.state();
+        let count = state.ids.len();
+        state.processes.insert(process, Process::new(claim, count));
+        state.disturb(Duration::ZERO);
+    }
+
+    /// A process is no more: what it has learned since the last status is lost.
+    pub fn ended(&self, process: usize) {
+        let mut state = self.state();
+        state.processes.remove(&process);
+        state.forget_memory();
+        state.disturb(Duration::ZERO);
+    }
+
+    /// Something is wrong for so long with the Kubernetes API, with the way to it or with a process; zero: it has just been
+    /// mended.
+    pub fn disturb(&self, lasts: Duration) {
+        self.state().disturb(lasts);
+    }
+
+    /// Somebody else changes a deployment.
+    pub fn outside(&self, deployment: usize, name: Option<&str>) {
+        let mut state = self.state();
+        if let Some(account) = state.accounts.get_mut(deployment) {
+            account.may_send += 1;
+            account.names.extend(name.map(ToOwned::to_owned));
+        }
+    }
+
+    /// What may be sent must not be saved up: all is at rest.
+    pub fn settle_accounts(&self) {
+        for account in &mut self.state().accounts {
+            (account.may_send, account.may_lift) = (0, 0);
+        }
+    }
+}
+
+impl State {
+    fn now(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    fn note(&mut self, what: &str) {
+        let now = self.now();
+        let _ = writeln!(self.log, "{:>11.3} {what}", now.as_secs_f64());
+    }
+
+    fn demand(&mut self, holds: bool, property: &'static str, what: impl FnOnce() -> String) {
+        if !holds && self.violation.is_none() {
+            let violation = Violation { property, at: self.now(), what: what() };
+            self.note(&format!("BROKEN {property}: {}", violation.what));
+            self.violation = Some(violation);
+        }
+    }
+
+    fn disturb(&mut self, lasts: Duration) {
+        self.disturbed = self.disturbed.max(self.now() + lasts);
+    }
+
+    /// Whoever leads now does not know all that the last one knew.
+    fn forget_memory(&mut self) {
+        for account in &mut self.accounts {
+            account.may_send += 1;
+            account.may_lift += 1;
+        }
+    }
+
+    fn number(&self, id: &str) -> Option<usize> {
+        self.ids.iter().position(|known| known == id)
+    }
+}

@@ -1,0 +1,133 @@
+//! A resource as it is stored, in the few words that properties are about.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::State;
+
+/// A resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    pub uid: String,
+    pub created: String,
+    pub generation: i64,
+    /// When this generation was made.
+    pub generation_made: Duration,
+    /// The number of the deployment.
+    pub deployment: Option<usize>,
+    pub paused: Option<bool>,
+    pub warns: bool,
+    pub is_disabled: bool,
+    requests: [String; 2],
+    /// Ready: its status and reason, and whether it is about the present generation.
+    pub ready: String,
+    pub reason: String,
+    pub observed_generation: i64,
+}
+
+/// What a version of a resource was.
+#[derive(Debug, Clone)]
+pub struct Version {
+    pub deployment: Option<usize>,
+    pub paused: Option<bool>,
+    pub generation: i64,
+    pub generation_made: Duration,
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The condition Ready of a status.
+pub fn ready(status: &Value) -> (String, String) {
+    let conditions = status["conditions"].as_array();
+    let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    ready.map_or_else(Default::default, |ready| (text(&ready["status"]), text(&ready["reason"])))
+}
+
+impl State {
+    pub fn read(&self, object: &Value) -> Object {
+        let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
+        let annotation = |name: &str| text(&metadata["annotations"][format!("cloud.qoder.com/{name}")]);
+        let (ready, reason) = ready(status);
+        Object {
+            uid: text(&metadata["uid"]),
+            created: text(&metadata["creationTimestamp"]),
+            generation: metadata["generation"].as_i64().unwrap_or_default(),
+            generation_made: self.now(),
+            deployment: self.number(spec["deploymentID"].as_str().unwrap_or_default()),
+            paused: spec["paused"].as_bool(),
+            warns: spec["driftPolicy"] == "Warn",
+            is_disabled: !matches!(&*annotation("reconcile"), "" | "enabled"),
+            requests: [annotation("reconcile-requested-at"), annotation("resume-requested-at")],
+            ready,
+            reason,
+            observed_generation: status["observedGeneration"].as_i64().unwrap_or(-1),
+        }
+    }
+
+    /// A resource is stored so from now on; null: it is gone.
+    pub fn stored(&mut self, name: &str, object: &Value) {
+        let before = self.objects.remove(name);
+        let mut after = (!object.is_null()).then(|| self.read(object));
+        if let Some(after) = &mut after {
+            if let Some(before) = &before
+                && (&before.uid, before.generation) == (&after.uid, after.generation)
+            {
+                after.generation_made = before.generation_made;
+            }
+            let version = Version {
+                deployment: after.deployment,
+                paused: after.paused,
+                generation: after.generation,
+                generation_made: after.generation_made,
+            };
+            let key = (name.to_owned(), text(&object["metadata"]["resourceVersion"]));
+            self.versions.insert(key, version);
+        }
+        self.book(before.as_ref(), after.as_ref());
+        if let Some(after) = after {
+            self.objects.insert(name.to_owned(), after);
+        }
+    }
+
+    /// What a change of a resource allows.
+    fn book(&mut self, before: Option<&Object>, after: Option<&Object>) {
+        let asks = |object: Option<&Object>| {
+            object.map(|o| (o.uid.clone(), o.deployment, o.paused, o.warns, o.is_disabled, o.requests.clone()))
+        };
+        if asks(before) == asks(after) {
+            return;
+        }
+        let is_resume = match (before, after) {
+            (Some(before), Some(after)) if before.uid == after.uid => {
+                before.requests[1] != after.requests[1]
+                    || (before.paused == Some(true) && after.paused == Some(false))
+            }
+            _ => false,
+        };
+        for object in [before, after].into_iter().flatten() {
+            let account = object.deployment.and_then(|n| self.accounts.get_mut(n));
+            if let Some(account) = account {
+                account.may_send += 1;
+                account.may_lift += i64::from(is_resume);
+            }
+        }
+    }
+
+    /// The oldest that says `paused`, which is the one with the smallest uid among those of one second.
+    pub fn owner(&self, deployment: usize) -> Option<(&String, &Object)> {
+        let named = self.objects.iter().filter(|(_, object)| {
+            object.deployment == Some(deployment) && object.paused.is_some()
+        });
+        named.min_by_key(|(_, object)| (&object.created, &object.uid))
+    }
+}
+
+impl super::Monitor {
+    /// A resource is stored so from now on; null: it is gone.
+    pub fn stored(&self, name: &str, object: &Value) {
+        self.state().stored(name, object);
+    }
+}

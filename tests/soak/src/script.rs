@@ -1,0 +1,292 @@
+//! What happens in a world: drawn from a seed, and then data.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::net::{Class, Fate};
+
+/// Deployments of the account.
+pub const DEPLOYMENTS: usize = 4;
+/// Names of resources.
+pub const RESOURCES: usize = 6;
+/// How long a round lasts: trouble, then rest, then calm.
+pub const ROUND: Duration = Duration::from_secs(20 * 60);
+/// In a round, nothing begins after this.
+const TROUBLE: Duration = Duration::from_secs(200);
+/// In a round, everything is mended at this time, and nobody changes anything after it.
+pub const MENDED: Duration = Duration::from_secs(280);
+/// In a round, everything has to be right at this time.
+pub const RIGHT: Duration = Duration::from_secs(17 * 60);
+
+/// Something that happens. What goes on for a while has its end in it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// `kubectl apply`; where the resource names another deployment, it is deleted before.
+    Apply { resource: usize, deployment: usize, paused: Option<bool>, warns: bool },
+    Delete(usize),
+    /// A new value of an annotation of ours, or of somebody else's.
+    Annotate(usize, &'static str),
+    /// The switch that keeps the operator from acting.
+    Disable(usize, bool),
+
+    /// Somebody else changes the remote.
+    Toggle(usize, bool),
+    FailRun(usize),
+    Rename(usize),
+    Archive(usize),
+
+    /// Some messages of a kind fare like this.
+    Messages { class: Class, fate: Fate, skip: usize, times: usize },
+    /// The remote answers some requests of a kind so.
+    Answers { class: Class, answer: Answer, times: u64 },
+    /// Nobody can connect to the remote.
+    RemoteAway(Duration),
+    /// All messages take up to so long.
+    Slow { remote: Duration, kubernetes: Duration, lasts: Duration },
+    /// Reads of the remote lag behind its writes by so much.
+    Lag { by: Duration, lasts: Duration },
+    /// The token is not accepted.
+    Revoke(Duration),
+    /// So many writes a second.
+    Limit { writes: u32, lasts: Duration },
+
+    HoldWatches(Duration),
+    CutWatches,
+    ExpireWatches,
+    SilenceWatches,
+    ServerAway(Duration),
+
+    /// SIGKILL; another one begins in its place after so long.
+    Kill(usize, Duration),
+    /// SIGTERM; the same.
+    Stop(usize, Duration),
+    /// SIGSTOP, and SIGCONT after so long.
+    Freeze(usize, Duration),
+    /// The Kubernetes API is out of reach for this one.
+    CutOff(usize, Duration),
+}
+
+/// What the remote says instead of an answer, or makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// In the API's own envelope.
+    Refuses(u16),
+    /// As what stands between.
+    Gateway(u16),
+    RetryAfter(u16, &'static str),
+    Empty,
+    Truncated,
+    WrongType,
+    UnknownStatus,
+    AnotherId,
+    Stale,
+    CursorLoop,
+    Redirect,
+    Oversized,
+}
+
+/// A step, and when it happens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub at: Duration,
+    pub step: Step,
+}
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub seed: u64,
+    /// Two replicas, with election; or one, without.
+    pub is_pair: bool,
+    /// How many times longer than usual a leader may be silent: most of what a pair costs is its Lease.
+    pub patience: u32,
+    /// How fast the clock of each replica goes, in thousandths.
+    pub clocks: [u32; 2],
+    pub rounds: u32,
+    /// In order of time.
+    pub events: Vec<Event>,
+}
+
+impl Script {
+    /// What this seed stands for.
+    #[must_use]
+    pub fn of(seed: u64, rounds: u32) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let is_pair = rng.u8(..3) > 0;
+        let clocks = [rng.u32(970..=1030), rng.u32(970..=1030)];
+        let patience = if rng.u8(..5) == 0 { 1 } else { 5 };
+        let mut events = Vec::new();
+        for round in 0..rounds {
+            let begin = ROUND * round;
+            // Some rounds are busy for a moment, others for minutes.
+            let span = if rng.u8(..3) == 0 { Duration::from_millis(400) } else { TROUBLE };
+            for _ in 0..rng.usize(2..=14) {
+                let at = begin + Duration::from_millis(rng.u64(..as_millis(span)));
+                events.push(Event { at, step: step(&mut rng, is_pair) });
+            }
+        }
+        events.sort_by_key(|event| event.at);
+        Self { seed, is_pair, patience, clocks, rounds, events }
+    }
+
+    /// Only these events, by their number.
+    #[must_use]
+    pub fn keep(&self, numbers: &[usize]) -> Self {
+        let events = numbers.iter().filter_map(|n| self.events.get(*n).cloned()).collect();
+        Self { events, ..self.clone() }
+    }
+}
+
+fn as_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn millis(rng: &mut Rng, least: u64, most: u64) -> Duration {
+    // Short ones are as likely as long ones of ten times their length.
+    let bits = rng.u32(0..=3);
+    Duration::from_millis(rng.u64(least..=(most >> (2 * bits)).max(least + 1)))
+}
+
+fn one_of<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+    #[allow(clippy::indexing_slicing, reason = "the index is below the length")]
+    from[rng.usize(..from.len())]
+}
+
+fn step(rng: &mut Rng, is_pair: bool) -> Step {
+    match rng.u32(..100) {
+        0..40 => edit(rng),
+        40..56 => other(rng),
+        56..74 => remote(rng),
+        74..92 => kubernetes(rng),
+        _ => process(rng, is_pair),
+    }
+}
+
+fn edit(rng: &mut Rng) -> Step {
+    let resource = rng.usize(..RESOURCES);
+    match rng.u32(..20) {
+        0..12 => {
+            let paused = one_of(rng, &[Some(true), Some(true), Some(false), Some(false), None]);
+            let deployment =
+                if rng.u8(..6) == 0 { rng.usize(..DEPLOYMENTS) } else { resource % DEPLOYMENTS };
+            Step::Apply { resource, deployment, paused, warns: rng.u8(..4) == 0 }
+        }
+        12..14 => Step::Delete(resource),
+        14..16 => Step::Annotate(resource, "cloud.qoder.com/reconcile-requested-at"),
+        16..18 => Step::Annotate(resource, "cloud.qoder.com/resume-requested-at"),
+        18 => Step::Annotate(resource, "example.com/touched"),
+        _ => Step::Disable(resource, rng.bool()),
+    }
+}
+
+fn other(rng: &mut Rng) -> Step {
+    let deployment = rng.usize(..DEPLOYMENTS);
+    match rng.u32(..12) {
+        0..6 => Step::Toggle(deployment, rng.bool()),
+        6..9 => Step::FailRun(deployment),
+        9..11 => Step::Rename(deployment),
+        _ => Step::Archive(deployment),
+    }
+}
+
+fn fate(rng: &mut Rng, longest: u64) -> Fate {
+    match rng.u32(..7) {
+        0 => Fate::Refused,
+        1 => Fate::LostBefore,
+        2 => Fate::LostAfter,
+        3 => Fate::SilentBefore,
+        4 => Fate::SilentAfter,
+        5 => Fate::Late(millis(rng, 10, longest)),
+        _ => Fate::LateAnswer(millis(rng, 10, longest)),
+    }
+}
+
+fn remote(rng: &mut Rng) -> Step {
+    let class = one_of(rng, &[Class::Get, Class::List, Class::Post, Class::Post]);
+    match rng.u32(..16) {
+        // A request may take effect for four request timeouts, and not for longer.
+        0..5 => Step::Messages {
+            class,
+            fate: fate(rng, 55_000),
+            skip: rng.usize(..2),
+            times: rng.usize(1..3),
+        },
+        5..11 => Step::Answers { class, answer: answer(rng), times: rng.u64(1..4) },
+        11 => Step::RemoteAway(millis(rng, 100, 80_000)),
+        12 => Step::Slow {
+            remote: millis(rng, 10, 3_000),
+            kubernetes: millis(rng, 10, 1_000),
+            lasts: millis(rng, 1_000, 80_000),
+        },
+        13 => Step::Lag { by: millis(rng, 10, 1_500), lasts: millis(rng, 1_000, 80_000) },
+        14 => Step::Revoke(millis(rng, 100, 60_000)),
+        _ => Step::Limit { writes: rng.u32(1..3), lasts: millis(rng, 1_000, 80_000) },
+    }
+}
+
+fn answer(rng: &mut Rng) -> Answer {
+    one_of(
+        rng,
+        &[
+            Answer::Refuses(400),
+            Answer::Refuses(401),
+            Answer::Refuses(403),
+            Answer::Refuses(409),
+            Answer::Refuses(429),
+            Answer::Refuses(500),
+            Answer::Gateway(403),
+            Answer::Gateway(404),
+            Answer::Gateway(502),
+            Answer::Gateway(503),
+            Answer::Gateway(504),
+            Answer::RetryAfter(429, "7"),
+            Answer::RetryAfter(503, "5"),
+            Answer::RetryAfter(429, "Wed, 01 Jul 2026 02:03:00 GMT"),
+            Answer::RetryAfter(429, "soon"),
+            Answer::Empty,
+            Answer::Truncated,
+            Answer::WrongType,
+            Answer::UnknownStatus,
+            Answer::AnotherId,
+            Answer::Stale,
+            Answer::CursorLoop,
+            Answer::Redirect,
+            Answer::Oversized,
+        ],
+    )
+}
+
+fn kubernetes(rng: &mut Rng) -> Step {
+    let class =
+        one_of(rng, &[Class::Read, Class::Status, Class::Status, Class::Watch, Class::Event, Class::Lease]);
+    match rng.u32(..18) {
+        0..6 => Step::Messages {
+            class,
+            fate: fate(rng, 20_000),
+            skip: rng.usize(..3),
+            times: rng.usize(1..4),
+        },
+        6..10 => Step::Messages {
+            class,
+            fate: Fate::Answered(one_of(rng, &[403, 404, 409, 422, 429, 500, 503, 504])),
+            skip: rng.usize(..3),
+            times: rng.usize(1..4),
+        },
+        10..13 => Step::HoldWatches(millis(rng, 10, 60_000)),
+        13 => Step::CutWatches,
+        14 => Step::ExpireWatches,
+        15 => Step::SilenceWatches,
+        _ => Step::ServerAway(millis(rng, 100, 80_000)),
+    }
+}
+
+fn process(rng: &mut Rng, is_pair: bool) -> Step {
+    let replica = if is_pair { rng.usize(..2) } else { 0 };
+    match rng.u32(..8) {
+        0..2 => Step::Kill(replica, millis(rng, 10, 60_000)),
+        2..4 => Step::Stop(replica, millis(rng, 10, 60_000)),
+        4..6 if is_pair => Step::Freeze(replica, millis(rng, 10, 80_000)),
+        _ => Step::CutOff(replica, millis(rng, 10, 80_000)),
+    }
+}
