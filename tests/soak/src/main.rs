@@ -20,6 +20,9 @@ struct Arguments {
     /// How many rounds of trouble, rest and calm each seed has.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
+    /// Do not look for the shortest script: only say what is broken.
+    #[arg(long)]
+    brief: bool,
     /// How many days to simulate.
     #[arg(long, default_value_t = 365.0)]
     days: f64,
@@ -28,7 +31,7 @@ struct Arguments {
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn main() -> ExitCode {
-    let Arguments { seed, log, keep, rounds, days } = Arguments::parse();
+    let Arguments { seed, log, keep, rounds, brief, days } = Arguments::parse();
     if log || keep.is_some() {
         let script = Script::of(seed, rounds);
         let script = keep.map_or_else(|| script.clone(), |kept| script.keep(&kept));
@@ -42,6 +45,10 @@ fn main() -> ExitCode {
         let script = Script::of(next, rounds);
         let outcome = play(&script);
         simulated += outcome.simulated;
+        if let Some(violation) = outcome.violation.as_ref().filter(|_| brief) {
+            println!("seed {next}: {}", violation.property);
+            return end(false);
+        }
         if let Some(report) = report(&script, &outcome) {
             eprint!("{report}");
             return end(false);
