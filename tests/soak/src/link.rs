@@ -25,6 +25,8 @@ use crate::{
 
 /// How long a call that gets no answer may take, and the next try after it.
 pub const AGAIN: Duration = Duration::from_secs(20);
+/// The same of a status that has failed again and again.
+const STATUS_AGAIN: Duration = Duration::from_secs(80);
 /// How long it may take until a watch that says nothing is given up.
 pub const SILENCE: Duration = Duration::from_secs(80);
 
@@ -44,7 +46,8 @@ fn asked(request: &Request<Bytes>) -> Asked {
     let path = request.uri().path();
     let parts: Vec<_> = path.trim_matches('/').split('/').collect();
     let at = |plural: &str| parts.iter().position(|part| *part == plural);
-    let named = |plural: &str| at(plural).and_then(|n| parts.get(n + 1)).map(|name| (*name).to_owned());
+    let named =
+        |plural: &str| at(plural).and_then(|n| parts.get(n + 1)).map(|name| (*name).to_owned());
     let class = if request.uri().query().is_some_and(|query| query.contains("watch=")) {
         Class::Watch
     } else if at("leases").is_some() {
@@ -86,6 +89,7 @@ impl Link {
         let fate = self.net.fate(asked.class);
         match fate {
             Fate::Passes => {}
+            _ if asked.class == Class::Status => self.monitor.disturb(STATUS_AGAIN),
             Fate::Late(by) | Fate::LateAnswer(by) => self.monitor.disturb(by + AGAIN),
             Fate::SilentAfter if asked.class == Class::Watch => self.monitor.disturb(SILENCE),
             _ => self.monitor.disturb(AGAIN),

@@ -1,9 +1,12 @@
 //! `soak`: plays seed after seed until something is broken, or the days are over.
 
-use std::{process::ExitCode, time::{Duration, Instant}};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::Parser;
-use soak::{ROUND, Script, play, report};
+use soak::{Played, ROUND, Script, play, play_seeds, report};
 
 /// The operator in simulated time, with random users and every fault.
 #[derive(Parser)]
@@ -18,17 +21,19 @@ struct Arguments {
     #[arg(long, value_delimiter = ',')]
     keep: Option<Vec<usize>>,
     /// How many rounds of trouble, rest and calm each seed has.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Do not look for the shortest script: only say what is broken.
     #[arg(long)]
     brief: bool,
     /// How many days to simulate.
-    #[arg(long, default_value_t = 365.0)]
-    days: f64,
+    #[arg(long, default_value_t = 365)]
+    days: u32,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// After so many seeds it says how far it is.
+const STEP: u64 = 100;
 
 fn main() -> ExitCode {
     let Arguments { seed, log, keep, rounds, brief, days } = Arguments::parse();
@@ -39,28 +44,33 @@ fn main() -> ExitCode {
         print!("{}", outcome.log);
         return end(outcome.violation.is_none());
     }
-    let (began, mut simulated) = (Instant::now(), Duration::ZERO);
+    let began = Instant::now();
+    let mut played = Played::default();
     let mut next = seed;
-    while simulated.as_secs_f64() < days * DAY.as_secs_f64() {
-        let script = Script::of(next, rounds);
-        let outcome = play(&script);
-        simulated += outcome.simulated;
-        if let Some(violation) = outcome.violation.as_ref().filter(|_| brief) {
-            println!("seed {next}: {}", violation.property);
-            return end(false);
+    while played.simulated < DAY * days {
+        match play_seeds(next..next + STEP, rounds) {
+            Ok(more) => played = played.and(more),
+            Err(broken) => {
+                let (script, outcome) = *broken;
+                let property =
+                    outcome.violation.as_ref().map_or("", |violation| violation.property);
+                println!("seed {}: {property}", script.seed);
+                if !brief {
+                    eprint!("{}", report(&script, &outcome).unwrap_or_default());
+                }
+                return end(false);
+            }
         }
-        if let Some(report) = report(&script, &outcome) {
-            eprint!("{report}");
-            return end(false);
-        }
-        next += 1;
-        if next.is_multiple_of(100) {
-            let days = simulated.as_secs_f64() / DAY.as_secs_f64();
-            println!("{} seeds, {days:.1} days, {:.0?}", next - seed, began.elapsed());
-        }
+        next += STEP;
+        let Played { simulated, requests, statuses } = played;
+        println!(
+            "{} seeds of {:?}: {} days in {:.0?}, {requests} requests, {statuses} statuses: nothing is broken",
+            next - seed,
+            ROUND * rounds,
+            simulated.as_secs() / DAY.as_secs(),
+            began.elapsed()
+        );
     }
-    let days = simulated.as_secs_f64() / DAY.as_secs_f64();
-    println!("{} seeds of {:?} each, {days:.1} days in {:.0?}: nothing was broken", next - seed, ROUND * rounds, began.elapsed());
     end(true)
 }
 

@@ -22,10 +22,8 @@ use crate::{gate::Gate, link::Link, monitor::Monitor, net::Net, wire::Wire};
 
 pub const TOKEN: &str = "pt-obviously-fake";
 /// P and T.
-pub const TIMES: Times = Times {
-    poll_interval: Duration::from_secs(30),
-    request_timeout: Duration::from_secs(15),
-};
+pub const TIMES: Times =
+    Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
 
 /// What all processes share.
 #[derive(Clone)]

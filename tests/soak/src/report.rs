@@ -9,7 +9,8 @@ pub fn report(script: &Script, outcome: &Outcome) -> Option<String> {
     let kept = shrink(script, violation.property);
     let shortest = script.keep(&kept);
     let events = shortest.events.iter();
-    let events: Vec<_> = events.map(|event| format!("  {:?}: {:?}\n", event.at, event.step)).collect();
+    let events: Vec<_> =
+        events.map(|event| format!("  {:?}: {:?}\n", event.at, event.step)).collect();
     let numbers: Vec<_> = kept.iter().map(ToString::to_string).collect();
     let last = play(&shortest).violation.map(|violation| violation.what).unwrap_or_default();
     let Script { seed, rounds, .. } = script;

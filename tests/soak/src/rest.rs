@@ -34,7 +34,9 @@ fn is_right(world: &World, name: &str, object: &Value) -> Result<bool, String> {
     }
     let id = spec["deploymentID"].as_str().unwrap_or_default();
     let remote = world.around.simulator.deployment(id).unwrap_or_default();
-    for (ours, theirs) in [("/status", "/status"), ("/name", "/name"), ("/pausedReason/type", "/paused_reason/type")] {
+    for (ours, theirs) in
+        [("/status", "/status"), ("/name", "/name"), ("/pausedReason/type", "/paused_reason/type")]
+    {
         let (ours, theirs) = (status.pointer(ours), remote.pointer(theirs));
         if ours.unwrap_or(&Value::Null) != theirs.unwrap_or(&Value::Null) {
             return Err(format!("it says {ours:?}, and it is {theirs:?}"));

@@ -23,7 +23,12 @@ pub const RIGHT: Duration = Duration::from_secs(17 * 60);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// `kubectl apply`; where the resource names another deployment, it is deleted before.
-    Apply { resource: usize, deployment: usize, paused: Option<bool>, warns: bool },
+    Apply {
+        resource: usize,
+        deployment: usize,
+        paused: Option<bool>,
+        warns: bool,
+    },
     Delete(usize),
     /// A new value of an annotation of ours, or of somebody else's.
     Annotate(usize, &'static str),
@@ -37,19 +42,38 @@ pub enum Step {
     Archive(usize),
 
     /// Some messages of a kind fare like this.
-    Messages { class: Class, fate: Fate, skip: usize, times: usize },
+    Messages {
+        class: Class,
+        fate: Fate,
+        skip: usize,
+        times: usize,
+    },
     /// The remote answers some requests of a kind so.
-    Answers { class: Class, answer: Answer, times: u64 },
+    Answers {
+        class: Class,
+        answer: Answer,
+        times: u64,
+    },
     /// Nobody can connect to the remote.
     RemoteAway(Duration),
     /// All messages take up to so long.
-    Slow { remote: Duration, kubernetes: Duration, lasts: Duration },
+    Slow {
+        remote: Duration,
+        kubernetes: Duration,
+        lasts: Duration,
+    },
     /// Reads of the remote lag behind its writes by so much.
-    Lag { by: Duration, lasts: Duration },
+    Lag {
+        by: Duration,
+        lasts: Duration,
+    },
     /// The token is not accepted.
     Revoke(Duration),
     /// So many writes a second.
-    Limit { writes: u32, lasts: Duration },
+    Limit {
+        writes: u32,
+        lasts: Duration,
+    },
 
     HoldWatches(Duration),
     CutWatches,
@@ -115,13 +139,13 @@ impl Script {
         let mut rng = Rng::with_seed(seed);
         let is_pair = rng.u8(..3) > 0;
         let clocks = [rng.u32(970..=1030), rng.u32(970..=1030)];
-        let patience = if rng.u8(..5) == 0 { 1 } else { 5 };
+        let patience = if rng.u8(..8) == 0 { 1 } else { 8 };
         let mut events = Vec::new();
         for round in 0..rounds {
             let begin = ROUND * round;
             // Some rounds are busy for a moment, others for minutes.
             let span = if rng.u8(..3) == 0 { Duration::from_millis(400) } else { TROUBLE };
-            for _ in 0..rng.usize(2..=14) {
+            for _ in 0..rng.usize(5..=24) {
                 let at = begin + Duration::from_millis(rng.u64(..as_millis(span)));
                 events.push(Event { at, step: step(&mut rng, is_pair) });
             }
@@ -258,8 +282,10 @@ fn answer(rng: &mut Rng) -> Answer {
 }
 
 fn kubernetes(rng: &mut Rng) -> Step {
-    let class =
-        one_of(rng, &[Class::Read, Class::Status, Class::Status, Class::Watch, Class::Event, Class::Lease]);
+    let class = one_of(
+        rng,
+        &[Class::Read, Class::Status, Class::Status, Class::Watch, Class::Event, Class::Lease],
+    );
     match rng.u32(..18) {
         0..6 => Step::Messages {
             class,

@@ -32,7 +32,9 @@ impl World {
             // Nothing happens to an archived one.
             Step::Toggle(n, _) | Step::FailRun(n) | Step::Rename(n) | Step::Archive(n)
                 if is_archived(self, n) => {}
-            Step::Toggle(n, paused) => self.other(n, |simulator, id| simulator.set_paused(id, paused)),
+            Step::Toggle(n, paused) => {
+                self.other(n, |simulator, id| simulator.set_paused(id, paused))
+            }
             Step::FailRun(n) => {
                 self.other(n, |simulator, id| simulator.pause_by_error(id, "agent_archived_error"));
             }
@@ -106,7 +108,8 @@ impl World {
         if deployments.get(NAMESPACE, name).is_some_and(|object| is_another(&object)) {
             self.delete(name);
         }
-        let mut spec = json!({ "deploymentID": id, "driftPolicy": if warns { "Warn" } else { "Correct" } });
+        let mut spec =
+            json!({ "deploymentID": id, "driftPolicy": if warns { "Warn" } else { "Correct" } });
         if let Some(paused) = paused {
             spec["paused"] = json!(paused);
         }
@@ -163,7 +166,9 @@ impl World {
             let fault = match answer {
                 Answer::Refuses(code) => Fault::respond(code),
                 Answer::Gateway(code) => Fault::respond(code).html(),
-                Answer::RetryAfter(code, after) => Fault::respond(code).header("retry-after", after),
+                Answer::RetryAfter(code, after) => {
+                    Fault::respond(code).header("retry-after", after)
+                }
                 Answer::Empty => Fault::empty(),
                 Answer::Truncated => Fault::truncate(),
                 Answer::WrongType => Fault::merge(json!({ "status": 7 })),

@@ -78,7 +78,8 @@ pub(crate) struct World {
 /// Plays a script to its end, or until something is broken.
 #[must_use]
 pub fn play(script: &Script) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let violation = |what: String| Outcome {
         log: String::new(),
         violation: Some(Violation { property: "the world begins", at: Duration::ZERO, what }),
@@ -262,7 +263,8 @@ impl World {
         }
         self.act(Act::ReleaseWatches);
         self.act(Act::ServerBack);
-        let gates: Vec<_> = self.replicas.iter().flatten().map(|replica| replica.gate.clone()).collect();
+        let gates: Vec<_> =
+            self.replicas.iter().flatten().map(|replica| replica.gate.clone()).collect();
         for gate in gates {
             self.act(Act::Open(gate));
         }

@@ -23,7 +23,7 @@ impl Monitor {
     /// A process sends a request.
     pub fn asks(&self, process: usize, asked: &Asked) {
         let mut state = self.state();
-        if matches!(asked.class, Class::Watch | Class::Read) {
+        if matches!(asked.class, Class::Watch | Class::Read | Class::Status) {
             let name = asked.name.as_deref().unwrap_or_default();
             state.note(&format!("p{process} {:?} {name}", asked.class));
         }
@@ -31,7 +31,8 @@ impl Monitor {
             return;
         }
         let is_held = state.processes.get(&process).is_none_or(|process| process.claim.is_held());
-        state.demand(is_held, "only the leader acts", || format!("{:?} by p{process}", asked.class));
+        state
+            .demand(is_held, "only the leader acts", || format!("{:?} by p{process}", asked.class));
         let body = asked.body.to_string();
         state.demand(!body.contains(TOKEN), "S5 secrecy", || body);
         if let (Class::Status, Some(name)) = (asked.class, &asked.name) {
@@ -58,7 +59,9 @@ impl Monitor {
 
     /// The answer reaches the process.
     pub fn told(&self, process: usize, asked: &Asked, code: StatusCode, object: &Value) {
-        let (Class::Read, Some(name), 200) = (asked.class, &asked.name, code.as_u16()) else { return };
+        let (Class::Read, Some(name), 200) = (asked.class, &asked.name, code.as_u16()) else {
+            return;
+        };
         let mut state = self.state();
         let (now, object) = (state.now(), state.read(object));
         if let Some(reader) = state.processes.get_mut(&process) {
@@ -79,8 +82,8 @@ impl State {
         let (ready, reason) = ready(status);
         let Some(n) = version.deployment else { return };
         let told = text(&status["name"]);
-        let is_its_name =
-            told.is_empty() || self.accounts.get(n).is_none_or(|account| account.names.contains(&told));
+        let is_its_name = told.is_empty()
+            || self.accounts.get(n).is_none_or(|account| account.names.contains(&told));
         self.demand(is_its_name, "S7 identity", || {
             format!("the status of {name} has the name {told:?}, which d{n} never had")
         });
@@ -105,7 +108,9 @@ impl State {
                 && (&look.shown.status, &look.shown.reason) == (&told.0, &told.1)
         });
         self.demand(is_seen, "S4 truth", || {
-            format!("{name} is {ready} {reason} {told:?}, which no look since the last write has shown")
+            format!(
+                "{name} is {ready} {reason} {told:?}, which no look since the last write has shown"
+            )
         });
     }
 }

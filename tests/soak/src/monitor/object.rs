@@ -20,6 +20,8 @@ pub struct Object {
     pub warns: bool,
     pub is_disabled: bool,
     requests: [String; 2],
+    /// What it last said of `paused`, when it said anything.
+    said: Option<bool>,
     /// Ready: its status and reason, and whether it is about the present generation.
     pub ready: String,
     pub reason: String,
@@ -49,7 +51,8 @@ pub fn ready(status: &Value) -> (String, String) {
 impl State {
     pub fn read(&self, object: &Value) -> Object {
         let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
-        let annotation = |name: &str| text(&metadata["annotations"][format!("cloud.qoder.com/{name}")]);
+        let annotation =
+            |name: &str| text(&metadata["annotations"][format!("cloud.qoder.com/{name}")]);
         let (ready, reason) = ready(status);
         Object {
             uid: text(&metadata["uid"]),
@@ -61,6 +64,7 @@ impl State {
             warns: spec["driftPolicy"] == "Warn",
             is_disabled: !matches!(&*annotation("reconcile"), "" | "enabled"),
             requests: [annotation("reconcile-requested-at"), annotation("resume-requested-at")],
+            said: spec["paused"].as_bool(),
             ready,
             reason,
             observed_generation: status["observedGeneration"].as_i64().unwrap_or(-1),
@@ -72,10 +76,12 @@ impl State {
         let before = self.objects.remove(name);
         let mut after = (!object.is_null()).then(|| self.read(object));
         if let Some(after) = &mut after {
-            if let Some(before) = &before
-                && (&before.uid, before.generation) == (&after.uid, after.generation)
-            {
-                after.generation_made = before.generation_made;
+            if let Some(before) = before.as_ref().filter(|before| before.uid == after.uid) {
+                // Nobody may have seen that it said nothing for a while.
+                after.said = after.said.or(before.said);
+                if before.generation == after.generation {
+                    after.generation_made = before.generation_made;
+                }
             }
             let version = Version {
                 deployment: after.deployment,
@@ -95,7 +101,9 @@ impl State {
     /// What a change of a resource allows.
     fn book(&mut self, before: Option<&Object>, after: Option<&Object>) {
         let asks = |object: Option<&Object>| {
-            object.map(|o| (o.uid.clone(), o.deployment, o.paused, o.warns, o.is_disabled, o.requests.clone()))
+            object.map(|o| {
+                (o.uid.clone(), o.deployment, o.paused, o.warns, o.is_disabled, o.requests.clone())
+            })
         };
         if asks(before) == asks(after) {
             return;
@@ -103,7 +111,7 @@ impl State {
         let is_resume = match (before, after) {
             (Some(before), Some(after)) if before.uid == after.uid => {
                 before.requests[1] != after.requests[1]
-                    || (before.paused == Some(true) && after.paused == Some(false))
+                    || (before.said == Some(true) && after.paused == Some(false))
             }
             _ => false,
         };
@@ -118,9 +126,10 @@ impl State {
 
     /// The oldest that says `paused`, which is the one with the smallest uid among those of one second.
     pub fn owner(&self, deployment: usize) -> Option<(&String, &Object)> {
-        let named = self.objects.iter().filter(|(_, object)| {
-            object.deployment == Some(deployment) && object.paused.is_some()
-        });
+        let named = self
+            .objects
+            .iter()
+            .filter(|(_, object)| object.deployment == Some(deployment) && object.paused.is_some());
         named.min_by_key(|(_, object)| (&object.created, &object.uid))
     }
 }

@@ -30,7 +30,7 @@ pub struct Observation {
 pub struct Known {
     /// The last ones, in the order of their answers.
     pub looks: VecDeque<Observation>,
-    /// When the last write ended; its own answer is a look that began before.
+    /// When the last write ended that may have done something; its own answer is a look that began before.
     pub write_ended: Option<Duration>,
     /// What that answer said, if it said anything.
     pub write_said: Option<Observation>,
@@ -53,7 +53,13 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Process {
     pub fn new(claim: Claim, deployments: usize) -> Self {
         let known = (0..deployments).map(|_| Known::default()).collect();
-        Self { claim, known, read: BTreeMap::new(), reads: VecDeque::new(), writes: VecDeque::new() }
+        Self {
+            claim,
+            known,
+            read: BTreeMap::new(),
+            reads: VecDeque::new(),
+            writes: VecDeque::new(),
+        }
     }
 
     /// A request is sent. Returns how many of its kind were sent within one second.

@@ -44,11 +44,17 @@ impl State {
         let blind = TIMES.longest_blindness().mul_f64(1.05) + Duration::from_secs(5);
         let mut broken = Vec::new();
         for (name, object) in &self.objects {
-            let looked_at = object.deployment.and_then(|n| self.accounts.get(n)).map(|account| account.looked_at);
+            let looked_at = object
+                .deployment
+                .and_then(|n| self.accounts.get(n))
+                .map(|account| account.looked_at);
             let begin = looked_at.unwrap_or_default().max(self.disturbed);
             if object.ready == "True" && now > begin + blind {
                 let age = now - looked_at.unwrap_or_default();
-                broken.push(("honesty", format!("{name} is {}, {age:?} after the last look", object.reason)));
+                broken.push((
+                    "honesty",
+                    format!("{name} is {}, {age:?} after the last look", object.reason),
+                ));
             }
             let begin = object.generation_made.max(self.disturbed);
             if object.observed_generation != object.generation && now > begin + PROMPT {

@@ -62,8 +62,10 @@ impl State {
         let is_held = sender.claim.is_held();
         let is_alone = known.under_way == 0;
         let newest = known.newest().map(|look| look.shown.clone());
-        let is_lift =
-            !wanted && newest.as_ref().is_some_and(|shown| shown.status == "paused" && shown.reason == "error");
+        let is_lift = !wanted
+            && newest
+                .as_ref()
+                .is_some_and(|shown| shown.status == "paused" && shown.reason == "error");
         self.demand(is_asked, "S1 no wrong send", || {
             format!("{verb:?} of d{n}, which no resource as just read asks for")
         });
@@ -95,7 +97,8 @@ impl Monitor {
             && let Some(n) = state.number(id)
         {
             state.check_post(process, *verb, n);
-            if let Some(known) = state.processes.get_mut(&process).and_then(|p| p.known.get_mut(n)) {
+            if let Some(known) = state.processes.get_mut(&process).and_then(|p| p.known.get_mut(n))
+            {
                 known.under_way += 1;
             }
         }
@@ -171,13 +174,17 @@ impl Monitor {
         .collect();
         if matches!(call, Call::List) && document["data"].is_array() {
             // What is not in a half list is not in that half.
-            state.accounts.iter_mut().for_each(|account| account.looked_at = account.looked_at.max(started));
+            state
+                .accounts
+                .iter_mut()
+                .for_each(|account| account.looked_at = account.looked_at.max(started));
         }
         for (n, look) in looks.iter().cloned() {
             if let Some(account) = state.accounts.get_mut(n) {
                 account.looked_at = account.looked_at.max(started);
             }
-            if let Some(known) = state.processes.get_mut(&process).and_then(|p| p.known.get_mut(n)) {
+            if let Some(known) = state.processes.get_mut(&process).and_then(|p| p.known.get_mut(n))
+            {
                 known.look(look);
             }
         }
@@ -185,11 +192,18 @@ impl Monitor {
         let Some(n) = state.number(id) else { return };
         let wanted = if *verb == Verb::Pause { "paused" } else { "active" };
         let said = looks.into_iter().find(|(m, _)| *m == n).map(|(_, look)| look);
+        // The API has not done it, nor will.
+        let is_nothing = match answer {
+            Ok(answer) => [401, 429].contains(&answer.status().as_u16()),
+            Err(error) => matches!(error, SendError::NotSent(_)),
+        };
         let is_done = said.as_ref().is_some_and(|look| look.shown.status == wanted);
         if let Some(known) = state.processes.get_mut(&process).and_then(|p| p.known.get_mut(n)) {
             known.under_way = known.under_way.saturating_sub(1);
-            known.write_ended = Some(now);
-            known.write_said = said;
+            if !is_nothing {
+                known.write_ended = Some(now);
+                known.write_said = said;
+            }
         }
         let is_clear = answer.as_ref().is_ok_and(|answer| answer.status().is_client_error());
         if let Some(account) = state.accounts.get_mut(n)
