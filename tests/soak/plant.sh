@@ -18,7 +18,7 @@ for name in "${names[@]}"; do
   patch --quiet --strip=1 --directory="$tree" < "$bug"
   (cd "$tree" && cargo build --quiet --locked --package soak)
   # It fails where something is broken.
-  found=$("$CARGO_TARGET_DIR/debug/soak" --brief --days 34 | tail -n 1 || true)
+  found=$("$CARGO_TARGET_DIR/debug/soak" --brief --days "${DAYS:-34}" | tail -n 1 || true)
   patch --quiet --strip=1 --directory="$tree" --reverse < "$bug"
   case $found in
     seed*) found=${found#seed }; echo "| \`$name\` | ${found#*: } | ${found%%:*} |" ;;

@@ -87,6 +87,8 @@ pub enum Step {
     Stop(usize, Duration),
     /// SIGSTOP, and SIGCONT after so long.
     Freeze(usize, Duration),
+    /// Every process does nothing for so long, and then all that has become due at once: a machine that is suspended.
+    Suspend(Duration),
     /// The Kubernetes API is out of reach for this one.
     CutOff(usize, Duration),
 }
@@ -312,7 +314,8 @@ fn process(rng: &mut Rng, is_pair: bool) -> Step {
     match rng.u32(..8) {
         0..2 => Step::Kill(replica, millis(rng, 10, 60_000)),
         2..4 => Step::Stop(replica, millis(rng, 10, 60_000)),
-        4..6 if is_pair => Step::Freeze(replica, millis(rng, 10, 80_000)),
+        4 if is_pair => Step::Freeze(replica, millis(rng, 10, 80_000)),
+        5 => Step::Suspend(millis(rng, 10, 80_000)),
         _ => Step::CutOff(replica, millis(rng, 10, 80_000)),
     }
 }

@@ -97,6 +97,10 @@ impl World {
                 self.later(lasts, Act::Begin(place));
             }
             Step::Freeze(place, lasts) => self.shut(place, lasts, true),
+            Step::Suspend(lasts) => {
+                self.around.monitor.disturb(lasts + AGAIN);
+                self.suspended = lasts;
+            }
             Step::CutOff(place, lasts) => self.shut(place, lasts, false),
         }
     }

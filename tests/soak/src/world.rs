@@ -6,7 +6,7 @@ use apiserver::ApiServer;
 use qoder_simulator::{Config, Simulator, Token};
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, advance, sleep_until},
 };
 
 use crate::{
@@ -71,6 +71,8 @@ pub(crate) struct World {
     count: usize,
     begin: Instant,
     pub is_server_up: bool,
+    /// For how long nobody does anything from now on.
+    pub suspended: Duration,
     /// What had been written when everything was right.
     calm: Option<(usize, usize)>,
 }
@@ -132,6 +134,7 @@ impl World {
             count: 0,
             begin: Instant::now(),
             is_server_up: true,
+            suspended: Duration::ZERO,
             calm: None,
         };
         for place in world.places() {
@@ -180,6 +183,11 @@ impl World {
             sleep_until(self.begin + next).await;
             if let Some((_, act)) = self.agenda.pop_first() {
                 self.act(act);
+            }
+            let suspended = std::mem::take(&mut self.suspended);
+            if !suspended.is_zero() {
+                // Nothing runs until the clock is there.
+                advance(suspended).await;
             }
         }
         let simulated = self.now();
