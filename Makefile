@@ -3,7 +3,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test model soak compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-quick release
+.PHONY: demo test model soak fuzz compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -56,6 +56,24 @@ book: ## docs/ as a book, in target/book, with its links and anchors checked
 	CARGO_PROFILE_DEV_DEBUG=0 $(book_tool) hyperlink@0.3.2
 	$(BOOK_TOOLS)/bin/mdbook build docs --dest-dir $(BOOK)
 	$(BOOK_TOOLS)/bin/hyperlink --check-anchors $(BOOK)
+
+FUZZ_TOOLS = $(abspath $(or $(CARGO_TARGET_DIR),target))/fuzz-tools
+FUZZ = $(abspath $(or $(CARGO_TARGET_DIR),target))/fuzz
+# On the stable toolchain: what a sanitizer finds is unsafe code, and there is none here.
+FUZZ_FLAGS = --sanitizer none --no-cfg-fuzzing --target-dir $(FUZZ)/target
+# All of them, or TARGETS="page token".
+TARGETS ?= $(patsubst fuzz/targets/%.rs,%,$(wildcard fuzz/targets/*.rs))
+
+fuzz: ## Hostile input: each property of tests/hostile for SECONDS. It needs a C++ compiler. A case that is found stays in fuzz/found
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(FUZZ_TOOLS) cargo-fuzz@0.13.2
+	PATH="$(FUZZ_TOOLS)/bin:$$PATH" cargo fuzz build $(FUZZ_FLAGS)
+	for target in $(TARGETS); do \
+	  mkdir -p $(FUZZ)/corpus/$$target fuzz/found/$$target && \
+	  PATH="$(FUZZ_TOOLS)/bin:$$PATH" cargo fuzz run $(FUZZ_FLAGS) $$target $(FUZZ)/corpus/$$target fuzz/corpus/$$target fuzz/found/$$target -- \
+	    -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=2048 -max_len=4096 -dict=fuzz/words.dict \
+	    -artifact_prefix=fuzz/found/$$target/ -print_final_stats=1 || exit 1; \
+	  rmdir fuzz/found/$$target 2>/dev/null || true; \
+	done
 
 # A Python of its own, for a tool that has no other package.
 ZIZMOR = $(abspath $(or $(CARGO_TARGET_DIR),target))/zizmor-1.32.0

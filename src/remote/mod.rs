@@ -29,7 +29,7 @@ mod state;
 mod write;
 mod writes;
 
-pub use account::Account;
+pub use account::{Account, Admission};
 pub use budget::{Obstacle, Rates};
 pub use cache::Cache;
 pub use credential::{CredentialState, Worth};

@@ -1,7 +1,7 @@
 //! What a status mirrors of the remote, in both directions. Mirrored strings are cut to the bounds of the CRD, so that
-//! no remote value can make a status invalid. Pure.
+//! no remote value can make a status invalid, and have no control characters. Pure.
 
-use super::text::cut;
+use super::text::printable;
 use crate::{
     api::{self, MAX_NAME, MAX_TEXT, QoderDeploymentStatus},
     qoder::{Deployment, PausedReason, RemoteStatus, Schedule},
@@ -9,18 +9,18 @@ use crate::{
 
 /// Writes what is known of a deployment into a status.
 pub fn mirror(known: &Deployment, status: &mut QoderDeploymentStatus) {
-    status.status = Some(cut(known.status.as_str(), MAX_TEXT));
+    status.status = Some(printable(known.status.as_str(), MAX_TEXT));
     status.paused_reason = known.paused_reason.as_ref().map(|reason| api::PausedReason {
-        kind: cut(&reason.kind, MAX_TEXT),
+        kind: printable(&reason.kind, MAX_TEXT),
         error: reason
             .error
             .as_deref()
-            .map(|kind| api::PausedReasonError { kind: cut(kind, MAX_TEXT) }),
+            .map(|kind| api::PausedReasonError { kind: printable(kind, MAX_TEXT) }),
     });
-    status.name = known.name.as_deref().map(|name| cut(name, MAX_NAME));
+    status.name = known.name.as_deref().map(|name| printable(name, MAX_NAME));
     status.schedule = known.schedule.as_ref().map(|schedule| api::Schedule {
-        expression: cut(&schedule.expression, MAX_TEXT),
-        timezone: schedule.timezone.as_deref().map(|zone| cut(zone, MAX_TEXT)),
+        expression: printable(&schedule.expression, MAX_TEXT),
+        timezone: schedule.timezone.as_deref().map(|zone| printable(zone, MAX_TEXT)),
     });
     status.archived_time = known.archived_at.map(|at| at.to_string());
 }

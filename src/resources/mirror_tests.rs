@@ -71,7 +71,7 @@ proptest::proptest! {
         mirror(&deployment(&text), &mut status);
         let known = last_known(&status).unwrap();
         if text.chars().count() <= 256 {
-            let readable = super::super::text::cut(&text, 400);
+            let readable = super::super::text::printable(&text, 400);
             proptest::prop_assert_eq!(&known, &deployment(&readable));
         }
         // What was cut is what stands: a restart has nothing to publish.

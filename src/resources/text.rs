@@ -10,6 +10,12 @@ pub fn cut(text: &str, max: usize) -> String {
         .collect()
 }
 
+/// The same of remote text, which people print: what could act on their terminal becomes U+FFFD, too.
+#[must_use]
+pub fn printable(text: &str, max: usize) -> String {
+    cut(text, max).replace(char::is_control, "\u{fffd}")
+}
+
 /// What JSON escapes, and what YAML prints, without its line breaks of more than one byte.
 fn is_read(c: char) -> bool {
     matches!(c, '\0'..='~' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
@@ -31,5 +37,14 @@ mod tests {
             assert_eq!(cut(&format!("a{c}b"), 9), "a\u{fffd}b", "{c:?}");
         }
         assert_eq!(cut("\u{e9}\u{85}\u{e9}x", 3), "\u{e9}\u{fffd}\u{e9}");
+    }
+
+    #[test]
+    fn remote_text_has_nothing_that_acts_on_a_terminal() {
+        assert_eq!(printable("nightly \u{e9}\u{4e2d}", 99), "nightly \u{e9}\u{4e2d}");
+        assert_eq!(
+            printable("\u{1b}[2J\r\n\t\0\u{7f}\u{9b}x", 8),
+            "\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}"
+        );
     }
 }
