@@ -18,12 +18,15 @@ use qoder_operator::{
     server::Server,
     telemetry::{self, Collector},
 };
+#[cfg(target_os = "linux")]
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 
 fn main() -> ExitCode {
+    keep_out_of_cores();
     let cli = Cli::of_process();
     let result = match cli.command {
         Some(Command::Crd) => api::crd_yaml().map(|yaml| print!("{yaml}")),
@@ -37,6 +40,14 @@ fn main() -> ExitCode {
             eprintln!("qoder-operator: {}", Chain(&*error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The token is in the memory of the process. So the kernel is to dump no core of it, and to let no other process of the same user read it.
+fn keep_out_of_cores() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        eprintln!("qoder-operator: a core of this process would have the token in it: {error}");
     }
 }
 

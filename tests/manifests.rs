@@ -194,7 +194,7 @@ fn the_lease_is_the_one_that_the_operator_may_change() {
     assert_eq!(
         role["rules"],
         json!([
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [flags.lease.lease_name], "verbs": ["get", "update", "patch"]},
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [flags.lease.lease_name], "verbs": ["get", "update"]},
             {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
         ])
     );

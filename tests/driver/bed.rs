@@ -16,16 +16,21 @@ use qoder_operator::{
 };
 use qoder_simulator::{Config, Operation, Simulator};
 use serde_json::{Value, json};
+use testbed::Canary;
 use tokio::{
     sync::watch,
     task::JoinHandle,
     time::{Instant, sleep},
 };
+use tracing_subscriber::filter::LevelFilter;
 
-use crate::wire::Wire;
+use crate::{
+    log::{keep_log_of, log},
+    wire::Wire,
+};
 
 pub const NAMESPACE: &str = "agents";
-const TOKEN: &str = "pt-obviously-fake";
+pub use testbed::canary::TOKEN;
 
 /// P.
 pub const POLL: Duration = Duration::from_secs(30);
@@ -263,8 +268,26 @@ impl Bed {
     }
 }
 
+impl Bed {
+    /// The token is in nothing that went to Kubernetes or stands there, in no metric, and not in what `/readyz` says.
+    fn leaks_nothing(&self) {
+        let canary = Canary::default();
+        canary.add(TOKEN);
+        let sent = self.server.journal().into_iter().map(|entry| entry.body.to_string());
+        let objects = [self.server.deployments(), self.server.events(), self.server.leases()];
+        let stands = objects.iter().flat_map(|all| all.list()).map(|object| object.to_string());
+        let mut text: Vec<_> = sent.chain(stands).collect();
+        if let Some(Running { view, .. }) = &self.operator {
+            text.push(self.metrics.encode(&view.snapshot()).unwrap());
+            text.extend(view.checks().iter().map(|check| format!("{check:?}")));
+        }
+        canary.must_not_be_in("what the operator said", &text.join("\n"));
+    }
+}
+
 impl Drop for Bed {
     fn drop(&mut self) {
+        self.leaks_nothing();
         if let Some(Running { task, .. }) = &self.operator
             && task.is_finished()
             && !std::thread::panicking()
@@ -282,8 +305,13 @@ pub fn later(time: Duration, act: impl FnOnce() + Send + 'static) {
     });
 }
 
-/// Runs one case on a clock of its own.
+/// Runs one case on a clock of its own. The token is in no line that was logged in it.
 pub fn in_virtual_time<T>(case: impl Future<Output = T>) -> T {
+    keep_log_of(LevelFilter::INFO);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().start_paused(true).build().unwrap().block_on(case)
+    let ended = runtime.enable_all().start_paused(true).build().unwrap().block_on(case);
+    let canary = Canary::default();
+    canary.add(TOKEN);
+    canary.must_not_be_in("what was logged", &log());
+    ended
 }

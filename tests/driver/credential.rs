@@ -7,7 +7,7 @@ use qoder_operator::qoder::TokenSource;
 use qoder_simulator::{Fault, Operation, Token};
 
 use crate::{
-    bed::{Bed, POLL, Setup, in_virtual_time},
+    bed::{Bed, POLL, Setup, TOKEN, in_virtual_time},
     waits::fleet,
 };
 
@@ -88,7 +88,7 @@ fn a_token_that_comes_during_an_outage_leaves_no_status_that_says_there_is_none(
         bed.until("r0", "False CredentialMissing", 5 * SECOND).await;
         bed.simulator.inject(Fault::respond(503).always());
         bed.pass(60 * SECOND).await;
-        story.write("pt-obviously-fake");
+        story.write(TOKEN);
         bed.pass(15 * SECOND).await;
         for name in ["r0", "r1"] {
             assert!(bed.ready(name).starts_with("Unknown"), "{}", bed.ready(name));

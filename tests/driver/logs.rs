@@ -8,7 +8,7 @@ use qoder_simulator::{Dialect, Fault, Operation};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
-    bed::{Bed, POLL, Setup, in_virtual_time},
+    bed::{Bed, POLL, Setup, TOKEN, in_virtual_time},
     log::{keep_log, keep_log_of, log},
     waits::{fleet, fleet_of},
 };
@@ -112,7 +112,7 @@ fn why_there_is_no_token_is_told_at_the_start_and_when_it_changes() {
         assert!(told[1].contains("byte 12") && !told[1].contains("obviously"), "{told:?}");
         assert!(bed.message("r0").contains("has a character that no token has"));
 
-        std::fs::write(&file, "pt-obviously-fake").unwrap();
+        std::fs::write(&file, TOKEN).unwrap();
         bed.pass(20 * SECOND).await;
         assert_eq!(lines("loaded the token").len(), 1);
         std::fs::write(&file, "pt-obviously-fake-too").unwrap();
@@ -353,7 +353,7 @@ fn a_token_that_comes_back_is_not_another_one() {
     in_virtual_time(async {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
-        std::fs::write(&file, "pt-obviously-fake").unwrap();
+        std::fs::write(&file, TOKEN).unwrap();
         let token = TokenSource::File(file.clone());
         let mut bed = Bed::prepare(Setup { token, ..Setup::with(1) }).await;
         bed.apply("r0", 0, Some(false));
@@ -362,7 +362,7 @@ fn a_token_that_comes_back_is_not_another_one() {
         keep_log();
         std::fs::remove_file(&file).unwrap();
         bed.pass(15 * SECOND).await;
-        std::fs::write(&file, "pt-obviously-fake").unwrap();
+        std::fs::write(&file, TOKEN).unwrap();
         bed.pass(15 * SECOND).await;
         assert_eq!(lines("loaded another token"), [""; 0], "{}", log());
     });

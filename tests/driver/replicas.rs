@@ -26,7 +26,7 @@ use qoder_operator::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    bed::{Bed, Setup, TIMES},
+    bed::{Bed, Setup, TIMES, TOKEN},
     wire::Wire,
 };
 
@@ -63,7 +63,7 @@ impl Replica {
         let wire = Wire::new(bed.simulator.clone(), TIMES.request_timeout);
         let qoder = Client::new(Arc::new(wire.clone()), base_url, None, env.clone());
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
-        let token = TokenSource::Environment(Token::parse(b"pt-obviously-fake"));
+        let token = TokenSource::Environment(Token::parse(TOKEN.as_bytes()));
         let account = Account::new(token, rates, TIMES);
         let link = Link { server: bed.server.service(), is_cut: Arc::default() };
         let client = kubernetes::bounded(link.clone(), "default");

@@ -32,7 +32,6 @@ async fn a_rejected_token_costs_few_probes_and_a_new_one_heals_all_without_a_res
         story.until(&format!("r{n}"), "True", "InSync").await?;
     }
     assert_eq!(story.writes(), [""; 0], "nothing had to be done");
-    assert!(!story.operator.log().contains("pt-the-next-fake"), "no token in a log");
     Ok(())
 }
 

@@ -5,11 +5,11 @@ use std::process::Command;
 
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, DeleteParams, ListParams};
-use qoder_simulator::{Config, Fault, Simulator};
+use qoder_simulator::{Fault, Simulator};
 use serde_json::{Value, json};
 use testbed::{Bed, Operator, Result};
 
-use crate::story::{Story, TOKEN, condition, is, untrusted};
+use crate::story::{Story, TOKEN, condition, config, is, untrusted};
 
 /// Where one cause is named.
 struct Named<'a> {
@@ -59,7 +59,7 @@ impl<'a> Settings<'a> {
             .env("KUBECONFIG", self.bed.kubeconfig())
             .envs(self.variables.iter().map(|(name, value)| (*name, value.as_str())))
             .output()?;
-        Ok(String::from_utf8(output.stdout)?)
+        Ok(self.bed.searched("what check says", String::from_utf8(output.stdout)?))
     }
 }
 
@@ -125,7 +125,7 @@ async fn resource(bed: &Bed, simulator: &Simulator) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_no_token() -> Result<()> {
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::new("no-token").await?;
     let settings = Settings::new(&bed, &simulator.base_url());
     resource(&bed, &simulator).await?;
@@ -142,7 +142,7 @@ async fn there_is_no_token() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_is_wrong() -> Result<()> {
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::new("wrong-token").await?;
     bed.write_token("pt-another-fake")?;
     let settings = Settings::new(&bed, &simulator.base_url());
@@ -160,7 +160,7 @@ async fn the_token_is_wrong() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_has_no_rights() -> Result<()> {
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::new("no-rights").await?;
     bed.write_token(TOKEN)?;
     let rights = Api::<RoleBinding>::namespaced(bed.client(), bed.namespace());
@@ -215,7 +215,7 @@ async fn the_api_is_down_at_the_start_and_later() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_of_the_api_cannot_be_resolved() -> Result<()> {
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::new("no-name").await?;
     bed.write_token(TOKEN)?;
     resource(&bed, &simulator).await?;

@@ -8,7 +8,7 @@ use qoder_simulator::{Config, Dialect, Entry, Fault, Operation};
 use serde_json::json;
 use testbed::{Bed, Result};
 
-use crate::story::{Story, TOKEN, condition, is, remote, start, untrusted};
+use crate::story::{Story, TOKEN, condition, config, is, remote, start, untrusted};
 
 /// Each way in which a pause can go wrong, by name.
 fn faults_of_a_pause(another: &str) -> Vec<(&'static str, Fault)> {
@@ -245,7 +245,7 @@ async fn a_list_without_an_end_is_no_answer() -> Result<()> {
 async fn both_generations_of_the_api_are_spoken() -> Result<()> {
     for dialect in [Dialect::D1, Dialect::D2] {
         // More than a page of either generation's safe size.
-        let config = Config { dialect, ..Config::with_deployments(130) };
+        let config = Config { dialect, ..config(130) };
         let story = Story::of("dialect", config).await?;
         // The oldest are on the last page.
         for (n, name) in ["one", "two", "three"].into_iter().enumerate() {

@@ -4,7 +4,7 @@ use qoder_simulator::{Config, Fault, Operation, Quirks, Token};
 use serde_json::json;
 use testbed::Result;
 
-use crate::story::{Story, TOKEN, condition};
+use crate::story::{Story, TOKEN, condition, config};
 
 #[tokio::test]
 async fn an_archived_deployment_is_left_alone_whenever_it_was_archived() -> Result<()> {
@@ -31,7 +31,7 @@ async fn an_archived_deployment_is_left_alone_whenever_it_was_archived() -> Resu
 async fn archived_during_the_call_whatever_the_api_answers() -> Result<()> {
     for status in [409, 400, 404] {
         let quirks = Quirks { archived_verb_status: status, ..Quirks::default() };
-        let config = Config { quirks, ..Config::with_deployments(1) };
+        let config = Config { quirks, ..config(1) };
         let story = Story::of("archived-during", config).await?;
         // Our look still shows it alive.
         story.simulator.archive(&story.id(0));

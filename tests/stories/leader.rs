@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kube::config::Kubeconfig;
-use qoder_simulator::{Config, Entry, Operation, Simulator};
+use qoder_simulator::{Entry, Operation, Simulator};
 use testbed::operator::OperatorBuilder;
 use testbed::{Bed, Operator, Proxy, Result, eventually};
 
-use crate::story::{TOKEN, is};
+use crate::story::{TOKEN, config, is};
 
 const MANY: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ impl Pair {
 
     /// The proxy is between the leader and the API server.
     async fn start_behind_proxy(name: &str) -> Result<(Self, Proxy)> {
-        let simulator = Simulator::start(Config::with_deployments(MANY)).await?;
+        let simulator = Simulator::start(config(MANY)).await?;
         let bed = Bed::new(name).await?;
         let (proxy, kubeconfig) =
             Proxy::to_api_server(Kubeconfig::read_from(bed.kubeconfig())?).await?;

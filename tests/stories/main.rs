@@ -20,5 +20,7 @@ mod leader;
 mod paused;
 mod platform;
 mod process;
+mod rights;
+mod secrets;
 mod story;
 mod traces;

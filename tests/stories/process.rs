@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::DeleteParams;
-use qoder_simulator::{Config, Entry, Fault, Operation, Simulator};
+use qoder_simulator::{Entry, Fault, Operation, Simulator};
 use serde_json::json;
 use testbed::{Bed, ControlPlane, Own, Result};
 
-use crate::story::{Story, TOKEN, remote, start};
+use crate::story::{Story, TOKEN, config, remote, start};
 
 fn is_under_way(entries: &[Entry]) -> bool {
     entries.iter().any(|entry| entry.operation == Operation::Pause && !entry.finished)
@@ -80,7 +80,7 @@ async fn while_the_api_server_is_away_nothing_is_written_and_after_it_all_is_don
     let Own::Running(control_plane) = ControlPlane::own(&[]).await? else {
         return Ok(());
     };
-    let simulator = Simulator::start(Config::with_deployments(2)).await?;
+    let simulator = Simulator::start(config(2)).await?;
     let bed = Bed::on(control_plane.clone(), "away").await?;
     let operator = start(&bed, &simulator).await?;
     let story = Story { bed, simulator, operator };
@@ -114,7 +114,7 @@ async fn an_api_server_that_does_not_stream_lists_is_read_in_pages() -> Result<(
     let Own::Running(control_plane) = ControlPlane::own(&flags).await? else {
         return Ok(());
     };
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::on(control_plane, "paged").await?;
     let operator = start(&bed, &simulator).await?;
     let story = Story { bed, simulator, operator };
@@ -201,12 +201,13 @@ fn check(bed: &Bed, simulator: &Simulator, token: &str) -> Result<(bool, String)
         .arg(format!("--token-file={}", bed.token_file().display()))
         .env("KUBECONFIG", bed.kubeconfig())
         .output()?;
-    Ok((output.status.success(), String::from_utf8(output.stdout)?))
+    let said = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
+    Ok((output.status.success(), bed.searched("what check says", said)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_says_what_is_missing_and_changes_nothing() -> Result<()> {
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::new("check").await?;
     let (good, said) = check(&bed, &simulator, TOKEN)?;
     assert!(good && !said.contains("FAIL"), "{said}");

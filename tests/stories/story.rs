@@ -15,18 +15,24 @@ use testbed::{Bed, Operator, Result};
 
 /// A namespace, a simulator and an operator that watches the one and talks to the other.
 pub struct Story {
-    pub bed: Bed,
-    pub simulator: Simulator,
+    // The first to go: its log is in the folder of the bed.
     pub operator: Operator,
+    pub simulator: Simulator,
+    pub bed: Bed,
 }
 
-/// What the simulator takes as a token.
-pub const TOKEN: &str = qoder_simulator::DEFAULT_TOKEN;
+/// What the simulator takes as a token. No story may find it anywhere.
+pub use testbed::canary::TOKEN;
+
+/// A simulator of so many deployments, all active, which takes that token.
+pub fn config(deployments: usize) -> Config {
+    Config { token: TOKEN.to_owned(), ..Config::with_deployments(deployments) }
+}
 
 impl Story {
     /// A story with this many deployments, all active, and a running operator.
     pub async fn with(name: &str, deployments: usize) -> Result<Self> {
-        Self::of(name, Config::with_deployments(deployments)).await
+        Self::of(name, config(deployments)).await
     }
 
     /// A story with a simulator of its own making.
@@ -153,7 +159,7 @@ pub async fn untrusted(bed: &Bed) -> Result<(Simulator, PathBuf)> {
     std::fs::write(&certificate, issued.cert.pem())?;
     std::fs::write(&key, issued.signing_key.serialize_pem())?;
     let tls = Some(qoder_simulator::tls(&certificate, &key)?);
-    let simulator = Simulator::start(Config { tls, ..Config::with_deployments(1) }).await?;
+    let simulator = Simulator::start(Config { tls, ..config(1) }).await?;
     Ok((simulator, certificate))
 }
 

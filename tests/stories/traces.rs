@@ -12,11 +12,11 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, Span},
 };
 use prost::Message as _;
-use qoder_simulator::{Config, Simulator};
+use qoder_simulator::Simulator;
 use testbed::{Bed, Operator, Result};
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::story::{Story, TOKEN};
+use crate::story::{Story, TOKEN, config};
 
 /// Something that takes traces, and keeps them as they came.
 struct Collector {
@@ -70,7 +70,7 @@ fn attribute(span: &Span, name: &str) -> String {
 }
 
 async fn traced(name: &str, endpoint: &str) -> Result<Story> {
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::new(name).await?;
     let operator: Operator = bed
         .operator()

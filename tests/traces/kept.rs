@@ -38,6 +38,11 @@ pub fn keep() {
     forget();
 }
 
+/// All that the spans tell which were kept.
+pub fn everything() -> String {
+    KEPT.with_borrow(|kept| format!("{kept:?}"))
+}
+
 /// Forgets what was kept.
 pub fn forget() {
     KEPT.set(Vec::new());

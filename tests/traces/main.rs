@@ -12,6 +12,7 @@
 #[allow(dead_code, reason = "of the other driver tests")]
 mod bed;
 mod kept;
+mod log;
 #[path = "../driver/wire.rs"]
 #[allow(dead_code, reason = "of the other driver tests")]
 mod wire;

@@ -42,7 +42,11 @@ pub fn server(data: &[u8]) {
             let request = request.header("content-type", kind).body(Body::from(data.to_vec()));
             let (code, answer) = send(&server.client(), request.unwrap()).await;
             let text = String::from_utf8_lossy(data);
-            assert!((200..500).contains(&code) || code == 501, "{code} {method} {path} {text}");
+            // An apply with a field that the schema does not have: a real server calls that an error of its own.
+            let message = answer["message"].as_str().unwrap_or_default();
+            let is_untyped = message.starts_with("failed to create typed patch object");
+            let is_expected = (200..500).contains(&code) || code == 501 || is_untyped;
+            assert!(is_expected, "{code} {method} {path} {text} {message}");
             let all = server.deployments().list();
             if code >= 300 {
                 assert_eq!(all, [before], "{code}: what is refused changes nothing");

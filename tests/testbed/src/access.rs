@@ -67,3 +67,10 @@ pub async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
     config.proxy_url = None;
     Ok(Client::try_from(config)?)
 }
+
+/// The bearer token in a kubeconfig; empty where it has none.
+pub(crate) fn token(kubeconfig: &Kubeconfig) -> String {
+    let kubeconfig = serde_json::to_value(kubeconfig).unwrap_or_default();
+    let token = kubeconfig.pointer("/users/0/user/token").and_then(serde_json::Value::as_str);
+    token.unwrap_or_default().to_owned()
+}

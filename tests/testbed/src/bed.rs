@@ -15,10 +15,10 @@ use qoder_operator::api::QoderDeployment;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::install;
-use crate::operator::OperatorBuilder;
+use crate::operator::{self, OperatorBuilder};
 use crate::recorder::Recorder;
-use crate::{ControlPlane, Result};
+use crate::rights::Audit;
+use crate::{Canary, ControlPlane, Result, access, install};
 
 /// How long a story waits for anything, unless it says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -36,6 +36,7 @@ pub struct Bed {
     namespace: String,
     folder: TempDir,
     recorder: Recorder,
+    canary: Arc<Canary>,
 }
 
 impl fmt::Debug for Bed {
@@ -74,7 +75,9 @@ impl Bed {
             .tempdir_in(control_plane.scratch())?;
         let kubeconfig = install::in_namespace(&control_plane, &client, &namespace).await?;
         let recorder = Recorder::start(Api::namespaced(client.clone(), &namespace)).await?;
-        let bed = Self { control_plane, client, namespace, folder, recorder };
+        let canary = Arc::default();
+        let bed = Self { control_plane, client, namespace, folder, recorder, canary };
+        bed.canary.add(&access::token(&kubeconfig));
         fs::write(bed.kubeconfig(), serde_yaml_ng::to_string(&kubeconfig)?)?;
         Ok(bed)
     }
@@ -132,9 +135,26 @@ impl Bed {
     ///
     /// If the file cannot be written.
     pub fn write_token(&self, token: &str) -> Result<()> {
+        self.canary.add(token);
         let next = self.folder().join("token.next");
         fs::write(&next, token)?;
         fs::rename(&next, self.token_file()).context("failed to replace the token file")
+    }
+
+    /// What no output may have in it: every token that was written, and the one for the API server.
+    pub(crate) fn canary(&self) -> Arc<Canary> {
+        Arc::clone(&self.canary)
+    }
+
+    /// What an operator has said, for those who run it by themselves: no secret is in it.
+    ///
+    /// # Panics
+    ///
+    /// If one is.
+    #[must_use]
+    pub fn searched(&self, place: &str, text: String) -> String {
+        self.canary.must_not_be_in(place, &text);
+        text
     }
 
     /// `kubectl apply --server-side` of a resource with this spec.
@@ -225,5 +245,30 @@ impl Bed {
     pub async fn status_writes(&self, name: &str) -> Result<usize> {
         let now = self.get(name).await?;
         self.recorder.status_writes(&now, DEADLINE).await
+    }
+
+    /// What the service accounts of this namespace have done so far; `None` on an existing cluster.
+    #[must_use]
+    pub fn audit(&self) -> Option<Audit> {
+        self.control_plane.audit(&self.namespace)
+    }
+}
+
+/// Each story ends with what holds of all of them: no log has a secret in it, and nothing that went to the API server;
+/// and no request needed a right that the manifests do not grant.
+impl Drop for Bed {
+    fn drop(&mut self) {
+        for (name, log) in operator::logs_of(self.folder.path()) {
+            self.canary.must_not_be_in(&format!("the log of {name}"), &log);
+        }
+        let Some(audit) = self.audit() else { return };
+        match (audit.lines(), audit.too_much()) {
+            (Ok(lines), Ok(too_much)) => {
+                self.canary.must_not_be_in("what was sent to Kubernetes", &lines.join("\n"));
+                let is_over = std::thread::panicking();
+                assert!(is_over || too_much.is_empty(), "the manifests do not grant {too_much:?}");
+            }
+            (lines, too_much) => eprintln!("{:?} {:?}", lines.err(), too_much.err()),
+        }
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::access;
 use crate::binaries::Binaries;
+use crate::rights::Audit;
 use crate::servers::Servers;
 use crate::source::say;
 use crate::{Result, eventually};
@@ -56,7 +57,7 @@ impl ControlPlane {
         static SHARED: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
         let shared = SHARED.get_or_try_init(async || match env::var_os(EXISTING) {
             Some(path) => Self::existing(&path).map(Arc::new),
-            None => Self::start(&[]).await.map(Arc::new),
+            None => Self::audited(&[]).await.map(Arc::new),
         });
         shared.await.cloned()
     }
@@ -73,7 +74,7 @@ impl ControlPlane {
             ));
             return Ok(Own::Skipped);
         }
-        Self::start(flags).await.map(|own| Own::Running(Arc::new(own)))
+        Self::audited(flags).await.map(|own| Own::Running(Arc::new(own)))
     }
 
     /// Starts a new one, its API server with these flags too, in a temporary folder, which is removed when it ends.
@@ -82,7 +83,20 @@ impl ControlPlane {
     ///
     /// If its executables cannot be found or built, or it is not ready in time.
     pub async fn start(flags: &[&str]) -> Result<Self> {
-        let servers = Servers::start(Binaries::find().await?, flags).await?;
+        Self::start_with(flags, false).await
+    }
+
+    /// The same, and it notes what service accounts do: [`audit`](Self::audit).
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn audited(flags: &[&str]) -> Result<Self> {
+        Self::start_with(flags, true).await
+    }
+
+    async fn start_with(flags: &[&str], is_audited: bool) -> Result<Self> {
+        let servers = Servers::start(Binaries::find().await?, flags, is_audited).await?;
         let control_plane = Self {
             kubeconfig: servers.kubeconfig(),
             servers: Some(servers),
@@ -151,6 +165,14 @@ impl ControlPlane {
             .status
             .context("a token request without status")?;
         self.kubeconfig_for(&token.token, namespace)
+    }
+
+    /// What the service accounts of this namespace have done so far. `None`: nobody has noted it, as on an existing
+    /// cluster.
+    #[must_use]
+    pub fn audit(&self, namespace: &str) -> Option<Audit> {
+        let servers = self.servers.as_ref().filter(|servers| servers.is_audited)?;
+        Some(Audit::new(&servers.folder, namespace))
     }
 
     /// Where stories keep their own files: they go when the control plane goes.

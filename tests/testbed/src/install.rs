@@ -64,7 +64,8 @@ pub(crate) async fn in_namespace(
     Ok(kubeconfig)
 }
 
-const RBAC: &str = "deploy/base/rbac.yaml";
+/// The rights that the operator is shipped with.
+pub(crate) const RBAC: &str = "deploy/base/rbac.yaml";
 
 /// The API server's authorizer learns of a new binding by a watch of its own.
 async fn wait_for_rights(client: Client, namespace: &str) -> Result<()> {
@@ -93,7 +94,7 @@ async fn wait_for_rights(client: Client, namespace: &str) -> Result<()> {
 }
 
 /// The objects of a shipped file.
-fn manifests(path: &str) -> Result<Vec<DynamicObject>> {
+pub(crate) fn manifests(path: &str) -> Result<Vec<DynamicObject>> {
     let text = fs::read_to_string(repository().join(path))
         .with_context(|| format!("failed to read {path}"))?;
     let documents = serde_yaml_ng::Deserializer::from_str(&text).map(Value::deserialize);
@@ -142,7 +143,7 @@ async fn apply(client: &Client, manifest: DynamicObject, namespace: Option<&str>
         .with_context(|| format!("failed to apply {} {}", types.kind, manifest.name_any()))
 }
 
-fn kind(manifest: &DynamicObject) -> &str {
+pub(crate) fn kind(manifest: &DynamicObject) -> &str {
     manifest.types.as_ref().map_or("", |types| &types.kind)
 }
 

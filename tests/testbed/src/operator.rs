@@ -1,8 +1,12 @@
 //! The operator's executable as a process of one story.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Context, ensure};
@@ -13,7 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::bed::{Bed, DEADLINE};
 use crate::process::{tail, workspace_binary};
-use crate::{Process, Result, eventually};
+use crate::{Canary, Process, Result, eventually};
 
 /// How the operator is to be started: [`Bed::operator`].
 #[derive(Debug)]
@@ -117,7 +121,10 @@ impl<'bed> OperatorBuilder<'bed> {
         };
         command.env("KUBECONFIG", kubeconfig);
         let process = Process::spawn(&name, &command, &log)?;
-        Ok(Operator { process, http: http_client()?, origin: OnceCell::new() })
+        let canary = self.bed.canary();
+        let command_line = fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
+        canary.must_not_be_in("a command line", &String::from_utf8_lossy(&command_line));
+        Ok(Operator { process, http: http_client()?, origin: OnceCell::new(), canary })
     }
 
     /// [`spawn`](Self::spawn), then [`Operator::ready`].
@@ -138,6 +145,7 @@ pub struct Operator {
     process: Process,
     http: reqwest::Client,
     origin: OnceCell<String>,
+    canary: Arc<Canary>,
 }
 
 impl Operator {
@@ -206,6 +214,7 @@ impl Operator {
 
     /// SIGTERM, and nothing is waited for.
     pub fn begin_to_terminate(&self) {
+        self.leaks_nothing();
         self.process.signal(Signal::TERM);
     }
 
@@ -268,6 +277,18 @@ impl Operator {
         Ok(number.parse()?)
     }
 
+    /// No secret is in its log, and in what it serves now.
+    fn leaks_nothing(&self) {
+        self.canary.must_not_be_in("a log", &self.process.log());
+        let Some(origin) = self.origin.get().filter(|_| self.process.status().is_none()) else {
+            return;
+        };
+        for path in ["/metrics", "/readyz?verbose", "/livez"] {
+            let answer = get(origin.trim_start_matches("http://"), path).unwrap_or_default();
+            self.canary.must_not_be_in(path, &answer);
+        }
+    }
+
     async fn url(&self, path: &str) -> Result<String> {
         let origin = self.origin.get_or_try_init(async || {
             let address =
@@ -286,7 +307,34 @@ fn listening_address(line: &str) -> Option<String> {
     listening.then(|| fields.get("addr")?.as_str().map(str::to_owned))?
 }
 
+/// At the end of each, however the story ends.
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.leaks_nothing();
+    }
+}
+
+/// What a server on loopback answers, or as much of it as comes soon.
+fn get(address: &str, path: &str) -> io::Result<String> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(Duration::from_millis(500)))?;
+    write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
 const LOG_PREFIX: &str = "operator-";
+
+/// The whole logs of all operators in the folder of a bed, by name.
+pub(crate) fn logs_of(folder: &Path) -> Vec<(String, String)> {
+    let logs = logs(folder).unwrap_or_default().into_iter().filter(|name| name.ends_with(".log"));
+    let read = |name: String| {
+        let log = fs::read(folder.join(&name)).unwrap_or_default();
+        (name, String::from_utf8_lossy(&log).into_owned())
+    };
+    logs.map(read).collect()
+}
 
 /// The tails of all operators' logs in the folder of a bed.
 pub(crate) fn log_tails(folder: &Path) -> Vec<(String, String)> {

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::access::kubeconfig;
 use crate::binaries::Binaries;
-use crate::{Process, Result};
+use crate::{Process, Result, rights};
 
 /// How long SIGKILL may take: the kernel may be busy.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
@@ -28,6 +28,8 @@ pub(crate) struct Servers {
     port: u16,
     /// Flags of the API server beyond the usual ones.
     flags: Vec<String>,
+    /// Whether it notes what service accounts do.
+    pub(crate) is_audited: bool,
     admin_token: String,
     etcd_url: String,
     /// It goes when this does, and takes the folder along.
@@ -37,7 +39,11 @@ pub(crate) struct Servers {
 
 impl Servers {
     /// Starts both; neither is ready yet.
-    pub(crate) async fn start(binaries: Binaries, flags: &[&str]) -> Result<Self> {
+    pub(crate) async fn start(
+        binaries: Binaries,
+        flags: &[&str],
+        is_audited: bool,
+    ) -> Result<Self> {
         // Its removal is the business of etcd's supervisor, which sees this process end in any way.
         let folder = tempfile::Builder::new().prefix("qoder-testbed-").tempdir()?.keep();
         let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
@@ -58,9 +64,21 @@ impl Servers {
         write_credentials(&folder, &admin_token)?;
         let port = free_port()?;
         let api_server = Mutex::default();
-        let flags = flags.iter().map(ToString::to_string).collect();
-        let servers =
-            Self { binaries, folder, port, flags, admin_token, etcd_url, etcd, api_server };
+        let mut flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
+        if is_audited {
+            flags.extend(rights::flags(&folder)?);
+        }
+        let servers = Self {
+            binaries,
+            folder,
+            port,
+            flags,
+            is_audited,
+            admin_token,
+            etcd_url,
+            etcd,
+            api_server,
+        };
         servers.start_api_server().await?;
         Ok(servers)
     }

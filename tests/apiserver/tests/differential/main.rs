@@ -16,7 +16,7 @@ mod normal;
 mod run;
 mod script;
 
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{fs, future::ready, path::Path, sync::Arc, time::Duration};
 
 use apiserver::{ApiServer, Match};
 use futures::future::BoxFuture;
@@ -111,4 +111,38 @@ fn it_answers_as_a_real_server_that_forgets_and_does_not_stream_lists() {
         "--etcd-compaction-interval=1s",
     ];
     compare(include_str!("old.txt"), &flags, server);
+}
+
+/// The bodies that the fuzzer begins with, and those with which it has found something, in each request that can have one. Each has an object
+/// of its own: `a` is to be found as it was.
+#[test]
+fn what_the_fuzzer_sends_is_answered_as_a_real_server_does() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let mut script = String::new();
+    let folders = ["corpus/server", "found/server"].map(|folder| fs::read_dir(fuzz.join(folder)));
+    let files = folders.into_iter().flatten().flatten().map(|entry| entry.unwrap().path());
+    let mut bodies: Vec<_> = files.filter_map(|file| object(&fs::read(file).unwrap())).collect();
+    bodies.sort();
+    assert!(bodies.len() >= 4, "{bodies:?}");
+    for (n, body) in bodies.iter().enumerate() {
+        let again = body.replace("\"name\":\"a\"", &format!("\"name\":\"a-{n}\""));
+        script += &format!(
+            "POST qdep {{\"metadata\":{{\"name\":\"a-{n}\"}},\"spec\":{{\"deploymentID\":\"dep_1\",\"paused\":true}}}}\n\
+             MERGE qdep/a-{n} {again}\n\
+             MERGE qdep/a-{n}/status {again}\n\
+             APPLY qdep/a-{n}?fieldManager=fuzz&force=true {again}\n\
+             APPLY qdep/a-{n}/status?fieldManager=fuzz&force=true&fieldValidation=Strict {again}\n\
+             PUT qdep/a-{n} {again}\n\
+             GET qdep/a-{n}\n\
+             DELETE qdep/a-{n}\n\
+             POST qdep?fieldManager=fuzz {again}\n"
+        );
+    }
+    compare(&script, &[], ApiServer::new());
+}
+
+/// A body that a request of the script can have, on one line.
+fn object(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    body.is_object().then(|| body.to_string())
 }
