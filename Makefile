@@ -70,7 +70,7 @@ fuzz: ## Hostile input: each property of tests/hostile for SECONDS. It needs a C
 	for target in $(TARGETS); do \
 	  mkdir -p $(FUZZ)/corpus/$$target fuzz/found/$$target && \
 	  PATH="$(FUZZ_TOOLS)/bin:$$PATH" cargo fuzz run $(FUZZ_FLAGS) $$target $(FUZZ)/corpus/$$target fuzz/corpus/$$target fuzz/found/$$target -- \
-	    -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=2048 -max_len=4096 -dict=fuzz/words.dict \
+	    -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=2048 -max_len=16384 -dict=fuzz/words.dict \
 	    -artifact_prefix=fuzz/found/$$target/ -print_final_stats=1 || exit 1; \
 	  rmdir fuzz/found/$$target 2>/dev/null || true; \
 	done
