@@ -55,9 +55,10 @@ impl Canary {
                 add(
                     "percent-encoded",
                     bytes.iter().fold(String::new(), |mut text, byte| {
-                        let _ = match byte.is_ascii_alphanumeric() {
-                            true => write!(text, "{}", char::from(*byte)),
-                            false => write!(text, "%{byte:02X}"),
+                        let _ = if byte.is_ascii_alphanumeric() {
+                            write!(text, "{}", char::from(*byte))
+                        } else {
+                            write!(text, "%{byte:02X}")
                         };
                         text
                     }),

@@ -328,7 +328,10 @@ const LOG_PREFIX: &str = "operator-";
 
 /// The whole logs of all operators in the folder of a bed, by name.
 pub(crate) fn logs_of(folder: &Path) -> Vec<(String, String)> {
-    let logs = logs(folder).unwrap_or_default().into_iter().filter(|name| name.ends_with(".log"));
+    let logs = logs(folder)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "log"));
     let read = |name: String| {
         let log = fs::read(folder.join(&name)).unwrap_or_default();
         (name, String::from_utf8_lossy(&log).into_owned())

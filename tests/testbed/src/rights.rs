@@ -61,9 +61,8 @@ pub fn granted() -> Result<BTreeSet<Right>> {
     let manifests = install::manifests(install::RBAC)?;
     let roles =
         manifests.iter().filter(|one| ["ClusterRole", "Role"].contains(&install::kind(one)));
-    let rules = roles.flat_map(|role| list(&role.data, "rules"));
     let mut granted = BTreeSet::new();
-    for rule in rules {
+    for rule in roles.flat_map(|role| list(&role.data, "rules")) {
         let names = texts(rule, "resourceNames");
         let names =
             if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
