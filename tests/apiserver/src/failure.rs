@@ -135,6 +135,7 @@ impl Failure {
     }
 
     /// The `Status` object.
+    #[must_use]
     pub fn body(&self) -> Value {
         let mut body = json!({
             "kind": "Status",
