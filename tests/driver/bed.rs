@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use apiserver::{ApiServer, Entry, Verb};
+use apiserver::{ApiServer, Entry, Objects, Verb};
 use qoder_operator::{
     context::Context,
     controller::{Controller, Died, View},
@@ -275,7 +275,7 @@ impl Bed {
         canary.add(TOKEN);
         let sent = self.server.journal().into_iter().map(|entry| entry.body.to_string());
         let objects = [self.server.deployments(), self.server.events(), self.server.leases()];
-        let stands = objects.iter().flat_map(|all| all.list()).map(|object| object.to_string());
+        let stands = objects.iter().flat_map(Objects::list).map(|object| object.to_string());
         let mut text: Vec<_> = sent.chain(stands).collect();
         if let Some(Running { view, .. }) = &self.operator {
             text.push(self.metrics.encode(&view.snapshot()).unwrap());

@@ -271,7 +271,7 @@ async fn over_tls_only_a_trusted_server_gets_the_token() -> Result<()> {
     let (simulator, certificate) = untrusted(&bed).await?;
 
     let operator = start(&bed, &simulator).await?;
-    let mut story = Story { bed, simulator, operator };
+    let mut story = Story { operator, simulator, bed };
     story.apply("nightly", 0, Some(true)).await?;
     story.until("nightly", "Unknown", "RemoteUnavailable").await?;
     assert_eq!(story.calls(), [""; 0], "no request to a server that nobody vouches for");

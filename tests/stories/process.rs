@@ -83,7 +83,7 @@ async fn while_the_api_server_is_away_nothing_is_written_and_after_it_all_is_don
     let simulator = Simulator::start(config(2)).await?;
     let bed = Bed::on(control_plane.clone(), "away").await?;
     let operator = start(&bed, &simulator).await?;
-    let story = Story { bed, simulator, operator };
+    let story = Story { operator, simulator, bed };
     for (n, name) in ["one", "two"].into_iter().enumerate() {
         story.apply(name, n, Some(true)).await?;
         story.until(name, "True", "InSync").await?;
@@ -117,7 +117,7 @@ async fn an_api_server_that_does_not_stream_lists_is_read_in_pages() -> Result<(
     let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::on(control_plane, "paged").await?;
     let operator = start(&bed, &simulator).await?;
-    let story = Story { bed, simulator, operator };
+    let story = Story { operator, simulator, bed };
     story.apply("nightly", 0, Some(true)).await?;
     story.until("nightly", "True", "InSync").await?;
     assert!(story.operator.log().contains("does not stream lists"));

@@ -40,7 +40,7 @@ impl Story {
         let simulator = Simulator::start(config).await?;
         let bed = Bed::new(name).await?;
         let operator = start(&bed, &simulator).await?;
-        Ok(Self { bed, simulator, operator })
+        Ok(Self { operator, simulator, bed })
     }
 
     /// The id of the `n`th deployment.

@@ -83,7 +83,7 @@ async fn traced(name: &str, endpoint: &str) -> Result<Story> {
         .env("RUST_LOG", "warn,qoder_operator::server=info,qoder_operator::telemetry=info")
         .start()
         .await?;
-    Ok(Story { bed, simulator, operator })
+    Ok(Story { operator, simulator, bed })
 }
 
 /// From active to paused.

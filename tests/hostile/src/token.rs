@@ -35,7 +35,7 @@ pub fn token(data: &[u8]) {
         }
         Err(invalid) => {
             // Another text of the same shape has the same error: nothing of a text can be in it.
-            let masked: Vec<_> = data.iter().map(mask).collect();
+            let masked: Vec<_> = data.iter().copied().map(mask).collect();
             assert_eq!(Token::parse(&masked).err(), Some(*invalid));
             for error in [from_file.err().unwrap(), from_environment.err().unwrap()] {
                 assert!(matches!(error, TokenError::Invalid(found) if found == *invalid));
@@ -50,9 +50,9 @@ pub fn token(data: &[u8]) {
     }
 }
 
-fn mask(byte: &u8) -> u8 {
+fn mask(byte: u8) -> u8 {
     match byte {
-        b'\r' | b'\n' => *byte,
+        b'\r' | b'\n' => byte,
         byte if byte.is_ascii_graphic() => b'x',
         _ => b' ',
     }

@@ -26,6 +26,7 @@ use kube::{
 };
 use run::{Answer, Hooks, Side};
 use script::Step;
+use serde_json::json;
 use testbed::{Bed, ControlPlane, Own};
 
 /// How long a real server takes at most to forget, if it does so each second.
@@ -126,17 +127,24 @@ fn what_the_fuzzer_sends_is_answered_as_a_real_server_does() {
     assert!(bodies.len() >= 4, "{bodies:?}");
     for (n, body) in bodies.iter().enumerate() {
         let again = body.replace("\"name\":\"a\"", &format!("\"name\":\"a-{n}\""));
-        script += &format!(
-            "POST qdep {{\"metadata\":{{\"name\":\"a-{n}\"}},\"spec\":{{\"deploymentID\":\"dep_1\",\"paused\":true}}}}\n\
-             MERGE qdep/a-{n} {again}\n\
-             MERGE qdep/a-{n}/status {again}\n\
-             APPLY qdep/a-{n}?fieldManager=fuzz&force=true {again}\n\
-             APPLY qdep/a-{n}/status?fieldManager=fuzz&force=true&fieldValidation=Strict {again}\n\
-             PUT qdep/a-{n} {again}\n\
-             GET qdep/a-{n}\n\
-             DELETE qdep/a-{n}\n\
-             POST qdep?fieldManager=fuzz {again}\n"
-        );
+        let create = json!({
+            "metadata": { "name": format!("a-{n}") },
+            "spec": { "deploymentID": "dep_1", "paused": true },
+        });
+        let requests = [
+            format!("POST qdep {create}"),
+            format!("MERGE qdep/a-{n} {again}"),
+            format!("MERGE qdep/a-{n}/status {again}"),
+            format!("APPLY qdep/a-{n}?fieldManager=fuzz&force=true {again}"),
+            format!(
+                "APPLY qdep/a-{n}/status?fieldManager=fuzz&force=true&fieldValidation=Strict {again}"
+            ),
+            format!("PUT qdep/a-{n} {again}"),
+            format!("GET qdep/a-{n}"),
+            format!("DELETE qdep/a-{n}"),
+            format!("POST qdep?fieldManager=fuzz {again}"),
+        ];
+        script += &(requests.join("\n") + "\n");
     }
     compare(&script, &[], ApiServer::new());
 }
