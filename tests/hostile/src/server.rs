@@ -1,5 +1,4 @@
-//! The API server in memory: what it takes, a real one takes (`tests/apiserver/tests/differential` sends
-//! the same bodies to both), and what it has taken, the operator reads.
+//! The API server in memory: what it refuses changes nothing, and what it has taken, the operator reads.
 
 use apiserver::ApiServer;
 use http::{Method, Request};
