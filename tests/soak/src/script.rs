@@ -175,7 +175,6 @@ fn millis(rng: &mut Rng, least: u64, most: u64) -> Duration {
 }
 
 fn one_of<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
-    #[allow(clippy::indexing_slicing, reason = "the index is below the length")]
     from[rng.usize(..from.len())]
 }
 

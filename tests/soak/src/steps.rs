@@ -14,12 +14,12 @@ use crate::{
 };
 
 impl World {
-    pub fn happens(&mut self, step: Step) {
+    pub fn happens(&mut self, step: &Step) {
         let is_archived = |world: &Self, n: usize| {
             let document = world.ids.get(n).and_then(|id| world.around.simulator.deployment(id));
             document.is_none_or(|document| !document["archived_at"].is_null())
         };
-        match step {
+        match *step {
             Step::Apply { resource, deployment, paused, warns } => {
                 self.apply(name(resource), deployment, paused, warns);
             }
@@ -33,7 +33,7 @@ impl World {
             Step::Toggle(n, _) | Step::FailRun(n) | Step::Rename(n) | Step::Archive(n)
                 if is_archived(self, n) => {}
             Step::Toggle(n, paused) => {
-                self.other(n, |simulator, id| simulator.set_paused(id, paused))
+                self.other(n, |simulator, id| simulator.set_paused(id, paused));
             }
             Step::FailRun(n) => {
                 self.other(n, |simulator, id| simulator.pause_by_error(id, "agent_archived_error"));

@@ -212,7 +212,7 @@ impl World {
         match act {
             Act::Step(event) => {
                 self.around.monitor.note(&format!("{:?}", event.step));
-                self.happens(event.step);
+                self.happens(&event.step);
             }
             Act::Mend => self.mend(),
             Act::Check => {
@@ -282,7 +282,6 @@ impl World {
     }
 
     /// Starts a process in this place, if there is none. Where there is no election, the last one has to end before.
-    #[allow(clippy::indexing_slicing, reason = "there are two places")]
     fn start(&mut self, place: usize) {
         if self.replicas[place].is_some() {
             return;
@@ -303,7 +302,6 @@ impl World {
     }
 
     /// Ends the process in this place.
-    #[allow(clippy::indexing_slicing, reason = "there are two places")]
     pub fn end(&mut self, place: usize, is_killed: bool) {
         let Some(replica) = self.replicas[place].take() else { return };
         let (monitor, number, is_pair) =

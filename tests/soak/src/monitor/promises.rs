@@ -50,7 +50,7 @@ impl State {
                 .map(|account| account.looked_at);
             let begin = looked_at.unwrap_or_default().max(self.disturbed);
             if object.ready == "True" && now > begin + blind {
-                let age = now - looked_at.unwrap_or_default();
+                let age = now.saturating_sub(looked_at.unwrap_or_default());
                 broken.push((
                     "honesty",
                     format!("{name} is {}, {age:?} after the last look", object.reason),
