@@ -1,7 +1,14 @@
 //! The shipped operator between a Kubernetes API server in memory and a simulator in the same process, on
 //! tokio's paused clock: time passes as fast as nothing happens, and any message can be held back.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use apiserver::{ApiServer, Entry, Objects, Verb};
 use qoder_operator::{
@@ -14,7 +21,7 @@ use qoder_operator::{
     remote::{Account, Rates},
     times::Times,
 };
-use qoder_simulator::{Config, Operation, Simulator};
+use qoder_simulator::{Config, Operation, Settings, Simulator};
 use serde_json::{Value, json};
 use testbed::Canary;
 use tokio::{
@@ -91,6 +98,13 @@ impl Bed {
             setup,
             operator: None,
         }
+    }
+
+    /// Both sides take a moment for each request: of two things at the same instant none comes first.
+    pub fn slow_down(&self) {
+        self.server.set_latency(Duration::from_millis(20));
+        let slow = Settings { latency: Duration::from_millis(50), ..self.simulator.settings() };
+        self.simulator.set_settings(slow).unwrap();
     }
 
     /// Starts the operator.
@@ -314,4 +328,19 @@ pub fn in_virtual_time<T>(case: impl Future<Output = T>) -> T {
     canary.add(TOKEN);
     canary.must_not_be_in("what was logged", &log());
     ended
+}
+
+/// Checks cases side by side, on as many threads as there are processors.
+pub fn in_parallel<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    check(case);
+                }
+            });
+        }
+    });
 }

@@ -11,10 +11,14 @@
 mod answers;
 mod bed;
 mod breaks;
+#[path = "../catalogue/mod.rs"]
+mod catalogue;
 mod copies;
 mod counters;
+mod crashes;
 mod credential;
 mod crowds;
+mod death;
 mod end;
 mod first;
 mod foreign;
@@ -29,6 +33,7 @@ mod memory;
 mod messages;
 mod moments;
 mod others;
+mod pairs;
 mod publishing;
 mod random;
 mod reads;

@@ -2,23 +2,16 @@
 
 use std::time::Duration;
 
-use qoder_simulator::{Fault, Operation, Settings};
+use qoder_simulator::{Fault, Operation};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    bed::{Bed, NAMESPACE, POLL, in_virtual_time, later},
+    bed::{NAMESPACE, POLL, in_virtual_time, later},
     waits::fleet,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Both sides take their time, so that there is something between any two messages.
-fn slow_down(bed: &Bed) {
-    bed.server.set_latency(SECOND / 50);
-    let slow = Settings { latency: SECOND / 20, ..bed.simulator.settings() };
-    bed.simulator.set_settings(slow).unwrap();
-}
 
 /// SIGTERM at each hundredth of a second after a flip: what was answered is told, with its event.
 #[test]
@@ -26,7 +19,7 @@ fn a_sigterm_at_any_moment_leaves_what_was_done_in_the_status_and_in_an_event() 
     for step in 0..60 {
         in_virtual_time(async {
             let mut bed = fleet(3).await;
-            slow_down(&bed);
+            bed.slow_down();
             bed.apply("watcher", 0, None);
             bed.until("watcher", "True Observed", 2 * SECOND).await;
             bed.flip("r0", true);
@@ -57,7 +50,7 @@ fn a_sigterm_at_any_moment_after_a_lost_write_says_that_it_was_begun() {
     for step in 0..60 {
         in_virtual_time(async {
             let mut bed = fleet(3).await;
-            slow_down(&bed);
+            bed.slow_down();
             bed.simulator.inject(Fault::respond(502).on(Operation::Pause).always());
             bed.flip("r0", true);
             bed.pass(step * SECOND / 100).await;
@@ -79,7 +72,7 @@ fn a_sigterm_at_any_moment_of_a_resume_leaves_that_it_was_done() {
                 let mut bed = fleet(2).await;
                 bed.simulator.pause_by_error(&bed.ids[0], "agent_archived_error");
                 bed.until("r0", "False PausedByPlatform", 2 * POLL).await;
-                slow_down(&bed);
+                bed.slow_down();
                 bed.annotate("r0", "resume-requested-at", "1");
                 let server = bed.server.clone();
                 later(SECOND / 10, move || match heels {
@@ -114,7 +107,7 @@ fn a_sigterm_at_any_moment_of_two_flips_leaves_no_status_that_lies() {
         for step in 0..60 {
             in_virtual_time(async {
                 let mut bed = fleet(2).await;
-                slow_down(&bed);
+                bed.slow_down();
                 bed.flip("r0", true);
                 let server = bed.server.clone();
                 later(between * SECOND / 1000, move || {

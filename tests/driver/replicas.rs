@@ -11,7 +11,7 @@ use std::{
 };
 
 use apiserver::Service;
-use http::Request;
+use http::{Method, Request};
 use kube::client::Body;
 use qoder_operator::{
     context::Context,
@@ -27,6 +27,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     bed::{Bed, Setup, TIMES, TOKEN},
+    death::Death,
     wire::Wire,
 };
 
@@ -65,7 +66,8 @@ impl Replica {
         let rates = Rates { reads_per_second: 50, writes_per_second: 20 };
         let token = TokenSource::Environment(Token::parse(TOKEN.as_bytes()));
         let account = Account::new(token, rates, TIMES);
-        let link = Link { server: bed.server.service(), is_cut: Arc::default() };
+        let death = wire.death.clone();
+        let link = Link { server: bed.server.service(), is_cut: Arc::default(), death };
         let client = kubernetes::bounded(link.clone(), "default");
         let elector = Elector::new(
             client.clone(),
@@ -124,6 +126,7 @@ impl Replica {
 pub struct Link {
     server: Service,
     is_cut: Arc<AtomicBool>,
+    death: Death,
 }
 
 impl Link {
@@ -161,7 +164,10 @@ impl tower::Service<Request<Body>> for Link {
             if link.is_cut() {
                 return std::future::pending().await;
             }
-            let answer = tower::Service::call(&mut server, request).await;
+            let what = format!("{} {}", request.method(), request.uri().path());
+            let is_read = request.method() == Method::GET;
+            let call = async move { tower::Service::call(&mut server, request).await };
+            let answer = if is_read { call.await } else { link.death.around(what, call).await };
             // The answer of a request that is under way when the link is cut never comes.
             if link.is_cut() {
                 return std::future::pending().await;

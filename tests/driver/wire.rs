@@ -9,12 +9,14 @@ use std::{
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response};
-use qoder_operator::qoder::{SendError, Transport};
+use qoder_operator::qoder::{MaxBody, SendError, Transport};
 use qoder_simulator::Simulator;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
+
+use crate::death::Death;
 
 /// Which requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,10 @@ pub struct Wire {
     rules: Arc<Mutex<Vec<Rule>>>,
     /// The next request of this kind breaks the task that sends it.
     breaks: Arc<Mutex<Option<Kind>>>,
+    /// These requests find nobody to connect to: one of each kind, after so many others of it.
+    refused: Arc<Mutex<Vec<(Kind, usize)>>>,
+    /// When the process that sends is killed.
+    pub death: Death,
     /// When each request left, and what it was.
     sent: Arc<Mutex<Vec<(Instant, Kind)>>>,
 }
@@ -91,6 +97,8 @@ impl Wire {
             request_timeout,
             rules: Arc::default(),
             breaks: Arc::default(),
+            refused: Arc::default(),
+            death: Death::default(),
             sent: Arc::default(),
         }
     }
@@ -105,6 +113,25 @@ impl Wire {
     /// The next request of this kind breaks the task that sends it, right after it was sent.
     pub fn break_next(&self, kind: Kind) {
         *self.breaks.lock().unwrap() = Some(kind);
+    }
+
+    /// A request of this kind finds nobody to connect to, after so many others of it.
+    pub fn refuse(&self, kind: Kind, after: usize) {
+        self.refused.lock().unwrap().push((kind, after));
+    }
+
+    /// Whether this one finds nobody.
+    fn refuses(&self, kind: Kind) -> bool {
+        let mut refused = self.refused.lock().unwrap();
+        let of_kind = refused.iter().position(|(refused, _)| *refused == kind);
+        let Some(position) = of_kind else { return false };
+        let is_due = refused[position].1 == 0;
+        if is_due {
+            refused.remove(position);
+        } else {
+            refused[position].1 -= 1;
+        }
+        is_due
     }
 
     /// When each request of this kind left.
@@ -131,20 +158,30 @@ impl Transport for Wire {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
         Box::pin(async move {
             let kind = Kind::of(&request);
+            if self.refuses(kind) {
+                return Err(SendError::NotSent("connection refused".into()));
+            }
+            let limit = request.extensions().get::<MaxBody>().map_or(usize::MAX, |max| max.0);
+            let what = format!("{} {}", request.method(), request.uri().path());
             self.sent.lock().unwrap().push((Instant::now(), kind));
             let breaks = self.breaks.lock().unwrap().take_if(|breaks| *breaks == kind);
             let wire = self.clone();
             // What was sent takes effect, also when nobody waits for it any more.
             let exchange = tokio::spawn(async move {
-                wire.meet(kind, Moment::Before).await;
-                let answer = wire.simulator.handle(request).await;
-                wire.meet(kind, Moment::After).await;
-                answer
+                let death = wire.death.clone();
+                let exchange = async move {
+                    wire.meet(kind, Moment::Before).await;
+                    let answer = wire.simulator.handle(request).await;
+                    wire.meet(kind, Moment::After).await;
+                    answer
+                };
+                death.around(what, exchange).await
             });
             assert!(breaks.is_none(), "as it should");
             let answer = timeout(self.request_timeout, exchange).await;
             let answer = answer.map_err(|_| SendError::TimedOut)?.unwrap();
-            answer.map_err(|cut| SendError::Broken(cut.into()))
+            let answer = answer.map_err(|cut| SendError::Broken(cut.into()))?;
+            if answer.body().len() > limit { Err(SendError::TooLarge(limit)) } else { Ok(answer) }
         })
     }
 }

@@ -8,60 +8,7 @@ use qoder_simulator::{Config, Dialect, Entry, Fault, Operation};
 use serde_json::json;
 use testbed::{Bed, Result};
 
-use crate::story::{Story, TOKEN, condition, config, is, remote, start, untrusted};
-
-/// Each way in which a pause can go wrong, by name.
-fn faults_of_a_pause(another: &str) -> Vec<(&'static str, Fault)> {
-    vec![
-        ("refused-for-now", Fault::respond(503).html()),
-        ("internal", Fault::respond(500)),
-        ("gateway", Fault::respond(502).html()),
-        ("reset-before", Fault::reset_before()),
-        ("reset-after", Fault::reset_after()),
-        ("hang-before", Fault::hang_before()),
-        ("hang-after", Fault::hang_after()),
-        ("empty", Fault::empty()),
-        ("truncated", Fault::truncate()),
-        ("wrong-types", Fault::merge(json!({ "status": 7 }))),
-        ("another-id", Fault::merge(json!({ "id": another }))),
-        ("oversized", Fault::oversized(2 << 20)),
-        ("endless", Fault::endless()),
-        ("dripping", Fault::drip(Duration::from_millis(200))),
-        ("throttled", Fault::respond(429)),
-        ("throttled-seconds", Fault::respond(429).header("retry-after", "1")),
-        ("throttled-nonsense", Fault::respond(429).header("retry-after", "soon")),
-        ("redirected", Fault::respond(307).header("location", "http://127.0.0.1:1/")),
-        ("gateway-403", Fault::respond(403).html()),
-        ("gateway-404", Fault::respond(404).html()),
-        ("gateway-423", Fault::respond(423)),
-        ("gateway-425", Fault::respond(425)),
-    ]
-}
-
-#[tokio::test]
-async fn whatever_happens_to_a_pause_it_takes_effect_once_and_the_status_ends_true() -> Result<()> {
-    let names: Vec<_> = faults_of_a_pause("").into_iter().map(|(name, _)| name).collect();
-    let story = Story::with("post", names.len() + 1).await?;
-    let another = story.id(names.len());
-    for (n, (_, fault)) in faults_of_a_pause(&another).into_iter().enumerate() {
-        story.simulator.inject(fault.on(Operation::Pause).id(story.id(n)));
-    }
-    for (n, name) in names.iter().enumerate() {
-        story.apply(name, n, Some(true)).await?;
-    }
-    for (n, name) in names.iter().enumerate() {
-        let paused = story
-            .bed
-            .wait_until_for(Duration::from_secs(90), name, "in sync", |object| {
-                is(object, "True", "InSync")
-            })
-            .await?;
-        assert_eq!(remote(&paused), (Some("paused"), Some("manual")), "{name}");
-        assert_eq!(story.effects(n), 1, "{name}: {:?}", story.calls());
-    }
-    assert_eq!(story.effects(names.len()), 0, "nobody asked for the other one");
-    Ok(())
-}
+use crate::story::{Story, TOKEN, condition, config, remote, start, untrusted};
 
 #[tokio::test]
 async fn a_retry_after_is_honoured_in_both_forms() -> Result<()> {

@@ -9,13 +9,17 @@
     reason = "a test that meets the impossible should stop there"
 )]
 
+#[path = "../catalogue/mod.rs"]
+mod catalogue;
 mod credential;
 mod diagnosis;
 mod drift;
+mod every_fault;
 mod faults;
 mod gitops;
 mod gone;
 mod identity;
+mod kubernetes;
 mod leader;
 mod paused;
 mod platform;

@@ -1,5 +1,10 @@
 //! What a structural schema refuses.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use regex::Regex;
 use serde_json::Value;
 
@@ -141,7 +146,7 @@ impl Checking<'_> {
         }
         let pattern = schema.get("pattern").and_then(Value::as_str);
         if let Some(pattern) = pattern
-            && !Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
+            && !compiled(pattern).is_some_and(|regex| regex.is_match(text))
         {
             let why = format!("{shown} in body should match '{pattern}'");
             self.causes.push(Cause::invalid(path, &value, &why));
@@ -186,7 +191,19 @@ impl Checking<'_> {
 /// The pattern of the rule `self.matches('PATTERN')`.
 fn pattern_of(rule: &str) -> Option<Regex> {
     let pattern = rule.strip_prefix("self.matches('")?.strip_suffix("')")?;
-    Regex::new(pattern).ok()
+    compiled(pattern)
+}
+
+/// A pattern takes far longer to compile than to match, and there are few.
+fn compiled(pattern: &str) -> Option<Regex> {
+    static KNOWN: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(regex) = known.get(pattern) {
+        return Some(regex.clone());
+    }
+    let regex = Regex::new(pattern).ok()?;
+    known.insert(pattern.to_owned(), regex.clone());
+    Some(regex)
 }
 
 fn strings<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {

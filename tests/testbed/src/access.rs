@@ -59,13 +59,18 @@ pub(crate) fn current_cluster(kubeconfig: &Kubeconfig) -> Option<&Cluster> {
 ///
 /// If the kubeconfig has no usable context.
 pub async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
+    Ok(Client::try_from(config(kubeconfig).await?)?)
+}
+
+/// The same, to be changed before it is used.
+pub(crate) async fn config(kubeconfig: Kubeconfig) -> Result<Config> {
     // Whoever comes first installs the provider; that there is one already is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
     let mut config = config.context("failed to use the kubeconfig")?;
     // The control plane is on this machine; no proxy of the environment is to see it.
     config.proxy_url = None;
-    Ok(Client::try_from(config)?)
+    Ok(config)
 }
 
 /// The bearer token in a kubeconfig; empty where it has none.

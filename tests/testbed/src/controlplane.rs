@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Client;
 use kube::api::{Api, PostParams};
 use kube::config::Kubeconfig;
+use rustix::process::Signal;
 use tokio::sync::OnceCell;
 
 use crate::access;
@@ -197,6 +198,26 @@ impl ControlPlane {
     /// If this is an existing cluster, or it is not ready in time.
     pub async fn start_api_server(&self) -> Result<()> {
         self.own_servers()?.start_api_server().await?;
+        self.ready().await
+    }
+
+    /// Stops etcd where it stands (SIGSTOP): the API server listens, and cannot read or write.
+    ///
+    /// # Errors
+    ///
+    /// If this is an existing cluster.
+    pub fn freeze_etcd(&self) -> Result<()> {
+        self.own_servers()?.signal_etcd(Signal::STOP);
+        Ok(())
+    }
+
+    /// Lets it go on (SIGCONT), and waits until the API server is ready.
+    ///
+    /// # Errors
+    ///
+    /// If this is an existing cluster, or it is not ready in time.
+    pub async fn thaw_etcd(&self) -> Result<()> {
+        self.own_servers()?.signal_etcd(Signal::CONT);
         self.ready().await
     }
 

@@ -18,7 +18,8 @@
 //! - [`process`] and [`supervise`]: whatever was started ends with the process that started it;
 //! - [`controlplane`] runs a control plane, or borrows the cluster of `KUBECONFIG_TEST`;
 //! - [`bed`] is what one story needs: a namespace, the shipped CRD and rights, waiting by watch;
-//! - [`operator`] runs the operator's executable against it; [`proxy`] cuts it off from the API server;
+//! - [`operator`] runs the operator's executable against it; [`proxy`] cuts it off from the API server, and [`gateway`] answers in
+//!   the API server's place;
 //! - [`canary`] and [`rights`]: no story leaks its token, or uses a right that is not granted;
 //! - [`readiness`] and [`table`] say what kubectl, Flux and Helm would say of a resource;
 //! - [`prometheus`] is a real one that scrapes the operator, and [`exposition`] what a scrape says;
@@ -35,6 +36,7 @@ pub mod canary;
 pub mod controlplane;
 pub mod demo;
 pub mod exposition;
+pub mod gateway;
 pub mod gitops;
 mod go;
 mod install;
@@ -57,6 +59,7 @@ mod wait;
 pub use bed::Bed;
 pub use canary::Canary;
 pub use controlplane::{ControlPlane, Own};
+pub use gateway::Gateway;
 pub use operator::Operator;
 pub use process::Process;
 pub use prometheus::Prometheus;

@@ -98,6 +98,10 @@ impl Servers {
         Ok(())
     }
 
+    pub(crate) fn signal_etcd(&self, signal: Signal) {
+        self.etcd.signal(signal);
+    }
+
     fn spawn_api_server(&self) -> Result<Process> {
         let file = |name: &str| self.folder.join(name);
         let flag = |name: &str, path: PathBuf| {

@@ -1,0 +1,5 @@
+//! The fault catalogue.
+
+mod remote;
+
+pub use remote::{Given, REMOTE, Remote, Request};
