@@ -9,6 +9,9 @@
 )]
 
 mod api;
+#[path = "../catalogue/mod.rs"]
+mod catalogue;
+mod faults;
 mod figures;
 mod flags;
 mod links;

@@ -29,6 +29,7 @@ mod lists;
 #[path = "../observer/log.rs"]
 mod log;
 mod logs;
+mod meanwhile;
 mod memory;
 mod messages;
 mod moments;

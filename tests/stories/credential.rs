@@ -1,9 +1,11 @@
 //! The token: rejected, replaced, of too few rights.
 
-use qoder_simulator::Token;
-use testbed::Result;
+use futures::future::try_join_all;
+use qoder_simulator::{Config, Simulator, Token};
+use serde_json::json;
+use testbed::{Bed, Result};
 
-use crate::story::{Story, TOKEN, condition};
+use crate::story::{Story, TOKEN, condition, is};
 
 #[tokio::test]
 async fn a_rejected_token_costs_few_probes_and_a_new_one_heals_all_without_a_restart() -> Result<()>
@@ -72,4 +74,63 @@ async fn a_token_that_may_only_read_is_refused_once_and_not_in_a_loop() -> Resul
     story.until("nightly", "True", "InSync").await?;
     assert_eq!(story.writes(), ["pause 403", "unpause 200"]);
     Ok(())
+}
+
+/// What may be in the file of the token, by name; and whether it is one.
+fn contents() -> Vec<(&'static str, Option<Vec<u8>>, bool)> {
+    let with = |after: &str| Some(format!("{TOKEN}{after}").into_bytes());
+    vec![
+        ("no-file", None, false),
+        ("empty", Some(Vec::new()), false),
+        ("newline-only", Some(b"\n".to_vec()), false),
+        ("trailing-newline", with("\n"), true),
+        ("two-newlines", with("\n\n"), false),
+        ("inner-newline", with("\npt-fake"), false),
+        ("not-ascii", with("\u{fc}"), false),
+        ("not-text", Some(vec![0xff, 0xfe, 0]), false),
+        ("one-mebibyte", Some(vec![b'a'; 1 << 20]), false),
+    ]
+}
+
+/// What is no token is never sent, and told; and the file is read again and again until it is one.
+async fn begins_with(name: &str, content: Option<Vec<u8>>, is_token: bool) -> Result<()> {
+    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let bed = Bed::new(name).await?;
+    if let Some(content) = content {
+        std::fs::write(bed.token_file(), content)?;
+    }
+    let operator = bed.operator().base_url(&simulator.base_url());
+    let operator = operator.flag("token-file", &bed.token_file().to_string_lossy()).spawn()?;
+    let story = Story { bed, simulator, operator };
+    story.bed.apply("nightly", json!({ "deploymentID": story.id(0), "paused": true })).await?;
+    if !is_token {
+        story.until("nightly", "False", "CredentialMissing").await?;
+        assert_eq!(story.calls(), [""; 0], "{name}");
+        story.bed.write_token(TOKEN)?;
+    }
+    story.until("nightly", "True", "InSync").await?;
+    assert_eq!(story.writes(), ["pause 200"], "{name}");
+    let statuses = story.bed.status_writes("nightly").await?;
+    // One more where it takes longer than three seconds from the token to the pause.
+    let least = if is_token { 1 } else { 2 };
+    assert!((least..=least + 1).contains(&statuses), "{name}: {statuses}");
+
+    // It is deleted, and comes back.
+    if name == "trailing-newline" {
+        std::fs::remove_file(story.bed.token_file())?;
+        story.until("nightly", "False", "CredentialMissing").await?;
+        story.bed.write_token(TOKEN)?;
+        story.bed.wait_until("nightly", "in sync", |object| is(object, "True", "InSync")).await?;
+        assert_eq!(story.writes(), ["pause 200"], "{name}");
+    }
+    assert!(!story.operator.log().contains(TOKEN), "{name}: no token in a log");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whatever_is_in_the_file_of_the_token_only_a_token_is_sent() -> Result<()> {
+    // They mostly wait for the next look at the file.
+    let contents = contents().into_iter();
+    let stories = contents.map(|(name, content, is_token)| begins_with(name, content, is_token));
+    try_join_all(stories).await.map(drop)
 }

@@ -192,10 +192,42 @@ async fn a_store_that_stands_still_and_a_kind_that_is_gone_cost_no_write() -> Re
     again.await?.expect("the kind is served");
     story.until_calls("the pause", corrected(3)).await?;
     let full = serde_json::to_value(&kind)?;
-    println!("{}", story.operator.log());
     crds.patch(name, &apply, &Patch::Apply(json!(full))).await?;
     story.until("nightly", "True", "InSync").await?;
     story.polls(2).await?;
     assert_eq!(story.writes(), ["pause 200"; 3]);
+    Ok(())
+}
+
+/// A few of the points at which `tests/driver/crashes.rs` kills it, for real: around the read before a write, and around
+/// a status.
+#[tokio::test]
+async fn killed_around_a_call_to_kubernetes_it_goes_on_where_it_was() -> Result<()> {
+    let read = |method| Requests { method: Some(method), path: "/r0".to_owned(), watches: false };
+    let points = [
+        ("read", read(Method::GET), Trouble::HoldRequest, 0),
+        ("read-answered", read(Method::GET), Trouble::HoldAnswer, 0),
+        ("status", statuses_of("r0"), Trouble::HoldRequest, 1),
+        ("status-taken", statuses_of("r0"), Trouble::HoldAnswer, 1),
+    ];
+    for (name, which, trouble, posts) in points {
+        let (mut story, gateway) = behind_a_gateway(name, 1).await?;
+        let mut met = gateway.inject(which, Some(1), trouble);
+        story.bed.set_paused("r0", Some(true)).await?;
+        met.wait_for(|met| *met == 1).await?;
+        // What was let through is there before the end of who has sent it.
+        let taken = if name == "status-taken" { 2 } else { 1 };
+        let has_all = testbed::eventually(testbed::bed::DEADLINE, async || {
+            let statuses = story.bed.status_writes("r0").await?;
+            Ok((statuses == taken && story.writes().len() == posts).then_some(()))
+        });
+        assert!(has_all.await?.is_some(), "{name}: {:?}", story.calls());
+        story.operator.kill().await?;
+        story.operator = start(&story.bed, &story.simulator).await?;
+        story.until("r0", "True", "InSync").await?;
+        story.polls(2).await?;
+        assert_eq!(story.writes(), ["pause 200"], "{name}");
+        assert_eq!(story.bed.status_writes("r0").await?, 2, "{name}");
+    }
     Ok(())
 }
