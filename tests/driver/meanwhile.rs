@@ -79,8 +79,8 @@ async fn flipped(paused: bool, act: Act, when: When) {
         When::BeforeTheAnswer => Some(bed.wire.hold(Kind::Write, Moment::After)),
         When::BeforeTheRead | When::After => None,
     };
-    let reads = Match::verb(Verb::Get).of("qoderdeployments").name("r0");
-    let read = (when == When::BeforeTheRead).then(|| bed.server.on(reads).hold());
+    let before_it = Match::verb(Verb::Get).of("qoderdeployments").name("r0");
+    let read = (when == When::BeforeTheRead).then(|| bed.server.on(before_it).hold());
     bed.flip("r0", paused);
     match &read {
         Some(read) => read.arrived().await,
@@ -88,12 +88,14 @@ async fn flipped(paused: bool, act: Act, when: When) {
     }
     act.happens(&bed);
     drop(post);
-    drop(read.inspect(|read| read.release()));
+    if let Some(read) = read {
+        read.release();
+    }
     bed.pass(2 * POLL + SECOND).await;
-    let (writes, ready, remote) = expected(paused, act, when);
+    let (writes, said, remote) = expected(paused, act, when);
     let case = format!("paused: {paused}, {act:?} {when:?}: {:?}", bed.calls());
     assert_eq!(bed.writes(), writes, "{case}");
-    assert_eq!((bed.ready("r0"), bed.remote(0)), (ready.to_owned(), remote.to_owned()), "{case}");
+    assert_eq!((bed.ready("r0"), bed.remote(0)), (said.to_owned(), remote.to_owned()), "{case}");
     let before = bed.server.writes().len();
     bed.pass(3 * POLL).await;
     assert_eq!((bed.server.writes().len(), bed.writes().len()), (before, writes.len()), "{case}");

@@ -11,6 +11,9 @@
 #[path = "../driver/bed.rs"]
 #[allow(dead_code, reason = "of the other driver tests")]
 mod bed;
+#[path = "../driver/death.rs"]
+#[allow(dead_code, reason = "of the other driver tests")]
+mod death;
 mod kept;
 mod log;
 #[path = "../driver/wire.rs"]
