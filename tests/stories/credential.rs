@@ -101,7 +101,7 @@ async fn begins_with(name: &str, content: Option<Vec<u8>>, is_token: bool) -> Re
     }
     let operator = bed.operator().base_url(&simulator.base_url());
     let operator = operator.flag("token-file", &bed.token_file().to_string_lossy()).spawn()?;
-    let story = Story { bed, simulator, operator };
+    let story = Story { operator, simulator, bed };
     story.bed.apply("nightly", json!({ "deploymentID": story.id(0), "paused": true })).await?;
     if !is_token {
         story.until("nightly", "False", "CredentialMissing").await?;

@@ -33,7 +33,7 @@ async fn patient(name: &str, deployments: usize) -> Result<Story> {
     let bed = Bed::new(name).await?;
     let operator = bed.operator().base_url(&simulator.base_url()).token(TOKEN);
     let operator = operator.flag("request-timeout", "3s").start().await?;
-    Ok(Story { bed, simulator, operator })
+    Ok(Story { operator, simulator, bed })
 }
 
 /// Waits until the pause of the `n`th deployment is reached, and looks at what it took: one effect, and no POST more

@@ -30,7 +30,7 @@ async fn behind_a_gateway(name: &str, n: usize) -> Result<(Story, Gateway)> {
         Gateway::to_api_server(Kubeconfig::read_from(bed.kubeconfig())?).await?;
     let operator = bed.operator().base_url(&simulator.base_url()).token(TOKEN);
     let operator = operator.kubeconfig(kubeconfig).start().await?;
-    let story = Story { bed, simulator, operator };
+    let story = Story { operator, simulator, bed };
     for i in 0..n {
         story.apply(&format!("r{i}"), i, Some(false)).await?;
     }
@@ -147,7 +147,7 @@ async fn a_store_that_stands_still_and_a_kind_that_is_gone_cost_no_write() -> Re
     let simulator = Simulator::start(Config::with_deployments(1)).await?;
     let bed = Bed::on(control_plane.clone(), "store").await?;
     let operator = start(&bed, &simulator).await?;
-    let story = Story { bed, simulator, operator };
+    let story = Story { operator, simulator, bed };
     story.apply("nightly", 0, Some(true)).await?;
     story.until("nightly", "True", "InSync").await?;
     let corrected = |count| {
