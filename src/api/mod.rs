@@ -4,6 +4,7 @@ mod crd;
 mod id;
 mod reason;
 mod resource;
+mod uid;
 
 pub mod annotation;
 
@@ -14,6 +15,7 @@ pub use resource::{
     Condition, DriftPolicy, LastReached, PausedReason, PausedReasonError, QoderDeployment,
     QoderDeploymentSpec, QoderDeploymentStatus, Schedule, Wish,
 };
+pub use uid::Uid;
 
 /// The field manager of every write of the operator. Flux takes over fields of managers whose
 /// name starts with `kubectl`, so ours never does.

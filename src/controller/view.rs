@@ -109,7 +109,8 @@ impl View {
             if let Some((_, reason)) = resource.published.ready {
                 *reasons.entry(reason.as_str()).or_default() += 1;
             }
-            for (kind, transition) in ConditionType::ALL.iter().zip(resource.published.transitions)
+            for (kind, transition) in
+                ConditionType::ALL.iter().zip(resource.published.transitions.iter())
             {
                 if let Some(transition) = transition {
                     let status = transition.status.as_str();

@@ -202,8 +202,8 @@ impl Follower {
             Event::Delete(object) => {
                 self.note(WatchHealth::lives);
                 let metadata = object.meta();
-                let uid = metadata.uid.as_deref().unwrap_or_default();
-                self.resources.delete(&ResourceKey::of(metadata), uid);
+                let uid = metadata.uid.as_deref().unwrap_or_default().into();
+                self.resources.delete(&ResourceKey::of(metadata), &uid);
             }
         }
     }

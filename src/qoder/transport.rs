@@ -68,11 +68,14 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, SendError>> {
         Box::pin(async move {
-            let limit = request.extensions().get::<MaxBody>().map_or(usize::MAX, |max| max.0);
+            let limit = request.extensions().get::<MaxBody>().map(|max| max.0);
             let request = reqwest::Request::try_from(request).map_err(classify)?;
             let mut response = self.0.execute(request).await.map_err(classify)?;
 
-            let mut body = BytesMut::new();
+            // A buffer that grows would be up to twice as large.
+            let said = response.content_length().and_then(|length| usize::try_from(length).ok());
+            let said = said.filter(|said| limit.is_some_and(|limit| *said <= limit));
+            let mut body = BytesMut::with_capacity(said.unwrap_or_default());
             let cut = |error, after: usize| match classify(error) {
                 SendError::Broken(source) => SendError::Broken(Cut { after, source }.into()),
                 other => other,
@@ -80,7 +83,7 @@ impl Transport for HttpTransport {
             while let Some(chunk) =
                 response.chunk().await.map_err(|error| cut(error, body.len()))?
             {
-                if body.len() + chunk.len() > limit {
+                if let Some(limit) = limit.filter(|limit| body.len() + chunk.len() > *limit) {
                     return Err(SendError::TooLarge(limit));
                 }
                 body.extend_from_slice(&chunk);

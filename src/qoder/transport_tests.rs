@@ -146,3 +146,22 @@ async fn a_page_may_be_larger_than_a_deployment() {
         assert_eq!(listed.is_ok(), fits, "{bytes}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_takes_no_more_room_than_it_says() {
+    let scene = Scene::new().await;
+    let base_url = BaseUrl::parse(&scene.simulator.base_url(), true).unwrap();
+    let transport = HttpTransport::new(Duration::from_secs(5), &base_url).unwrap();
+    for limit in [Some(MaxBody(1 << 20)), None] {
+        scene.simulator.inject(Fault::oversized(300_000));
+        let mut request = Request::get(format!("{}/deployments", scene.simulator.base_url()));
+        if let Some(limit) = limit {
+            request = request.extension(limit);
+        }
+        let body = transport.send(request.body(Bytes::new()).unwrap()).await.unwrap().into_body();
+        let room = body.len()..=body.len() + 64;
+        let capacity = body.try_into_mut().unwrap().capacity();
+        // Without a limit whoever answers could ask for any room.
+        assert_eq!(room.contains(&capacity), limit.is_some(), "{capacity} for {room:?}");
+    }
+}

@@ -2,6 +2,8 @@
 //! must make sense: id, status, `archived_at`. The rest is shown as far as it can be read, or
 //! skipped unread.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
@@ -16,12 +18,12 @@ use crate::api::DeploymentId;
 pub struct Deployment {
     pub status: RemoteStatus,
     /// Why it is paused. Kept whatever the status says.
-    pub paused_reason: Option<PausedReason>,
+    pub paused_reason: Option<Box<PausedReason>>,
     /// When it was archived. An archived deployment keeps its old status.
     pub archived_at: Option<Timestamp>,
     pub name: Option<Box<str>>,
-    /// The schedule; `None`: it has none, or one that is not an object.
-    pub schedule: Option<Schedule>,
+    /// The schedule; `None`: it has none, or one that is not an object. Many have the same.
+    pub schedule: Option<Arc<Schedule>>,
 }
 
 /// Why a deployment is paused.
@@ -35,7 +37,7 @@ pub struct PausedReason {
 }
 
 /// When a deployment runs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Schedule {
     /// The cron expression. Empty: it cannot be read.
     pub expression: Box<str>,
@@ -107,7 +109,7 @@ pub(super) fn described(
             paused_reason: paused_reason(reason),
             archived_at: time(archived_at)?,
             name: name.value().and_then(kept),
-            schedule: schedule.value().and_then(self::schedule),
+            schedule: schedule.value().and_then(self::schedule).map(Arc::new),
         })
     };
     (id, deployment())
@@ -127,20 +129,20 @@ fn time(archived_at: Field<'_>) -> Result<Option<Timestamp>, ApiError> {
 }
 
 /// Why it is paused. What cannot be read is a reason all the same.
-fn paused_reason(field: Field<'_>) -> Option<PausedReason> {
+fn paused_reason(field: Field<'_>) -> Option<Box<PausedReason>> {
     let json = match field {
         Field::Absent => return None,
         Field::Value(json) => json,
         Field::Repeated => "",
     };
     let [kind, error] = object(json, ["type", "error"]).unwrap_or_default();
-    Some(PausedReason {
+    Some(Box::new(PausedReason {
         kind: kind.value().and_then(kept).unwrap_or_default(),
         error: error.value().and_then(|error| {
             let [kind] = object(error, ["type"])?;
             kind.value().and_then(kept)
         }),
-    })
+    }))
 }
 
 fn schedule(json: &str) -> Option<Schedule> {

@@ -23,13 +23,13 @@ fn id() -> DeploymentId {
 fn nightly() -> Deployment {
     Deployment {
         status: RemoteStatus::Paused,
-        paused_reason: Some(PausedReason { kind: "manual".into(), error: None }),
+        paused_reason: Some(PausedReason { kind: "manual".into(), error: None }.into()),
         archived_at: None,
         name: Some("nightly".into()),
-        schedule: Some(Schedule {
-            expression: "30 9 * * 1-5".into(),
-            timezone: Some("Asia/Shanghai".into()),
-        }),
+        schedule: Some(
+            Schedule { expression: "30 9 * * 1-5".into(), timezone: Some("Asia/Shanghai".into()) }
+                .into(),
+        ),
     }
 }
 
@@ -143,7 +143,7 @@ fn archived_at_is_a_time_or_nothing() {
 fn a_reason_that_cannot_be_read_is_a_reason_and_not_manual() {
     let reason = |json: &[u8]| read(REASON, json).unwrap().paused_reason;
     let is = |kind: &str, error: Option<&str>| {
-        Some(PausedReason { kind: kind.into(), error: error.map(Into::into) })
+        Some(PausedReason { kind: kind.into(), error: error.map(Into::into) }.into())
     };
     let unknown = is("", None);
     for (json, expected) in [
@@ -212,7 +212,7 @@ fn a_schedule_is_shown_as_far_as_it_can_be_read() {
     assert_eq!(schedule(EXPRESSION, b"\"expression\":\"* \xff\"").expression, "* \u{fffd}".into());
     for json in [&br#""timezone":null"#[..], br#""timezone":8"#, br#""x":1"#] {
         let found = schedule(TIMEZONE, json);
-        assert_eq!((&*found.expression, found.timezone), ("30 9 * * 1-5", None));
+        assert_eq!((&*found.expression, found.timezone.as_deref()), ("30 9 * * 1-5", None));
     }
     for json in ["null", "7", r#""30 9 * * 1-5""#, "[]", "false"] {
         // The whole object, in both generations: of the new text the old one is a field of no interest.
@@ -276,10 +276,12 @@ fn kept_text_is_bounded() {
     let found = deployment(json.as_bytes(), &id()).unwrap();
     let expected = Deployment {
         status: RemoteStatus::Other(bounded.clone()),
-        paused_reason: Some(PausedReason { kind: bounded.clone(), error: Some(bounded.clone()) }),
+        paused_reason: Some(
+            PausedReason { kind: bounded.clone(), error: Some(bounded.clone()) }.into(),
+        ),
         archived_at: None,
         name: Some(bounded.clone()),
-        schedule: Some(Schedule { expression: bounded.clone(), timezone: Some(bounded) }),
+        schedule: Some(Schedule { expression: bounded.clone(), timezone: Some(bounded) }.into()),
     };
     assert_eq!(found, expected);
     assert_eq!(RemoteStatus::from(&*long), found.status);

@@ -13,7 +13,7 @@ use tracing::{Instrument as _, Span};
 
 use super::leftovers::leftovers;
 use crate::{
-    api::{FIELD_MANAGER, QoderDeployment, QoderDeploymentStatus},
+    api::{FIELD_MANAGER, QoderDeployment, QoderDeploymentStatus, Uid},
     context::Context,
     leader::Claim,
     resources::{Resource, ResourceKey},
@@ -113,7 +113,7 @@ impl ApiServer {
             }
         }
         let now = self.read(key, limit).await?;
-        let is_same = now.metadata.uid.as_deref() == Some(&*resource.uid)
+        let is_same = now.metadata.uid.as_deref().map(Uid::from).as_ref() == Some(&resource.uid)
             && now.metadata.generation == Some(resource.generation);
         let stands = now.status.as_ref().map(QoderDeploymentStatus::digest);
         if is_same && stands == Some(status.digest()) {

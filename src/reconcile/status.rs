@@ -52,7 +52,7 @@ pub fn render(
             ConditionType::Reconciling | ConditionType::Stalled => return None,
             ConditionType::Paused => (paused.0, paused.1, paused_message.as_str()),
         };
-        let stood = resource.published.transitions.get(place).copied().flatten();
+        let stood = resource.published.transitions.iter().nth(place).flatten();
         let since = stood.filter(|stood| stood.status == status).map_or(now, Transition::at);
         Some(Condition {
             kind: kind.as_str().to_owned(),

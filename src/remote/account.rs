@@ -33,7 +33,7 @@ pub struct Ticket {
     /// The token to send it with.
     pub token: Token,
     /// Which token that is: how it is answered says nothing about a later one.
-    pub epoch: u64,
+    pub epoch: u32,
     kind: Kind,
     sent: Sent,
     probe: Option<ProbeId>,

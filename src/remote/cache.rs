@@ -3,7 +3,11 @@
 
 mod demands;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+};
 
 use tokio::time::Instant;
 
@@ -15,7 +19,7 @@ use super::{
 };
 use crate::{
     api::DeploymentId,
-    qoder::{Deployment, Scope},
+    qoder::{Deployment, Schedule, Scope},
     times::Times,
 };
 
@@ -24,6 +28,8 @@ use crate::{
 pub struct Cache {
     /// Behind pointers: a table keeps spare room, and that should not be as large as entries are.
     entries: BTreeMap<DeploymentId, Box<Entry>>,
+    /// The schedules, each kept once: most deployments share theirs with others.
+    schedules: BTreeSet<Arc<Schedule>>,
     /// When the last list that came to its end began: it has looked at all that it could have shown.
     listed: Option<Instant>,
     // What few have at a time has maps of its own.
@@ -44,7 +50,7 @@ impl Cache {
         if entry.observed.is_none()
             && let Some(last_known) = last_known
         {
-            entry.last_known = Some(Arc::new(last_known));
+            entry.last_known = Some(kept(&mut self.schedules, last_known));
         }
     }
 
@@ -57,11 +63,11 @@ impl Cache {
 
     /// Forgets all that was looked at and demanded, and keeps track of the same deployments.
     pub fn forget_looks(&mut self, now: Instant) {
-        let mut entries = std::mem::take(&mut self.entries);
-        for entry in entries.values_mut() {
-            entry.forget_looks(now);
-        }
-        *self = Self { entries, ..Self::default() };
+        let Self { entries, schedules, .. } = mem::take(self);
+        // Built anew at once: what came in its order, as a list does, has left the nodes of the tree half empty.
+        self.entries = entries.into_iter().collect();
+        self.schedules = schedules;
+        self.entries.values_mut().for_each(|entry| entry.forget_looks(now));
     }
 
     /// Who led before may have written right before this.
@@ -72,6 +78,7 @@ impl Cache {
     /// Forgets what is over.
     pub fn tidy(&mut self, now: Instant) {
         self.echoes.retain(|_, end| now < *end);
+        self.schedules.retain(|schedule| Arc::strong_count(schedule) > 1);
     }
 
     /// Whether a resource names this deployment.
@@ -185,7 +192,7 @@ impl Cache {
         let known = match observed.answer {
             Answer::Forbidden => entry.last_known.clone(),
             // One that does not exist shows none.
-            _ => deployment.map(Arc::new),
+            _ => deployment.map(|deployment| kept(&mut self.schedules, deployment)),
         };
         let is_another = entry.last_known != known;
         let differs = is_another || entry.observed.map(|last| last.answer) != Some(observed.answer);
@@ -240,6 +247,17 @@ impl Cache {
         }));
         news
     }
+}
+
+/// A deployment as it is kept: with the schedule of others, where that is the same.
+fn kept(schedules: &mut BTreeSet<Arc<Schedule>>, mut deployment: Deployment) -> Arc<Deployment> {
+    if let Some(schedule) = &mut deployment.schedule {
+        match schedules.get(schedule) {
+            Some(shared) => schedule.clone_from(shared),
+            None => drop(schedules.insert(schedule.clone())),
+        }
+    }
+    Arc::new(deployment)
 }
 
 /// Where a deployment is to be found.

@@ -292,3 +292,36 @@ fn an_echo_is_forgotten_when_it_is_over() {
     cache.tidy(end);
     assert_eq!(cache.echoes.len(), 0);
 }
+
+#[test]
+fn deployments_that_run_at_the_same_times_share_their_schedule() {
+    let daily = |expression: &str| {
+        let schedule = Schedule { expression: expression.into(), timezone: Some("UTC".into()) };
+        Deployment { schedule: Some(Arc::new(schedule)), ..deployment(RemoteStatus::Active) }
+    };
+    let (mut cache, start) = cache();
+    cache.bind(&id(2), Some(daily("0 9 * * *")), start);
+    for (n, expression) in [(1, "0 9 * * *"), (3, "0 8 * * *")] {
+        cache.bind(&id(n), None, start);
+        cache.observe(&id(n), Some(daily(expression)), read(Answer::Active, start));
+    }
+    let of = |cache: &Cache, n| {
+        let known = cache.get(&id(n)).unwrap().last_known.clone().unwrap();
+        known.schedule.clone().unwrap()
+    };
+    assert!(Arc::ptr_eq(&of(&cache, 1), &of(&cache, 2)));
+    assert_eq!(*of(&cache, 3).expression, *"0 8 * * *");
+
+    cache.tidy(start);
+    assert_eq!(cache.schedules.len(), 2);
+    cache.unbind(&id(3));
+    cache.unbind(&id(2));
+    cache.tidy(start);
+    assert!(cache.schedules.iter().eq([&of(&cache, 1)]), "nobody has the other one");
+}
+
+#[test]
+fn what_is_known_of_one_deployment_is_small() {
+    assert!(size_of::<Entry>() <= 72, "{}", size_of::<Entry>());
+    assert!(size_of::<Deployment>() <= 80, "{}", size_of::<Deployment>());
+}

@@ -27,7 +27,7 @@ pub struct Read {
     /// When the request started.
     pub started: Instant,
     /// With which token.
-    pub epoch: u64,
+    pub epoch: u32,
 }
 
 /// A call that is on its way. If it is dropped (its task panics), its ticket is let go.

@@ -25,7 +25,7 @@ pub struct CredentialState {
     /// What it is worth.
     pub worth: Worth,
     /// Counts the tokens: what one was refused says nothing about the next.
-    pub epoch: u64,
+    pub epoch: u32,
     /// Since when all this is so. `None`: since the start.
     pub since: Option<Instant>,
 }
@@ -155,7 +155,7 @@ impl Credential {
     /// A request that was sent with the token of `epoch` has ended. A token that was replaced meanwhile
     /// is not judged by what its predecessor was told. While it is rejected, only the probe says
     /// something new: everything else was sent before.
-    pub fn ended(&mut self, epoch: u64, probe: Option<ProbeId>, verdict: Verdict, now: Instant) {
+    pub fn ended(&mut self, epoch: u32, probe: Option<ProbeId>, verdict: Verdict, now: Instant) {
         let is_probe = self.probe.end(probe);
         if epoch != self.state.epoch {
             return;

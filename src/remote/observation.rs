@@ -62,7 +62,7 @@ pub struct Observed {
     /// From when on it counts as a look at the remote: the start of a read, the end of a write.
     pub valid_from: Instant,
     /// Which token it was seen with.
-    pub epoch: u64,
+    pub epoch: u32,
     /// It is the answer of our own write, and as asked.
     pub is_written: bool,
 }

@@ -1,13 +1,11 @@
 //! One write: what is sent for whom, and what may be concluded from how it ended ("The outcome of a write"
 //! in `docs/design.md`).
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::observation::Answer;
 use crate::{
-    api::DeploymentId,
+    api::{DeploymentId, Uid},
     qoder::{ApiError, Deployment, Verb},
 };
 
@@ -27,7 +25,7 @@ pub struct Write {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Requester {
     /// The uid of the resource.
-    pub uid: Arc<str>,
+    pub uid: Uid,
     pub generation: i64,
 }
 
@@ -130,7 +128,7 @@ pub struct End {
     /// When its answer was there, or it was given up.
     pub at: Instant,
     /// Which token it was sent with.
-    pub epoch: u64,
+    pub epoch: u32,
     /// In 0..1.
     pub jitter: f64,
 }

@@ -3,12 +3,12 @@
 
 mod landing;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
 use super::write::{End, For, LastTry, Outcome, Requester, Write};
-use crate::{qoder::Verb, times::Times};
+use crate::{api::Uid, qoder::Verb, times::Times};
 
 /// Drift corrections within the window that make a deployment contested.
 const CORRECTIONS: usize = 3;
@@ -19,7 +19,7 @@ pub struct Writes {
     /// The one that is on its way, and since when.
     under_way: Option<(Verb, Instant)>,
     /// When the last one ended, and for which resource it was.
-    last: Option<(Instant, Arc<str>)>,
+    last: Option<(Instant, Uid)>,
     /// Until when a pause, and an unpause, whose outcome is unknown may still take effect.
     pause_lands_until: Option<Instant>,
     unpause_lands_until: Option<Instant>,
@@ -47,7 +47,7 @@ pub struct Writes {
 struct Backoff {
     until: Instant,
     /// The token, where another one is worth a try at once.
-    epoch: Option<u64>,
+    epoch: Option<u32>,
 }
 
 /// The API refused a write: this is believed for a while, with the token that met it.
@@ -55,7 +55,7 @@ struct Backoff {
 struct Refusal {
     at: Instant,
     until: Instant,
-    epoch: u64,
+    epoch: u32,
     answer: LastTry,
 }
 
@@ -84,7 +84,7 @@ impl Writes {
 
     /// The next try with this token waits until then.
     #[must_use]
-    pub fn backoff_end(&self, requester: &Requester, epoch: u64) -> Option<Instant> {
+    pub fn backoff_end(&self, requester: &Requester, epoch: u32) -> Option<Instant> {
         let backoff = self.backoff.as_ref()?.get(requester)?;
         backoff.epoch.is_none_or(|met_by| met_by == epoch).then_some(backoff.until)
     }
@@ -119,7 +119,7 @@ impl Writes {
     pub fn refused_until(
         &self,
         requester: &Requester,
-        epoch: u64,
+        epoch: u32,
         asked_for: Option<Instant>,
     ) -> Option<Instant> {
         let Refusal { at, until, epoch: met_by, .. } = *self.refusal.as_ref()?.get(requester)?;

@@ -11,7 +11,10 @@ use super::{
     resource::{Resource, ResourceKey},
     rooms::Rooms,
 };
-use crate::{api::DeploymentId, fair_queue::Lane};
+use crate::{
+    api::{DeploymentId, Uid},
+    fair_queue::Lane,
+};
 
 /// Where a copy of a resource came from. Copies come in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,8 +144,8 @@ impl Index {
     }
 
     /// Forgets the object of this uid, if the key still holds it. Returns the deployment that it named.
-    pub fn remove_uid(&mut self, key: &ResourceKey, uid: &str) -> Option<DeploymentId> {
-        let same = self.resources.get(key).is_some_and(|held| &*held.uid == uid);
+    pub fn remove_uid(&mut self, key: &ResourceKey, uid: &Uid) -> Option<DeploymentId> {
+        let same = self.resources.get(key).is_some_and(|held| held.uid == *uid);
         if same { self.remove(key) } else { None }
     }
 
@@ -168,8 +171,8 @@ impl Index {
     }
 
     /// What is held of this uid, to note something. (Not its key, nor the deployment that it names.)
-    pub fn held_mut(&mut self, key: &ResourceKey, uid: &str) -> Option<&mut Arc<Resource>> {
-        self.resources.get_mut(key).filter(|held| &*held.uid == uid)
+    pub fn held_mut(&mut self, key: &ResourceKey, uid: &Uid) -> Option<&mut Arc<Resource>> {
+        self.resources.get_mut(key).filter(|held| held.uid == *uid)
     }
 
     /// Whose turn for a status has come: [`Rooms::next`].

@@ -97,8 +97,8 @@ fn a_name_can_come_back_as_another_object_for_another_deployment() {
     assert!(!index.is_bound(&id()));
     assert_eq!(index.deployments().len(), 1);
     let key = index.iter().next().unwrap().key.clone();
-    assert_eq!(index.remove_uid(&key, "u1"), None, "a late delete of the first object");
-    assert!(index.remove_uid(&key, "u2").is_some());
+    assert_eq!(index.remove_uid(&key, &"u1".into()), None, "a late delete of the first object");
+    assert!(index.remove_uid(&key, &"u2".into()).is_some());
     assert_eq!(index.iter().count(), 0);
 }
 
@@ -135,5 +135,5 @@ fn a_sweep_forgets_what_one_watchs_re_list_did_not_bring() {
 /// As if this were remembered of the uid `u`.
 pub fn remember(index: &mut Index, name: &str, memory: &Memory) {
     let key = resource("ns", name, "u", 1, json!({})).key;
-    Arc::make_mut(index.held_mut(&key, "u").unwrap()).memory = memory.clone();
+    Arc::make_mut(index.held_mut(&key, &"u".into()).unwrap()).memory = memory.clone();
 }

@@ -1,6 +1,8 @@
 //! What a status mirrors of the remote, in both directions. Mirrored strings are cut to the bounds of the CRD, so that
 //! no remote value can make a status invalid, and have no control characters. Pure.
 
+use std::sync::Arc;
+
 use super::text::printable;
 use crate::{
     api::{self, MAX_NAME, MAX_TEXT, QoderDeploymentStatus},
@@ -30,15 +32,19 @@ pub fn mirror(known: &Deployment, status: &mut QoderDeploymentStatus) {
 pub fn last_known(status: &QoderDeploymentStatus) -> Option<Deployment> {
     Some(Deployment {
         status: RemoteStatus::from(status.status.as_deref()?),
-        paused_reason: status.paused_reason.as_ref().map(|reason| PausedReason {
-            kind: reason.kind.as_str().into(),
-            error: reason.error.as_ref().map(|error| error.kind.as_str().into()),
+        paused_reason: status.paused_reason.as_ref().map(|reason| {
+            Box::new(PausedReason {
+                kind: reason.kind.as_str().into(),
+                error: reason.error.as_ref().map(|error| error.kind.as_str().into()),
+            })
         }),
         archived_at: status.archived_time.as_deref().and_then(|time| time.parse().ok()),
         name: status.name.as_deref().map(Into::into),
-        schedule: status.schedule.as_ref().map(|schedule| Schedule {
-            expression: schedule.expression.as_str().into(),
-            timezone: schedule.timezone.as_deref().map(Into::into),
+        schedule: status.schedule.as_ref().map(|schedule| {
+            Arc::new(Schedule {
+                expression: schedule.expression.as_str().into(),
+                timezone: schedule.timezone.as_deref().map(Into::into),
+            })
         }),
     })
 }

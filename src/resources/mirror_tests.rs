@@ -7,10 +7,10 @@ const CHARACTERS: [char; 4] = ['a', 'é', '語', '🦀'];
 fn deployment(text: &str) -> Deployment {
     Deployment {
         status: RemoteStatus::from(text),
-        paused_reason: Some(PausedReason { kind: text.into(), error: Some(text.into()) }),
+        paused_reason: Some(PausedReason { kind: text.into(), error: Some(text.into()) }.into()),
         archived_at: None,
         name: Some(text.into()),
-        schedule: Some(Schedule { expression: text.into(), timezone: Some(text.into()) }),
+        schedule: Some(Schedule { expression: text.into(), timezone: Some(text.into()) }.into()),
     }
 }
 

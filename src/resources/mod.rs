@@ -16,7 +16,7 @@ pub mod told;
 
 pub use index::{Index, Mark, Source, owner};
 pub use memory::{Memory, Progress, ReachedChange};
-pub use published::{Published, Transition};
+pub use published::{Published, Transition, Transitions};
 pub use resource::{Resource, ResourceKey, version};
 pub use resources::Resources;
 pub use sent::Sent;

@@ -25,7 +25,7 @@ fn held(index: &Index) -> &Resource {
 
 /// A status of this digest is on its way.
 fn sends(index: &mut Index, digest: u64) {
-    let held = index.held_mut(&key(), "u").unwrap();
+    let held = index.held_mut(&key(), &"u".into()).unwrap();
     Arc::make_mut(held).sent.get_or_insert_default().begin(digest);
 }
 
@@ -37,7 +37,7 @@ fn a_late_answer_makes_no_ghost() {
         assert_eq!(index.iter().count(), 0);
 
         index.apply(copy(1, 1), Source::Watch);
-        index.remove_uid(&key(), "u");
+        index.remove_uid(&key(), &"u".into());
         assert_eq!(index.apply(copy(9, 1), source), Change::None, "after the deletion");
         assert_eq!((index.iter().count(), index.is_bound(&id())), (0, false), "{source:?}");
     }
@@ -58,9 +58,9 @@ fn a_read_may_find_another_object_under_the_name_if_it_is_newer() {
     let mut index = Index::default();
     index.apply(copy(5, 1), Source::Watch);
     assert_eq!(index.apply(other(4), Source::Read), Change::None);
-    assert_eq!(&*held(&index).uid, "u");
+    assert_eq!(held(&index).uid.to_string(), "u");
     assert_eq!(index.apply(other(6), Source::Read), Change::Work);
-    assert_eq!(&*held(&index).uid, "v");
+    assert_eq!(held(&index).uid.to_string(), "v");
     assert_eq!(index.deployment_of(&key()).unwrap().as_str(), "dep_2");
     assert!(!index.is_bound(&id()), "nothing names the first one any more");
     assert_eq!(index.apply(copy(7, 1), Source::Apply), Change::Work, "and back");
@@ -164,9 +164,9 @@ fn a_namespaces_name_is_kept_once_and_freed_with_its_last_resource() {
         namespace: namespace.into(),
         name: name.into(),
     };
-    index.remove_uid(&key("ns", "a"), "1");
+    index.remove_uid(&key("ns", "a"), &"1".into());
     assert_eq!(index.namespaces.len(), 2, "b is still there");
-    index.remove_uid(&key("ns", "b"), "2");
+    index.remove_uid(&key("ns", "b"), &"2".into());
     assert_eq!(index.namespaces.iter().map(|name| &**name).collect::<Vec<_>>(), ["ns-2"]);
     let list = index.mark();
     index.sweep(None, list);

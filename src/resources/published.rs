@@ -12,8 +12,8 @@ pub struct Published {
     /// The generation that it answers.
     pub observed_generation: i64,
     pub ready: Option<(ConditionStatus, Reason)>,
-    /// The status of each condition and since when, in the order of [`ConditionType::ALL`].
-    pub transitions: [Option<Transition>; 4],
+    /// Since when each condition has its status.
+    pub transitions: Transitions,
 }
 
 /// Since when a condition has its status.
@@ -22,6 +22,13 @@ pub struct Transition {
     pub status: ConditionStatus,
     /// Seconds since 1970: Kubernetes keeps no more of a time.
     seconds: i64,
+}
+
+/// Those of all conditions, in the order of [`ConditionType::ALL`]. In two rows, which are smaller than one of pairs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Transitions {
+    statuses: [Option<ConditionStatus>; 4],
+    seconds: [i64; 4],
 }
 
 impl Transition {
@@ -35,6 +42,21 @@ impl Transition {
     #[must_use]
     pub fn at(self) -> Timestamp {
         Timestamp::from_second(self.seconds).unwrap_or_default()
+    }
+}
+
+impl Transitions {
+    fn new(all: [Option<Transition>; 4]) -> Self {
+        Self {
+            statuses: all.map(|one| Some(one?.status)),
+            seconds: all.map(|one| one.map_or(0, |one| one.seconds)),
+        }
+    }
+
+    /// Each of them, where the condition stands.
+    pub fn iter(self) -> impl Iterator<Item = Option<Transition>> {
+        let pairs = self.statuses.into_iter().zip(self.seconds);
+        pairs.map(|(status, seconds)| Some(Transition { status: status?, seconds }))
     }
 }
 
@@ -56,7 +78,7 @@ impl Published {
             digest: status.digest(),
             observed_generation: status.observed_generation,
             ready: find(ConditionType::Ready).and_then(ready),
-            transitions: ConditionType::ALL.map(transition),
+            transitions: Transitions::new(ConditionType::ALL.map(transition)),
         }
     }
 }

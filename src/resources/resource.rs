@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::{
         ConditionStatus, DeploymentId, DriftPolicy, InvalidDeploymentId, LastReached, MAX_TOKEN,
-        QoderDeployment, Reason, Wish, annotation,
+        QoderDeployment, Reason, Uid, Wish, annotation,
     },
     remote::Requester,
 };
@@ -50,14 +50,15 @@ pub struct Resource {
     /// Where it is.
     pub key: ResourceKey,
     /// Which it is: a name can come back as another object.
-    pub uid: Arc<str>,
+    pub uid: Uid,
     /// The deployment that it names.
     pub deployment: DeploymentId,
     /// The generation of its spec.
     pub generation: i64,
     /// Its version, comparable with others of the same kind (KEP-5504).
     pub version: u64,
-    pub created: Timestamp,
+    /// When it was created, in seconds since 1970: Kubernetes keeps no more of a time.
+    pub created: i64,
     /// It has a deletionTimestamp.
     pub deleting: bool,
     /// What its spec asks for.
@@ -114,11 +115,11 @@ impl Resource {
         let disabled = switch.is_some_and(|value| value != annotation::RECONCILE_ENABLED);
         Ok(Self {
             key: ResourceKey::of(&object.metadata),
-            uid: object.uid().unwrap_or_default().into(),
+            uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
             deployment: DeploymentId::try_from(object.spec.deployment_id.as_str())?,
             generation: object.metadata.generation.unwrap_or_default(),
             version: version(object),
-            created: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+            created: object.creation_timestamp().map_or(0, |time| time.0.as_second()),
             deleting: object.metadata.deletion_timestamp.is_some(),
             wish: object.spec.paused.into(),
             policy: object.spec.drift_policy.unwrap_or_default(),

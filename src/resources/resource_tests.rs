@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::*;
 use crate::{
     api::{
@@ -116,7 +118,10 @@ fn the_transition_times_of_a_copy_count_although_its_digest_is_the_same() {
     let moved: Timestamp = "2026-07-01T02:00:00Z".parse().unwrap();
     object.status.as_mut().unwrap().conditions[0].last_transition_time = moved.into();
     let copy = Resource::new(&object, Instant::now()).unwrap().after(&held);
-    assert_eq!(copy.published.transitions[0], Some(Transition::new(ConditionStatus::True, moved)));
+    assert_eq!(
+        copy.published.transitions.iter().next(),
+        Some(Some(Transition::new(ConditionStatus::True, moved)))
+    );
     assert!(!copy.is_same_work(&held));
 }
 
@@ -210,4 +215,9 @@ fn a_late_echo_of_our_own_status_does_not_replace_the_memory_and_anothers_does()
     held.sent = None;
     let unknown = with_status(ours).after(&held);
     assert_ne!(unknown.memory, held.memory, "nobody here has sent it");
+}
+
+#[test]
+fn what_is_held_of_a_resource_is_small() {
+    assert!(size_of::<Resource>() <= 296, "{}", size_of::<Resource>());
 }

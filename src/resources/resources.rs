@@ -12,7 +12,7 @@ use super::{
     resource::{Resource, ResourceKey},
 };
 use crate::{
-    api::{DeploymentId, QoderDeployment, Reason},
+    api::{DeploymentId, QoderDeployment, Reason, Uid},
     fair_queue::Lane,
     lock::lock,
     remote::{Remote, Wake},
@@ -81,7 +81,7 @@ impl Resources {
     }
 
     /// A watch says that the object of this uid is gone.
-    pub fn delete(&self, key: &ResourceKey, uid: &str) {
+    pub fn delete(&self, key: &ResourceKey, uid: &Uid) {
         let removed = self.index().remove_uid(key, uid);
         if let Some(id) = removed {
             self.release(&id);

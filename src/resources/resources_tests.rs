@@ -127,7 +127,7 @@ async fn whatever_a_copy_uncovers_is_woken_from_every_source() {
 async fn a_late_answer_after_the_deletion_binds_nothing() {
     let bed = Bed::new();
     bed.takes_in(&object("a", "u", 1, "dep_1"), Source::Watch);
-    bed.resources.delete(&key("a"), "u");
+    bed.resources.delete(&key("a"), &"u".into());
     assert_eq!(bed.woken(), is("dep_1", Lane::Spec), "so that its place in the queue is forgotten");
     assert!(!bed.is_bound("dep_1"));
     for source in [Source::Read, Source::Apply] {
@@ -156,9 +156,9 @@ async fn whoever_owns_a_deployment_next_is_woken() {
     bed.takes_in(&object("young", "u2", 2, "dep_1"), Source::Watch);
     assert_eq!(bed.owner().as_deref(), Some("u1"));
     bed.woken();
-    bed.resources.delete(&key("old"), "u2");
+    bed.resources.delete(&key("old"), &"u2".into());
     assert_eq!(bed.woken(), [], "that is not the object of this name");
-    bed.resources.delete(&key("old"), "u1");
+    bed.resources.delete(&key("old"), &"u1".into());
     assert_eq!(bed.woken(), is("dep_1", Lane::Spec));
     assert_eq!(bed.owner().as_deref(), Some("u2"));
     assert!(bed.is_bound("dep_1"), "it is still named");
@@ -206,7 +206,7 @@ async fn a_wake_comes_after_the_binding_is_settled() {
     let remote = Bed::new().remote;
     let resources = Resources::new(index, remote, wake);
     resources.take_in(&object("a", "u", 1, "dep_1"), Source::Watch);
-    resources.delete(&key("a"), "u");
+    resources.delete(&key("a"), &"u".into());
     assert_eq!(*lock(&seen), [true, false]);
 }
 

@@ -16,7 +16,7 @@ mod page;
 mod recorded;
 mod schema;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use inputs::{readys, remotes};
 use k8s_openapi::jiff::Timestamp;
@@ -198,14 +198,15 @@ fn cut(remote: Deployment) -> Deployment {
     };
     Deployment {
         status: RemoteStatus::from(&*to(256)(remote.status.as_str().into())),
-        paused_reason: remote.paused_reason.map(|reason| PausedReason {
-            kind: to(256)(reason.kind),
-            error: reason.error.map(to(256)),
+        paused_reason: remote.paused_reason.map(|reason| {
+            let PausedReason { kind, error } = *reason;
+            Box::new(PausedReason { kind: to(256)(kind), error: error.map(to(256)) })
         }),
         name: remote.name.map(to(320)),
-        schedule: remote.schedule.map(|schedule| Schedule {
-            expression: to(256)(schedule.expression),
-            timezone: schedule.timezone.map(to(256)),
+        schedule: remote.schedule.map(|schedule| {
+            let Schedule { expression, timezone } = Schedule::clone(&schedule);
+            let (expression, timezone) = (to(256)(expression), timezone.map(to(256)));
+            Arc::new(Schedule { expression, timezone })
         }),
         ..remote
     }

@@ -261,7 +261,7 @@ impl Happening {
                     Token::Gone => Worth::Missing(TokenProblem::NoFile),
                     Token::Rejected => Worth::Rejected { since: at },
                 };
-                credential.epoch += u64::from(!matches!(token, Token::Rejected));
+                credential.epoch += u32::from(!matches!(token, Token::Rejected));
             }
             Self::Generation => world.resource.generation_seen = at,
             Self::ReconcileRequest => world.resource.reconcile_request = requested(at),

@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use k8s_openapi::jiff::Timestamp;
 use qoder_operator::{
-    api::{ConditionStatus, DeploymentId, DriftPolicy, NEVER_OBSERVED, Reason, Wish},
+    api::{ConditionStatus, DeploymentId, DriftPolicy, NEVER_OBSERVED, Reason, Uid, Wish},
     remote::Answer,
-    resources::{Mark, Memory, Published, Resource, ResourceKey, resource::Request, told::Told},
+    resources::{
+        Mark, Memory, Published, Resource, ResourceKey, Transitions, resource::Request, told::Told,
+    },
 };
 use tokio::time::Instant;
 
@@ -31,6 +32,11 @@ static TEXTS: LazyLock<[Arc<str>; 10]> =
 /// A small number as a text.
 pub fn text(n: u8) -> Arc<str> {
     TEXTS.get(usize::from(n)).unwrap_or_else(|| unreachable!("worlds are small")).clone()
+}
+
+/// A small number as a uid.
+pub fn uid(n: u8) -> Uid {
+    Uid::from(&*text(n))
 }
 
 /// The key of a resource, by its place in the world.
@@ -117,11 +123,11 @@ impl Object {
         let observed_generation = self.status.as_ref().map(|status| status.observed_generation);
         Resource {
             key: key(name).clone(),
-            uid: text(self.uid),
+            uid: uid(self.uid),
             deployment: ID.clone(),
             generation: self.generation,
             version: self.version,
-            created: Timestamp::constant(i64::from(self.uid), 0),
+            created: i64::from(self.uid),
             deleting: false,
             wish: self.wish,
             policy: self.policy,
@@ -136,7 +142,7 @@ impl Object {
                 digest: self.digest(),
                 observed_generation: observed_generation.unwrap_or(NEVER_OBSERVED),
                 ready,
-                transitions: [None; 4],
+                transitions: Transitions::default(),
             },
             memory: self.memory(),
             told: Told::of(ready.map(|(_, reason)| reason)),

@@ -112,7 +112,7 @@ impl World {
             return Applied::Gone;
         };
         let is_same =
-            *crate::cluster::text(object.uid) == *uid && object.generation == resource.generation;
+            uid == crate::cluster::uid(object.uid) && object.generation == resource.generation;
         if object.version != resource.version && !is_blind {
             if is_same && object.digest() == status.digest() {
                 return Applied::Stands(object.clone());

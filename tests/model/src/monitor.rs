@@ -143,7 +143,7 @@ impl Monitor {
 
     /// A status is applied to this object.
     pub fn applied(&mut self, resource: &Resource, object: &Object) {
-        self.demand(Property::Identity, *resource.uid == *crate::cluster::text(object.uid));
+        self.demand(Property::Identity, resource.uid == crate::cluster::uid(object.uid));
     }
 
     /// A request of ours takes effect.

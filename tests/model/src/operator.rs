@@ -37,7 +37,7 @@ pub const TIMES: Times =
     Times { poll_interval: Duration::from_secs(30), request_timeout: Duration::from_secs(15) };
 
 /// Which token it is. Worlds have one.
-const EPOCH: u64 = 1;
+const EPOCH: u32 = 1;
 
 /// One process of the operator.
 #[derive(Clone)]
@@ -166,7 +166,7 @@ impl Operator {
             return;
         }
         if let Some(memory) = foreign {
-            let uid = crate::cluster::text(object.uid);
+            let uid = crate::cluster::uid(object.uid);
             if let Some(held) = self.index.held_mut(key(name), &uid) {
                 Arc::make_mut(held).memory = memory;
             }

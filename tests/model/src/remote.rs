@@ -31,7 +31,10 @@ impl Remote {
     /// What a GET shows.
     #[must_use]
     pub fn deployment(self) -> Deployment {
-        let paused = |kind: &str| Some(PausedReason { kind: kind.into(), error: None });
+        let paused = |kind: &str| {
+            let reason = PausedReason { kind: kind.into(), error: None };
+            Some(Box::new(reason))
+        };
         let (status, paused_reason) = match self {
             Self::Active => (RemoteStatus::Active, None),
             Self::Paused | Self::Archived => (RemoteStatus::Paused, paused("manual")),

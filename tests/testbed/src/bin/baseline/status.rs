@@ -31,9 +31,9 @@ pub fn of(resource: &QoderDeployment, deployment: &Deployment) -> QoderDeploymen
             error: reason.error.map(|kind| PausedReasonError { kind: kind.into() }),
         }),
         name: deployment.name.clone().map(Into::into),
-        schedule: deployment.schedule.clone().map(|schedule| Schedule {
-            expression: schedule.expression.into(),
-            timezone: schedule.timezone.map(Into::into),
+        schedule: deployment.schedule.as_deref().map(|schedule| Schedule {
+            expression: schedule.expression.to_string(),
+            timezone: schedule.timezone.as_deref().map(str::to_owned),
         }),
         archived_time: deployment.archived_at.map(|time| time.to_string()),
         conditions: vec![
