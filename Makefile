@@ -3,7 +3,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test model soak fuzz compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-quick release
+.PHONY: demo test model soak fuzz compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-large bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -22,7 +22,7 @@ picture: browser bins ## Takes the pictures of docs/ anew
 	$(browser) node picture.mjs $(CURDIR)/docs
 	target/debug/testbed demo < /dev/null > target/demo.txt
 	target/debug/testbed recording target/demo.txt docs/demo.svg
-	target/debug/testbed plot docs/performance.md docs/idle-reads.svg
+	target/debug/testbed plot docs/performance.md docs/fleet.svg
 
 .PHONY: browser
 browser:
@@ -119,7 +119,12 @@ kind-test: images ## The same, on a kind cluster that is made for it and deleted
 
 bench: release ## What a fleet costs, beside a plain controller: an hour on a quiet machine; docs/performance.md
 	target/release/testbed bench --baseline --json target/bench.json --markdown docs/performance.md
-	target/release/testbed plot docs/performance.md docs/idle-reads.svg
+	target/release/testbed plot docs/performance.md docs/fleet.svg
+
+bench-large: release ## The same with 100,000 resources and pages of 1,000, beside 10,000: another hour
+	target/release/testbed bench --dialect d1 --resources 10000,100000 --scenarios adoption,idle,flip,restart \
+		--json target/bench-large.json --markdown docs/performance.md
+	target/release/testbed plot docs/performance.md docs/fleet.svg
 
 bench-quick: release ## Counts only, with 1,000 resources: three minutes
 	target/release/testbed bench --quick

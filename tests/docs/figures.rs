@@ -35,9 +35,23 @@ fn the_readme_and_the_plot_say_what_was_measured() {
     ] {
         assert!(readme.contains(&said), "{said}");
     }
+    let row = |what, program, fleets: &[&str]| {
+        let all: Vec<_> =
+            fleets.iter().map(|fleet| measured(what, &format!("{program} {fleet}"))).collect();
+        let (last, others) = all.split_last().unwrap();
+        format!("{} and {last}", others.join(", "))
+    };
+    let both = |what| {
+        let ours = row(what, "operator", &["100", "1000", "10000"]);
+        let plain = row(what, "baseline", &["100", "1000"]);
+        format!("this operator {ours}, a plain controller {plain}")
+    };
     let said = format!(
-        "![With 100, 1,000 and 10,000 resources this operator reads {few}, {some} and {many} times, and a plain controller \
-         {plain_few} times with 100 and {plain_some} times with 1,000](idle-reads.svg)"
+        "![Three plots against the size of the fleet, on log axes. Reads in an idle hour with 100, 1,000 and 10,000 resources: \
+         this operator {few}, {some} and {many}, a plain controller {plain_few} with 100 and {plain_some} with 1,000. \
+         Resident memory when idle: {}. From PATCH to POST of a flip, median: {}](fleet.svg)",
+        both("idle: resident memory"),
+        both("a flip, from PATCH to POST, median"),
     );
     assert!(page.contains(&said), "{said}");
 }

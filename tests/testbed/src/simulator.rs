@@ -15,8 +15,8 @@ use crate::operator::http_client;
 use crate::process::workspace_binary;
 use crate::{Process, Result};
 
-/// How long it may take to start.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// How long it may take to start: with a hundred thousand deployments it takes a while.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A running simulator.
 pub(crate) struct Simulator {

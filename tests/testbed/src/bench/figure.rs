@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::promise::AtMost;
+
 /// What a bar asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,6 +80,13 @@ impl Figure {
 
     pub(super) fn bar(mut self, bar: Bar) -> Self {
         self.bar = Some(bar);
+        self
+    }
+
+    /// A bar of at most so much, and what would be better still.
+    pub(super) fn at_most(mut self, (bar, stretch): AtMost) -> Self {
+        self.bar = Some(Bar::AtMost(bar));
+        self.stretch = stretch;
         self
     }
 

@@ -6,6 +6,7 @@
 
 mod figure;
 mod plot;
+mod promise;
 mod report;
 mod scenarios;
 mod simulator;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use self::figure::Kind;
+use self::figure::{Figure, Kind, Number};
 pub use self::plot::Plot;
 use self::report::{Report, Run, write_markdown};
 use self::scenarios::{Scenario, adoption, cutoff, drift, everything, flips, idle, limit, restart};
@@ -87,7 +88,7 @@ impl Bench {
         let largest = resources.iter().copied().max().unwrap_or_default();
         let least = resources.iter().copied().min().unwrap_or_default();
         ensure!(least >= LEAST, "a fleet needs at least {LEAST} resources");
-        let mut report = Report::new(self.dialect.name());
+        let mut report = Report::new(self.dialect);
         for number in resources {
             let all = |it: &Scenario| number == largest || !LARGEST_ONLY.contains(it);
             report.push(self.measure(Program::Operator, number, all).await?);
@@ -110,7 +111,7 @@ impl Bench {
             let text = serde_json::to_string_pretty(report)?;
             fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))?;
         }
-        self.markdown.as_ref().map_or(Ok(()), |file| write_markdown(file, &report.markdown()))
+        self.markdown.as_ref().map_or(Ok(()), |file| write_markdown(file, report))
     }
 
     fn wants(&self, scenario: Scenario) -> bool {
@@ -139,36 +140,39 @@ impl Bench {
         announce("adoption");
         let compare = wants(Scenario::Adoption) && !self.quick;
         let (mut subject, adopted) = adoption(&stage, program, compare).await?;
-        let mut figures = if wants(Scenario::Adoption) { adopted } else { vec![] };
+        let mut figures = Vec::new();
+        if wants(Scenario::Adoption) {
+            note(&mut figures, adopted);
+        }
         if wants(Scenario::Idle) {
             announce("idle");
-            figures.extend(idle(&stage, &subject, self.idle_time(resources)).await?);
+            note(&mut figures, idle(&stage, &subject, self.idle_time(resources)).await?);
         }
         if wants(Scenario::Flip) {
             announce("one flip at a time");
-            figures.extend(flips(&stage, if self.quick { 50 } else { 200 }).await?);
+            note(&mut figures, flips(&stage, if self.quick { 50 } else { 200 }).await?);
         }
         if wants(Scenario::FlipAll) {
             announce("flip of all");
-            figures.extend(everything(&stage).await?);
+            note(&mut figures, everything(&stage).await?);
         }
         if wants(Scenario::Drift) {
             announce("drift");
-            figures.extend(drift(&stage).await?);
+            note(&mut figures, drift(&stage).await?);
         }
         if wants(Scenario::Limit) {
             announce("the limit is cut");
-            figures.extend(limit(&stage).await?);
+            note(&mut figures, limit(&stage).await?);
         }
         if wants(Scenario::Restart) {
             announce("restart");
             let more;
             (subject, more) = restart(&stage, subject).await?;
-            figures.extend(more);
+            note(&mut figures, more);
         }
         if wants(Scenario::Cutoff) {
             announce("cut off");
-            figures.extend(cutoff(&stage, subject).await?);
+            note(&mut figures, cutoff(&stage, subject).await?);
         }
         announce("done");
         if self.quick {
@@ -187,4 +191,13 @@ impl Bench {
         };
         Duration::from_secs(60 * minutes)
     }
+}
+
+/// Keeps the figures, and says them: a run may take an hour, and end before its table.
+fn note(figures: &mut Vec<Figure>, more: Vec<Figure>) {
+    for figure in &more {
+        let Figure { what, value, unit, .. } = figure;
+        say(&format!("  {what}: {} {unit}", Number(*value)));
+    }
+    figures.extend(more);
 }

@@ -9,20 +9,31 @@ use anyhow::Context;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::figure::{Figure, Kind, Number};
+use super::figure::{Bar, Figure, Kind, Number};
+use super::promise::{SLOWER, WHOLE};
+use super::simulator::Dialect;
 use crate::Result;
 
-/// Between these lines, a page takes the table.
-const BEGIN: &str = "<!-- begin: written by testbed bench -->\n";
-/// See [`BEGIN`].
+/// From this line on a page takes the table of a dialect: those that a page has stand beside each other.
+fn begin(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::D1 => "<!-- begin: written by testbed bench --dialect d1 -->\n",
+        Dialect::D2 => "<!-- begin: written by testbed bench -->\n",
+    }
+}
+
+/// Up to this line.
 const END: &str = "<!-- end -->\n";
+
+/// How the figures begin that say how long a flip takes.
+const FLIP: &str = "a flip, from";
 
 /// All runs of one invocation.
 #[derive(Serialize)]
 pub(super) struct Report {
     date: String,
     machine: Machine,
-    dialect: &'static str,
+    dialect: Dialect,
     runs: Vec<Run>,
 }
 
@@ -44,7 +55,7 @@ struct Machine {
 }
 
 impl Report {
-    pub(super) fn new(dialect: &'static str) -> Self {
+    pub(super) fn new(dialect: Dialect) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let info = read("/proc/cpuinfo");
         let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
@@ -56,7 +67,16 @@ impl Report {
         Self { date: Timestamp::now().strftime("%F").to_string(), machine, dialect, runs: vec![] }
     }
 
-    pub(super) fn push(&mut self, run: Run) {
+    /// With more than [`WHOLE`] a flip is held to what it took with that, if that was measured.
+    pub(super) fn push(&mut self, mut run: Run) {
+        let whole = |before: &&Run| before.program == run.program && before.resources == WHOLE;
+        if let Some(before) = self.runs.iter().find(whole).filter(|_| run.resources > WHOLE) {
+            for figure in run.figures.iter_mut().filter(|figure| figure.what.starts_with(FLIP)) {
+                let same = before.figures.iter().find(|before| before.what == figure.what);
+                figure.bar = same.map(|same| Bar::AtMost(SLOWER * same.value));
+                figure.stretch = None;
+            }
+        }
         self.runs.push(run);
     }
 
@@ -79,7 +99,8 @@ impl Report {
         let Machine { cpu, cores, kernel } = &self.machine;
         let mut text = format!(
             "{}; {cpu}, {cores} cores, Linux {kernel}; the API as `{}`. `(!)` misses its bar.\n\n",
-            self.date, self.dialect
+            self.date,
+            self.dialect.name()
         );
         text.push_str("| what | bar | stretch |");
         for run in &self.runs {
@@ -125,25 +146,25 @@ impl Report {
 }
 
 /// Writes the table to a new file, or between the two lines of an existing page that are for it.
-pub(super) fn write_markdown(file: &Path, table: &str) -> Result<()> {
+pub(super) fn write_markdown(file: &Path, report: &Report) -> Result<()> {
+    let table = report.markdown();
     let page = if fs::exists(file)? {
-        with_table(&fs::read_to_string(file)?, table)
+        with_table(&fs::read_to_string(file)?, begin(report.dialect), &table)
             .with_context(|| format!("{} has no place for a table", file.display()))?
     } else {
-        table.to_owned()
+        table
     };
     fs::write(file, page).with_context(|| format!("failed to write {}", file.display()))
 }
 
-fn with_table(page: &str, table: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
+fn with_table(page: &str, begin: &str, table: &str) -> Option<String> {
+    let (before, rest) = page.split_once(begin)?;
     let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}{table}{END}{after}"))
+    Some(format!("{before}{begin}{table}{END}{after}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::figure::Bar;
     use super::*;
 
     fn run(program: &'static str, resources: usize, figures: Vec<Figure>) -> Run {
@@ -158,7 +179,7 @@ mod tests {
                 Figure::measure("start", 14.0, "s").bar(Bar::AtMost(13.0)),
             ]
         };
-        let mut report = Report::new("d2");
+        let mut report = Report::new(Dialect::D2);
         report.push(run("baseline", 100, figures()));
         assert_eq!(report.missed_counts(), [""; 0]);
         report.push(run("operator", 100, figures()));
@@ -168,7 +189,7 @@ mod tests {
     #[test]
     fn a_row_has_a_cell_for_each_run_and_the_bar_of_the_largest_fleet() {
         let reads = |bar| Figure::count("reads", 7).bar(Bar::AtMost(bar)).stretch(5.0);
-        let mut report = Report::new("d2");
+        let mut report = Report::new(Dialect::D2);
         report.push(run("operator", 100, vec![reads(6.0)]));
         report.push(run("baseline", 100, vec![]));
         report.push(run("operator", 1000, vec![reads(60.0)]));
@@ -176,9 +197,34 @@ mod tests {
     }
 
     #[test]
+    fn a_flip_among_more_is_held_to_what_it_took_among_ten_thousand() {
+        let flip = |took| {
+            let figure = Figure::measure("a flip, from PATCH to POST, median", took, "ms");
+            vec![figure.bar(Bar::AtMost(8.0)).stretch(5.0), Figure::count("a flip: calls", 1)]
+        };
+        let row = |runs: [(usize, f64); 2]| {
+            let mut report = Report::new(Dialect::D1);
+            for (resources, took) in runs {
+                report.push(run("operator", resources, flip(took)));
+            }
+            report.row("a flip, from PATCH to POST, median")
+        };
+        let begin = "| a flip, from PATCH to POST, median |";
+        let both = row([(10_000, 3.0), (100_000, 3.5)]);
+        assert_eq!(both, format!("{begin} <= 3.60 |  | 3 ms | 3.50 ms |"));
+        let slower = row([(10_000, 3.0), (100_000, 3.7)]);
+        assert_eq!(slower, format!("{begin} <= 3.60 |  | 3 ms | 3.70 ms (!) |"));
+        let unmeasured = row([(1000, 3.0), (100_000, 3.7)]);
+        assert_eq!(unmeasured, format!("{begin} <= 8 | 5 | 3 ms | 3.70 ms |"));
+    }
+
+    #[test]
     fn a_table_replaces_the_one_before() {
-        let page = format!("a\n{BEGIN}old\n{END}b\n");
-        assert_eq!(with_table(&page, "new\n"), Some(format!("a\n{BEGIN}new\n{END}b\n")));
-        assert_eq!(with_table("a\n", "new\n"), None);
+        let [d1, d2] = [Dialect::D1, Dialect::D2].map(begin);
+        let page = |new1, new2| format!("a\n{d2}{new2}\n{END}b\n{d1}{new1}\n{END}c\n");
+        let old = page("old", "old");
+        assert_eq!(with_table(&old, d1, "new\n"), Some(page("new", "old")));
+        assert_eq!(with_table(&old, d2, "new\n"), Some(page("old", "new")));
+        assert_eq!(with_table("a\n", d1, "new\n"), None);
     }
 }

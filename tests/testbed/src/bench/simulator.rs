@@ -25,7 +25,8 @@ pub(super) const WRITES_PER_SECOND: u32 = 20;
 const CLOCK_SAMPLES: usize = 20;
 
 /// Which generation of the API is simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Dialect {
     /// Pages of 1,000.
     D1,

@@ -29,6 +29,8 @@ const SYSTEM: &str = "qoder-operator";
 /// The service account and the cluster role of the shipped manifests.
 const OPERATOR: &str = "qoder-operator";
 
+/// One of so many shall be paused.
+pub(super) const PAUSED: usize = 100;
 /// How many resources are apart.
 const APART: usize = 20;
 
@@ -86,7 +88,7 @@ impl Stage {
         bind_everywhere(&client, &kubeconfig).await?;
 
         let folder = control_plane.scratch();
-        let paused: Vec<bool> = (0..resources).map(|number| number % 100 == 1).collect();
+        let paused: Vec<bool> = (0..resources).map(|number| number % PAUSED == 1).collect();
         let simulator = Simulator::start(&folder, dialect, &paused).await?;
         let mut all = paused.into_iter().zip(&simulator.ids).enumerate();
         let target = |namespace| {

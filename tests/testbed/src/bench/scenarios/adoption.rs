@@ -9,9 +9,10 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use qoder_operator::api::{QoderDeployment, QoderDeploymentSpec};
 use serde_json::{Value, json};
 
-use super::{Flip, WHOLE, calls_that, count, deadline, to_post};
+use super::{Flip, calls_that, count, deadline, to_post};
 use crate::Result;
 use crate::bench::figure::{Bar, Figure};
+use crate::bench::promise::{ADOPTION, Promise, WHOLE};
 use crate::bench::stage::{AT_ONCE, Stage, Target, create_namespace};
 use crate::bench::subject::{Program, Subject};
 
@@ -62,15 +63,14 @@ pub(in crate::bench) async fn adoption(
         Figure::count("first adoption: status writes refused", writes.refused),
         Figure::count("first adoption: reads", reads).bar(Bar::AtMost(count(stage.pages()) + 10.0)),
         Figure::measure("peak memory after the first adoption", subject.peak_mib()?, "MiB")
-            .bar(Bar::AtMost(40.0))
-            .stretch(24.0),
+            .at_most(Promise::of(stage.resources()).peak),
     ];
     if let Some(plain) = plain {
         figures.push(Figure::measure("the same status applies by plain tasks", plain, "s"));
         let units = Figure::measure("first adoption, in units of those", took / plain, "");
         // With fewer, it is the start of the process that takes the time.
-        let is_judged = stage.resources() == WHOLE;
-        figures.push(if is_judged { units.bar(Bar::AtMost(1.3)) } else { units });
+        let is_judged = stage.resources() >= WHOLE;
+        figures.push(if is_judged { units.bar(Bar::AtMost(ADOPTION)) } else { units });
     }
     let samples = to_post(&stage.simulator, &flips, &calls);
     let flip =
@@ -106,12 +106,13 @@ async fn flip_back(stage: &Stage, flips: usize) -> Result<()> {
     Ok(())
 }
 
-/// How long it takes to apply a status as ours to as many resources, with nothing else to do.
+/// How long it takes to apply a status as ours to as many resources, with nothing else to do. To at most [`WHOLE`] it is
+/// done, and scaled.
 async fn plain_applies(stage: &Stage) -> Result<f64> {
     create_namespace(&stage.client, COMPARISON).await?;
     let api = stage.api(COMPARISON);
-    let names: Vec<String> =
-        (0..stage.resources()).map(|number| format!("plain-{number:05}")).collect();
+    let number = stage.resources().min(WHOLE);
+    let names: Vec<String> = (0..number).map(|number| format!("plain-{number:05}")).collect();
     let created = stream::iter(names.iter().zip(&stage.simulator.ids)).map(async |(name, id)| {
         let spec = QoderDeploymentSpec {
             deployment_id: id.clone(),
@@ -129,7 +130,7 @@ async fn plain_applies(stage: &Stage) -> Result<f64> {
         api.patch_status(name, &params, &Patch::Apply(status(name))).await.map(drop)
     });
     applied.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    let took = start.elapsed().as_secs_f64();
+    let took = start.elapsed().as_secs_f64() * count(stage.resources()) / count(number);
     api.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
     Ok(took)
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{POLL_INTERVAL, WHOLE, calls_that, count};
+use super::{PAUSED, POLL_INTERVAL, calls_that, count};
 use crate::Result;
 use crate::bench::figure::{Bar, Figure};
-use crate::bench::simulator::Dialect;
+use crate::bench::promise::{AtMost, Promise};
 use crate::bench::stage::Stage;
 use crate::bench::subject::Subject;
 
@@ -29,32 +29,31 @@ pub(in crate::bench) async fn idle(
     let reads = calls_that(&calls, |call| !call.is_write());
     let hours = time.as_secs_f64() / HOUR.as_secs_f64();
 
-    let (bar, stretch) = bars(stage, time);
-    let reads = Figure::in_an_hour("idle: reads in an hour", reads, hours);
+    let promise = Promise::of(stage.resources());
     Ok(vec![
-        reads.bar(Bar::AtMost(bar)).stretch(stretch),
+        Figure::in_an_hour("idle: reads in an hour", reads, hours).at_most(reads_bar(stage, time)),
         Figure::count("idle: remote writes", calls.len() - calls_that(&calls, |c| !c.is_write()))
             .bar(Bar::Exactly(0.0)),
         Figure::count("idle: status writes", writes.done + writes.refused).bar(Bar::Exactly(0.0)),
-        Figure::measure("idle: CPU in an hour", cpu / hours, "s")
-            .bar(Bar::AtMost(4.0))
-            .stretch(1.5),
+        Figure::measure("idle: CPU in an hour", cpu / hours, "s").at_most(promise.idle_cpu),
         Figure::measure("idle: resident memory", subject.resident_mib()?, "MiB")
-            .bar(Bar::AtMost(32.0))
-            .stretch(20.0),
+            .at_most(promise.resident),
     ])
 }
 
-/// For the whole fleet the project's; for smaller ones a quarter above what the plan costs: one page
-/// a poll, for the paused ones are few, and the full lists that may fall into the time.
-fn bars(stage: &Stage, time: Duration) -> (f64, f64) {
+/// The project's, where it promises something; else a quarter above what the plan costs: the pages with the paused ones
+/// at each poll, and the full lists that may fall into the time.
+fn reads_bar(stage: &Stage, time: Duration) -> AtMost {
     let hours = time.as_secs_f64() / HOUR.as_secs_f64();
     let full_list = POLL_INTERVAL * POLLS_A_FULL_LIST;
-    if stage.resources() == WHOLE && time >= full_list {
-        return if stage.dialect == Dialect::D2 { (900.0, 750.0) } else { (250.0, 200.0) };
+    let (resources, dialect) = (stage.resources(), stage.dialect);
+    let promised = Promise::of(resources).idle_reads(resources, dialect);
+    if let Some(promised) = promised.filter(|_| time >= full_list) {
+        return promised;
     }
     let polls = (time.as_secs_f64() / POLL_INTERVAL.as_secs_f64()).ceil();
     let full_lists = (time.as_secs_f64() / full_list.as_secs_f64()).ceil();
-    let reads = polls + full_lists * count(stage.pages());
-    (1.25 * reads / hours, reads / hours)
+    let paused_pages = (resources / PAUSED).div_ceil(dialect.page());
+    let reads = polls * count(paused_pages) + full_lists * count(stage.pages());
+    (1.25 * reads / hours, Some(reads / hours))
 }

@@ -21,7 +21,7 @@ pub(super) use limit::limit;
 pub(super) use restart::restart;
 
 use super::simulator::{Call, Simulator, WRITES_PER_SECOND};
-use super::stage::{Edit, Stage, Target};
+use super::stage::{Edit, PAUSED, Stage, Target};
 use crate::Result;
 
 /// Which of them.
@@ -45,8 +45,6 @@ pub(super) enum Scenario {
     Cutoff,
 }
 
-/// The fleet that the project's bars are about.
-const WHOLE: usize = 10_000;
 /// How often the operator polls, by default.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
 

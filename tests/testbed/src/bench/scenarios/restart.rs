@@ -6,7 +6,8 @@ use anyhow::Context;
 
 use super::{calls_that, deadline};
 use crate::bench::figure::{Bar, Figure};
-use crate::bench::simulator::{Call, Dialect, LATENCY};
+use crate::bench::promise::Promise;
+use crate::bench::simulator::{Call, LATENCY};
 use crate::bench::stage::Stage;
 use crate::bench::subject::{Program, Subject};
 use crate::{Result, eventually};
@@ -28,17 +29,17 @@ pub(in crate::bench) async fn restart(
     tokio::time::sleep(AFTERMATH).await;
     let writes = stage.status_writes().await?.since(before);
     let calls = stage.simulator.calls(mark).await?;
-    let bar = if stage.dialect == Dialect::D2 { 13.0 } else { 3.0 };
+    let promise = Promise::of(stage.resources());
     let figures = vec![
-        Figure::measure("restart: all is known after", listed, "s").bar(Bar::AtMost(bar)),
+        Figure::measure("restart: all is known after", listed, "s")
+            .at_most(promise.restart(stage.dialect)),
         Figure::count("restart: reads", calls_that(&calls, |call| !call.is_write())),
         Figure::count("restart: remote writes", calls_that(&calls, Call::is_write))
             .bar(Bar::Exactly(0.0)),
         Figure::count("restart: status writes", writes.done + writes.refused)
             .bar(Bar::Exactly(0.0)),
         Figure::measure("peak memory after the restart", subject.peak_mib()?, "MiB")
-            .bar(Bar::AtMost(40.0))
-            .stretch(24.0),
+            .at_most(promise.peak),
     ];
     Ok((subject, figures))
 }
