@@ -108,7 +108,7 @@ fn draw(
         chart.draw_series(line.point_size(4))?;
         let label = ("sans-serif", 12).into_font().color(&color);
         for (place, ((x, y), figure)) in own.iter().enumerate() {
-            let other = others.iter().find(|((fleet, _), _)| fleet == x);
+            let other = others.iter().find(|((fleet, _), _)| fleet.total_cmp(x).is_eq());
             let is_above = other.is_some_and(|((_, other), _)| y > other);
             let text = |text: &str, lines: f64| {
                 Text::new(text.to_owned(), (x * 0.75, y * line_height.powf(lines)), label.clone())
