@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use qoder_simulator::{Config, Operation, Simulator};
+use qoder_simulator::{Operation, Simulator};
 use testbed::{Bed, Result};
 
 use crate::{
     catalogue::{Given, REMOTE, Remote, Request},
-    story::{Story, TOKEN, is, remote},
+    story::{Story, TOKEN, config, is, remote},
 };
 
 /// Long enough for what is looked at slowly, and for a breaker that has opened.
@@ -29,7 +29,7 @@ fn given(story: &Story, n: usize, another: usize) -> Given {
 
 /// A story whose answers may take longer than usual, as some of the faults do.
 async fn patient(name: &str, deployments: usize) -> Result<Story> {
-    let simulator = Simulator::start(Config::with_deployments(deployments)).await?;
+    let simulator = Simulator::start(config(deployments)).await?;
     let bed = Bed::new(name).await?;
     let operator = bed.operator().base_url(&simulator.base_url()).token(TOKEN);
     let operator = operator.flag("request-timeout", "3s").start().await?;

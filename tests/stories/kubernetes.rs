@@ -10,21 +10,21 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
     config::Kubeconfig,
 };
-use qoder_simulator::{Config, Entry, Simulator};
+use qoder_simulator::{Entry, Simulator};
 use serde_json::json;
 use testbed::{
     Bed, ControlPlane, Gateway, Own, Result,
     gateway::{Requests, Trouble},
 };
 
-use crate::story::{Story, TOKEN, start};
+use crate::story::{Story, TOKEN, config, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A story of so many resources, `r0` and so on, in sync with active deployments; the gateway is between the operator
 /// and the API server.
 async fn behind_a_gateway(name: &str, n: usize) -> Result<(Story, Gateway)> {
-    let simulator = Simulator::start(Config::with_deployments(n)).await?;
+    let simulator = Simulator::start(config(n)).await?;
     let bed = Bed::new(name).await?;
     let (gateway, kubeconfig) =
         Gateway::to_api_server(Kubeconfig::read_from(bed.kubeconfig())?).await?;
@@ -144,7 +144,7 @@ async fn a_store_that_stands_still_and_a_kind_that_is_gone_cost_no_write() -> Re
     let Own::Running(control_plane) = ControlPlane::own(&[]).await? else {
         return Ok(());
     };
-    let simulator = Simulator::start(Config::with_deployments(1)).await?;
+    let simulator = Simulator::start(config(1)).await?;
     let bed = Bed::on(control_plane.clone(), "store").await?;
     let operator = start(&bed, &simulator).await?;
     let story = Story { operator, simulator, bed };
