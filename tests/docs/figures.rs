@@ -1,24 +1,61 @@
 //! What other pages say of the bench is what docs/performance.md has.
 
+use std::collections::BTreeSet;
+
 use super::{read, table};
 
-const HEADER: &str = "| what | bar | stretch | operator 100 | baseline 100 | operator 1000 | baseline 1000 | operator 10000 |";
-
-/// The figure of this row in this column.
+/// The figure of this row in this column, of the first table that has one.
 fn measured(what: &str, column: &str) -> String {
-    let place = HEADER.split('|').position(|cell| cell.trim() == column).unwrap();
-    let rows = table("docs/performance.md", HEADER);
-    let row = rows.iter().find(|row| row.starts_with(&format!("| {what} |")));
-    let row = row.unwrap_or_else(|| panic!("there is no row {what}"));
-    row.split('|').nth(place).unwrap().trim().trim_end_matches(" (!)").to_owned()
+    let page = read("docs/performance.md");
+    let mut place = None;
+    for line in page.lines() {
+        let mut cells = line.split('|').map(str::trim);
+        if line.starts_with("| what |") {
+            place = cells.position(|cell| cell == column);
+        } else if line.starts_with(&format!("| {what} |"))
+            && let Some(cell) = place.and_then(|place| cells.nth(place)).filter(|it| !it.is_empty())
+        {
+            return cell.trim_end_matches(" (!)").to_owned();
+        }
+    }
+    panic!("there is no figure of {what} in {column}");
 }
 
-/// Reads in an idle hour, as people write numbers.
+/// The columns of this program that have a figure in this row, the smallest fleet first.
+fn fleets(what: &str, program: &str) -> Vec<String> {
+    let page = read("docs/performance.md");
+    let mut columns = Vec::new();
+    let mut fleets = BTreeSet::new();
+    for line in page.lines() {
+        let cells = line.split('|').map(str::trim);
+        if line.starts_with("| what |") {
+            columns =
+                cells.map(|cell| cell.strip_prefix(program)?.trim().parse::<u32>().ok()).collect();
+        } else if line.starts_with(&format!("| {what} |")) {
+            let figures = columns.iter().zip(cells).filter(|(_, figure)| !figure.is_empty());
+            fleets.extend(figures.filter_map(|(fleet, _)| *fleet));
+        }
+    }
+    fleets.into_iter().map(|fleet| format!("{program} {fleet}")).collect()
+}
+
+/// As people list them.
+fn listed(all: impl Iterator<Item = String>) -> String {
+    let all: Vec<_> = all.collect();
+    let (last, others) = all.split_last().unwrap();
+    format!("{} and {last}", others.join(", "))
+}
+
+/// Reads in an idle hour.
 fn reads(column: &str) -> String {
-    let digits = measured("idle: reads in an hour", column);
+    number(&measured("idle: reads in an hour", column))
+}
+
+/// As people write numbers.
+fn number(digits: &str) -> String {
     match digits.split_at_checked(digits.len().wrapping_sub(3)) {
         Some((thousands, rest)) if !thousands.is_empty() => format!("{thousands},{rest}"),
-        _ => digits,
+        _ => digits.to_owned(),
     }
 }
 
@@ -26,7 +63,7 @@ fn reads(column: &str) -> String {
 fn the_readme_and_the_plot_say_what_was_measured() {
     let (readme, page) = (read("README.md"), read("docs/performance.md"));
     let memory = |column| measured("idle: resident memory", column);
-    let [few, some, many] = ["operator 100", "operator 1000", "operator 10000"].map(reads);
+    let [some, many] = ["operator 1000", "operator 10000"].map(reads);
     let [plain_few, plain_some] = ["baseline 100", "baseline 1000"].map(reads);
     for said in [
         format!("| {many} with 10,000 resources, {some} with 1,000 |"),
@@ -35,21 +72,18 @@ fn the_readme_and_the_plot_say_what_was_measured() {
     ] {
         assert!(readme.contains(&said), "{said}");
     }
-    let row = |what, program, fleets: &[&str]| {
-        let all: Vec<_> =
-            fleets.iter().map(|fleet| measured(what, &format!("{program} {fleet}"))).collect();
-        let (last, others) = all.split_last().unwrap();
-        format!("{} and {last}", others.join(", "))
-    };
     let both = |what| {
-        let ours = row(what, "operator", &["100", "1000", "10000"]);
-        let plain = row(what, "baseline", &["100", "1000"]);
-        format!("this operator {ours}, a plain controller {plain}")
+        let all = |program| listed(fleets(what, program).iter().map(|fleet| measured(what, fleet)));
+        format!("this operator {}, a plain controller {}", all("operator"), all("baseline"))
     };
+    let ours = fleets("idle: reads in an hour", "operator");
+    let sizes = ours.iter().map(|fleet| number(fleet.trim_start_matches("operator ")));
     let said = format!(
-        "![Three plots against the size of the fleet, on log axes. Reads in an idle hour with 100, 1,000 and 10,000 resources: \
-         this operator {few}, {some} and {many}, a plain controller {plain_few} with 100 and {plain_some} with 1,000. \
+        "![Three plots against the size of the fleet, on log axes. Reads in an idle hour with {} resources: \
+         this operator {}, a plain controller {plain_few} with 100 and {plain_some} with 1,000. \
          Resident memory when idle: {}. From PATCH to POST of a flip, median: {}](fleet.svg)",
+        listed(sizes),
+        listed(ours.iter().map(|fleet| reads(fleet))),
         both("idle: resident memory"),
         both("a flip, from PATCH to POST, median"),
     );
