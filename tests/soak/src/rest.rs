@@ -2,12 +2,15 @@
 
 use serde_json::Value;
 
-use crate::world::{NAMESPACE, World, names};
+use crate::{
+    script::RESOURCES,
+    world::{NAMESPACE, World},
+};
 
 /// Checks every resource. Returns whether all is as it will stay: nothing waits for a slow look or for the end of a hold.
 pub(crate) fn check(world: &World) -> bool {
     let mut stays = true;
-    for name in names() {
+    for name in RESOURCES {
         let Some(object) = world.around.server.deployments().get(NAMESPACE, name) else { continue };
         match is_right(world, name, &object) {
             Ok(is_for_good) => stays &= is_for_good,

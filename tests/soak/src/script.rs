@@ -9,7 +9,7 @@ use crate::net::{Class, Fate};
 /// Deployments of the account.
 pub const DEPLOYMENTS: usize = 4;
 /// Names of resources.
-pub const RESOURCES: usize = 6;
+pub const RESOURCES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 /// How long a round lasts: trouble, then rest, then calm.
 pub const ROUND: Duration = Duration::from_secs(20 * 60);
 /// In a round, nothing begins after this.
@@ -189,7 +189,7 @@ fn step(rng: &mut Rng, is_pair: bool) -> Step {
 }
 
 fn edit(rng: &mut Rng) -> Step {
-    let resource = rng.usize(..RESOURCES);
+    let resource = rng.usize(..RESOURCES.len());
     match rng.u32(..20) {
         0..12 => {
             let paused = one_of(rng, &[Some(true), Some(true), Some(false), Some(false), None]);

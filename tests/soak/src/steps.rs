@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::{
     link::{AGAIN, SILENCE},
     net::Class,
-    script::{Answer, Step},
-    world::{Act, NAMESPACE, World, name},
+    script::{Answer, RESOURCES, Step},
+    world::{Act, NAMESPACE, World},
 };
 
 impl World {
@@ -21,13 +21,13 @@ impl World {
         };
         match *step {
             Step::Apply { resource, deployment, paused, warns } => {
-                self.apply(name(resource), deployment, paused, warns);
+                self.apply(RESOURCES[resource], deployment, paused, warns);
             }
-            Step::Delete(resource) => self.delete(name(resource)),
-            Step::Annotate(resource, key) => self.annotate(name(resource), key, None),
+            Step::Delete(resource) => self.delete(RESOURCES[resource]),
+            Step::Annotate(resource, key) => self.annotate(RESOURCES[resource], key, None),
             Step::Disable(resource, is_disabled) => {
                 let value = if is_disabled { "disabled" } else { "enabled" };
-                self.annotate(name(resource), "cloud.qoder.com/reconcile", Some(value));
+                self.annotate(RESOURCES[resource], "cloud.qoder.com/reconcile", Some(value));
             }
             // Nothing happens to an archived one.
             Step::Toggle(n, _) | Step::FailRun(n) | Step::Rename(n) | Step::Archive(n)

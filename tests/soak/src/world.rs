@@ -16,7 +16,7 @@ use crate::{
     net::Net,
     replica::{Replica, Surroundings, TOKEN},
     rest,
-    script::{DEPLOYMENTS, Event, MENDED, RESOURCES, RIGHT, ROUND, Script},
+    script::{DEPLOYMENTS, Event, MENDED, RIGHT, ROUND, Script},
 };
 
 pub const NAMESPACE: &str = "agents";
@@ -266,7 +266,7 @@ impl World {
     fn mend(&mut self) {
         self.around.monitor.note("all is mended");
         self.around.simulator.clear_faults();
-        for act in [Act::RemoteBack, Act::Usual, Act::NoLag, Act::NoLimit, Act::Accept] {
+        for act in [Act::Usual, Act::NoLag, Act::NoLimit, Act::Accept] {
             self.act(act);
         }
         self.act(Act::ReleaseWatches);
@@ -333,14 +333,4 @@ impl World {
         let object = self.around.server.deployments().get(NAMESPACE, name).unwrap_or_default();
         self.around.monitor.stored(name, &object);
     }
-}
-
-/// The name of a resource.
-pub(crate) fn name(resource: usize) -> &'static str {
-    ["a", "b", "c", "d", "e", "f"].get(resource).copied().unwrap_or("z")
-}
-
-/// The names of all.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    (0..RESOURCES).map(name)
 }
