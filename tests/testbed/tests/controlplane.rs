@@ -64,6 +64,7 @@ async fn waiting_follows_the_status_and_counts_its_writes() -> Result<()> {
 #[tokio::test]
 async fn the_operators_account_has_the_shipped_rights_here_and_no_others() -> Result<()> {
     let bed = Bed::new("rights").await?;
+    bed.asks_for_too_much();
     let operator = client(Kubeconfig::read_from(bed.kubeconfig())?).await?;
     let here = Api::<QoderDeployment>::namespaced(operator.clone(), bed.namespace());
     assert!(here.list(&ListParams::default()).await?.items.is_empty());
