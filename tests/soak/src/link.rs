@@ -15,7 +15,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use kube::client::Body;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     gate::Gate,
@@ -26,7 +26,7 @@ use crate::{
 /// How long a call that gets no answer may take, and the next try after it.
 pub const AGAIN: Duration = Duration::from_secs(20);
 /// The same of a status that has failed again and again.
-const STATUS_AGAIN: Duration = Duration::from_secs(80);
+pub const STATUS_AGAIN: Duration = Duration::from_secs(80);
 /// How long it may take until a watch that says nothing is given up.
 pub const SILENCE: Duration = Duration::from_secs(80);
 
@@ -60,7 +60,7 @@ fn asked(request: &Request<Bytes>) -> Asked {
         Class::Read
     };
     let body = serde_json::from_slice(request.body()).unwrap_or_default();
-    Asked { class, name: named("qoderdeployments"), body }
+    Asked { class, name: named("qoderdeployments"), body, at: Instant::now() }
 }
 
 fn reset() -> io::Error {

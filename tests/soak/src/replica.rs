@@ -38,9 +38,16 @@ pub struct Surroundings {
     pub seed: u64,
 }
 
+/// What its name in the Lease begins with.
+pub fn identity(process: usize) -> String {
+    format!("r{process}")
+}
+
 pub struct Replica {
     pub gate: Gate,
     pub claim: Claim,
+    /// How long after a renewal of its Lease nobody else leads, whatever their clocks. `None`: there is no election.
+    pub lease: Option<Duration>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), Died>>,
 }
@@ -85,7 +92,8 @@ impl Replica {
         let client = kubernetes::bounded(link, "default");
         let mut context = Context::new(env.clone(), times);
         let elector = around.is_pair.then(|| {
-            let (name, lifetime) = (format!("r{process}"), times.request_lifetime());
+            let lifetime = times.request_lifetime();
+            let name = identity(process);
             Elector::new(client.clone(), ("default", "lease"), &name, lease, lifetime, env)
         });
         if let Some(elector) = &elector {
@@ -99,7 +107,8 @@ impl Replica {
         };
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(controller.run(stopped));
-        Some(Self { gate, claim, stop, task })
+        let lease = around.is_pair.then(|| lease.lease_duration.mul_f64(0.94));
+        Some(Self { gate, claim, lease, stop, task })
     }
 
     /// Why it has ended by itself, if it has.

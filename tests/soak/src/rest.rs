@@ -3,20 +3,20 @@
 use serde_json::Value;
 
 use crate::{
-    script::RESOURCES,
+    script::NAMES,
     world::{NAMESPACE, World},
 };
 
 /// Checks every resource. Returns whether all is as it will stay: nothing waits for a slow look or for the end of a hold.
-pub(crate) fn check(world: &World) -> bool {
+pub(crate) fn check(world: &World, property: &'static str) -> bool {
     let mut stays = true;
-    for name in RESOURCES {
+    for name in NAMES {
         let Some(object) = world.around.server.deployments().get(NAMESPACE, name) else { continue };
         match is_right(world, name, &object) {
             Ok(is_for_good) => stays &= is_for_good,
             Err(what) => {
                 let what = format!("{name}: {what}; {object}");
-                world.around.monitor.breaks("convergence", what);
+                world.around.monitor.breaks(property, what);
             }
         }
     }
@@ -68,7 +68,10 @@ fn is_right(world: &World, name: &str, object: &Value) -> Result<bool, String> {
         Some(false) if is_by_platform => expect(&ready, "False PausedByPlatform"),
         Some(_) if seen.warns => expect(&ready, "True DriftTolerated"),
         // It is left alone for a while, and says so.
-        Some(_) => expect(&ready, "False Contested").map(|_| false),
+        Some(_) => {
+            state.check_hold(n)?;
+            expect(&ready, "False Contested").map(|_| false)
+        }
     }
 }
 

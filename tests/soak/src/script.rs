@@ -6,18 +6,21 @@ use fastrand::Rng;
 
 use crate::net::{Class, Fate};
 
-/// Deployments of the account.
-pub const DEPLOYMENTS: usize = 4;
-/// Names of resources.
-pub const RESOURCES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+/// Names of resources. A script is about the first few of them.
+pub const NAMES: [&str; 24] = [
+    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",
+    "t", "u", "v", "w", "x",
+];
 /// How long a round lasts: trouble, then rest, then calm.
 pub const ROUND: Duration = Duration::from_secs(20 * 60);
 /// In a round, nothing begins after this.
 const TROUBLE: Duration = Duration::from_secs(200);
 /// In a round, everything is mended at this time, and nobody changes anything after it.
 pub const MENDED: Duration = Duration::from_secs(280);
-/// In a round, everything has to be right at this time.
+/// In a round, everything has to be right at this time. If it is, all resources change their minds.
 pub const RIGHT: Duration = Duration::from_secs(17 * 60);
+/// How long a change of all minds may take where nothing is wrong.
+pub const PROMPT: Duration = Duration::from_secs(10);
 
 /// Something that happens. What goes on for a while has its end in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,8 @@ pub enum Step {
         warns: bool,
     },
     Delete(usize),
+    /// `kubectl apply` of all of them, each with what is asked of it changed to this.
+    ApplyAll(bool),
     /// A new value of an annotation of ours, or of somebody else's.
     Annotate(usize, &'static str),
     /// The switch that keeps the operator from acting.
@@ -123,6 +128,10 @@ pub struct Event {
 #[derive(Debug, Clone)]
 pub struct Script {
     pub seed: u64,
+    /// How many deployments the account has.
+    pub deployments: usize,
+    /// How many resources there may be.
+    pub resources: usize,
     /// Two replicas, with election; or one, without.
     pub is_pair: bool,
     /// How many times longer than usual a leader may be silent: most of what a pair costs is its Lease.
@@ -141,19 +150,21 @@ impl Script {
         let mut rng = Rng::with_seed(seed);
         let is_pair = rng.u8(..3) > 0;
         let clocks = [rng.u32(970..=1030), rng.u32(970..=1030)];
-        let patience = if rng.u8(..8) == 0 { 1 } else { 8 };
+        let patience = if rng.u8(..4) == 0 { 1 } else { 8 };
+        let theme = Theme::draw(&mut rng, is_pair);
         let mut events = Vec::new();
         for round in 0..rounds {
             let begin = ROUND * round;
             // Some rounds are busy for a moment, others for minutes.
-            let span = if rng.u8(..3) == 0 { Duration::from_millis(400) } else { TROUBLE };
+            let span = one_of(&mut rng, &[Duration::from_millis(400), TROUBLE / 10, TROUBLE]);
             for _ in 0..rng.usize(5..=24) {
                 let at = begin + Duration::from_millis(rng.u64(..as_millis(span)));
-                events.push(Event { at, step: step(&mut rng, is_pair) });
+                events.push(Event { at, step: theme.step(&mut rng) });
             }
         }
         events.sort_by_key(|event| event.at);
-        Self { seed, is_pair, patience, clocks, rounds, events }
+        let Theme { deployments, resources, .. } = theme;
+        Self { seed, deployments, resources, is_pair, patience, clocks, rounds, events }
     }
 
     /// Only these events, by their number.
@@ -178,40 +189,72 @@ fn one_of<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.usize(..from.len())]
 }
 
-fn step(rng: &mut Rng, is_pair: bool) -> Step {
-    match rng.u32(..100) {
-        0..40 => edit(rng),
-        40..56 => other(rng),
-        56..74 => remote(rng),
-        74..92 => kubernetes(rng),
-        _ => process(rng, is_pair),
-    }
+/// What a seed is about: few things, so that these meet.
+struct Theme {
+    deployments: usize,
+    resources: usize,
+    is_pair: bool,
+    /// How often something is drawn of each kind, by [`Theme::step`].
+    weights: [u32; 5],
 }
 
-fn edit(rng: &mut Rng) -> Step {
-    let resource = rng.usize(..RESOURCES.len());
-    match rng.u32(..20) {
-        0..12 => {
-            let paused = one_of(rng, &[Some(true), Some(true), Some(false), Some(false), None]);
-            let deployment =
-                if rng.u8(..6) == 0 { rng.usize(..DEPLOYMENTS) } else { resource % DEPLOYMENTS };
-            Step::Apply { resource, deployment, paused, warns: rng.u8(..4) == 0 }
+impl Theme {
+    fn draw(rng: &mut Rng, is_pair: bool) -> Self {
+        let (deployments, resources) = one_of(
+            rng,
+            &[(1, 1), (1, 2), (2, 2), (2, 3), (4, 6), (4, 6), (NAMES.len(), NAMES.len())],
+        );
+        let mut weight = |usual: u32| usual * one_of(rng, &[0, 1, 1, 4]);
+        let weights = [40, weight(16), weight(18), weight(18), weight(8)];
+        Self { deployments, resources, is_pair, weights }
+    }
+
+    fn step(&self, rng: &mut Rng) -> Step {
+        let mut drawn = rng.u32(..self.weights.iter().sum::<u32>());
+        let kind = self.weights.iter().position(|weight| {
+            let is_it = drawn < *weight;
+            drawn = drawn.saturating_sub(*weight);
+            is_it
+        });
+        match kind {
+            Some(1) => self.other(rng),
+            Some(2) => remote(rng),
+            Some(3) => kubernetes(rng),
+            Some(4) => process(rng, self.is_pair),
+            _ => self.edit(rng),
         }
-        12..14 => Step::Delete(resource),
-        14..16 => Step::Annotate(resource, "cloud.qoder.com/reconcile-requested-at"),
-        16..18 => Step::Annotate(resource, "cloud.qoder.com/resume-requested-at"),
-        18 => Step::Annotate(resource, "example.com/touched"),
-        _ => Step::Disable(resource, rng.bool()),
     }
-}
 
-fn other(rng: &mut Rng) -> Step {
-    let deployment = rng.usize(..DEPLOYMENTS);
-    match rng.u32(..12) {
-        0..6 => Step::Toggle(deployment, rng.bool()),
-        6..9 => Step::FailRun(deployment),
-        9..11 => Step::Rename(deployment),
-        _ => Step::Archive(deployment),
+    fn edit(&self, rng: &mut Rng) -> Step {
+        let resource = rng.usize(..self.resources);
+        match rng.u32(..40) {
+            0..24 => {
+                let paused = one_of(rng, &[Some(true), Some(true), Some(false), Some(false), None]);
+                let is_another = rng.u8(..6) == 0;
+                let deployment = if is_another {
+                    rng.usize(..self.deployments)
+                } else {
+                    resource % self.deployments
+                };
+                Step::Apply { resource, deployment, paused, warns: rng.u8(..4) == 0 }
+            }
+            24..28 => Step::Delete(resource),
+            28..32 => Step::Annotate(resource, "cloud.qoder.com/reconcile-requested-at"),
+            32..36 => Step::Annotate(resource, "cloud.qoder.com/resume-requested-at"),
+            36 => Step::Annotate(resource, "example.com/touched"),
+            37 => Step::ApplyAll(rng.bool()),
+            _ => Step::Disable(resource, rng.u8(..3) == 0),
+        }
+    }
+
+    fn other(&self, rng: &mut Rng) -> Step {
+        let deployment = rng.usize(..self.deployments);
+        match rng.u32(..60) {
+            0..30 => Step::Toggle(deployment, rng.bool()),
+            30..48 => Step::FailRun(deployment),
+            48..59 => Step::Rename(deployment),
+            _ => Step::Archive(deployment),
+        }
     }
 }
 

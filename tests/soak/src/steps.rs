@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     link::{AGAIN, SILENCE},
     net::Class,
-    script::{Answer, RESOURCES, Step},
+    script::{Answer, NAMES, Step},
     world::{Act, NAMESPACE, World},
 };
 
@@ -21,13 +21,14 @@ impl World {
         };
         match *step {
             Step::Apply { resource, deployment, paused, warns } => {
-                self.apply(RESOURCES[resource], deployment, paused, warns);
+                self.apply(NAMES[resource], deployment, paused, warns);
             }
-            Step::Delete(resource) => self.delete(RESOURCES[resource]),
-            Step::Annotate(resource, key) => self.annotate(RESOURCES[resource], key, None),
+            Step::ApplyAll(paused) => self.apply_all(|_| paused),
+            Step::Delete(resource) => self.delete(NAMES[resource]),
+            Step::Annotate(resource, key) => self.annotate(NAMES[resource], key, None),
             Step::Disable(resource, is_disabled) => {
                 let value = if is_disabled { "disabled" } else { "enabled" };
-                self.annotate(RESOURCES[resource], "cloud.qoder.com/reconcile", Some(value));
+                self.annotate(NAMES[resource], "cloud.qoder.com/reconcile", Some(value));
             }
             // Nothing happens to an archived one.
             Step::Toggle(n, _) | Step::FailRun(n) | Step::Rename(n) | Step::Archive(n)
@@ -112,13 +113,32 @@ impl World {
         if deployments.get(NAMESPACE, name).is_some_and(|object| is_another(&object)) {
             self.delete(name);
         }
-        let mut spec =
-            json!({ "deploymentID": id, "driftPolicy": if warns { "Warn" } else { "Correct" } });
+        let drift = if warns { "Warn" } else { "Correct" };
+        let mut spec = json!({ "deploymentID": id, "driftPolicy": drift });
         if let Some(paused) = paused {
             spec["paused"] = json!(paused);
         }
+        self.store(name, &spec);
+    }
+
+    /// All resources that say `paused` say this instead.
+    pub fn apply_all(&self, paused: impl Fn(bool) -> bool) {
+        for name in NAMES {
+            let Some(object) = self.around.server.deployments().get(NAMESPACE, name) else {
+                continue;
+            };
+            let mut spec = object["spec"].clone();
+            if let Some(paused) = spec["paused"].as_bool().map(&paused) {
+                spec["paused"] = json!(paused);
+                self.store(name, &spec);
+            }
+        }
+    }
+
+    fn store(&self, name: &str, spec: &Value) {
         let metadata = json!({ "namespace": NAMESPACE, "name": name });
-        if let Err(failure) = deployments.apply(json!({ "metadata": metadata, "spec": spec })) {
+        let object = json!({ "metadata": metadata, "spec": spec });
+        if let Err(failure) = self.around.server.deployments().apply(object) {
             self.around.monitor.breaks("the world works", format!("apply: {failure:?}"));
         }
         self.edited(name);

@@ -11,12 +11,12 @@ use tokio::{
 
 use crate::{
     gate::Gate,
-    link::AGAIN,
+    link::{AGAIN, STATUS_AGAIN},
     monitor::{Monitor, Violation},
     net::Net,
     replica::{Replica, Surroundings, TOKEN},
     rest,
-    script::{DEPLOYMENTS, Event, MENDED, RIGHT, ROUND, Script},
+    script::{Event, MENDED, PROMPT, RIGHT, ROUND, Script},
 };
 
 pub const NAMESPACE: &str = "agents";
@@ -43,8 +43,10 @@ pub(crate) enum Act {
     Step(Event),
     /// All trouble is over.
     Mend,
-    /// Everything has to be right, and nothing happens from now on.
+    /// Everything has to be right. If it is for good, all resources change their minds.
     Check,
+    /// What was asked for then has been done, and nothing happens from now on.
+    Done,
     /// Nothing has happened.
     Calm,
     Begin(usize),
@@ -104,7 +106,7 @@ impl World {
         let config = Config {
             token: TOKEN.to_owned(),
             start_time: "2026-07-01T02:00:00Z".parse().ok(),
-            ..Config::with_deployments(DEPLOYMENTS)
+            ..Config::with_deployments(script.deployments)
         };
         let simulator = Simulator::start(config).await.map_err(|error| error.to_string())?;
         let ids = simulator.ids();
@@ -216,11 +218,17 @@ impl World {
             }
             Act::Mend => self.mend(),
             Act::Check => {
-                let is_for_good = rest::check(self);
-                self.calm = is_for_good.then(|| self.around.monitor.writes());
-                if is_for_good {
+                if rest::check(self, "convergence") {
+                    self.around.monitor.note("all resources change their minds");
                     self.around.monitor.settle_accounts();
+                    self.apply_all(|paused| !paused);
+                    self.later(PROMPT, Act::Done);
                 }
+            }
+            Act::Done => {
+                rest::check(self, "promptness");
+                self.around.monitor.settle_accounts();
+                self.calm = Some(self.around.monitor.writes());
             }
             Act::Calm => {
                 let (before, after) = (self.calm.take(), self.around.monitor.writes());
@@ -250,7 +258,7 @@ impl World {
             Act::ServerBack => {
                 self.around.server.start();
                 self.is_server_up = true;
-                self.around.monitor.disturb(AGAIN);
+                self.around.monitor.disturb(STATUS_AGAIN);
             }
         }
     }
@@ -296,7 +304,7 @@ impl World {
         self.around.monitor.note(&format!("p{} begins", self.begun));
         let replica = Replica::start(&self.around, self.begun, self.clocks[place]);
         if let Some(replica) = &replica {
-            self.around.monitor.begins(self.begun, replica.claim.clone());
+            self.around.monitor.begins(self.begun, replica.claim.clone(), replica.lease);
         }
         self.replicas[place] = replica;
     }

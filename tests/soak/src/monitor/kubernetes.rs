@@ -2,12 +2,16 @@
 
 use http::StatusCode;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
     Monitor, State,
     object::{ready, text},
 };
-use crate::{net::Class, replica::TOKEN};
+use crate::{
+    net::Class,
+    replica::{TOKEN, identity},
+};
 
 /// A request to the Kubernetes API.
 #[derive(Debug, Clone)]
@@ -17,6 +21,8 @@ pub struct Asked {
     pub name: Option<String>,
     /// Null: none.
     pub body: Value,
+    /// When it was sent.
+    pub at: Instant,
 }
 
 impl Monitor {
@@ -30,9 +36,7 @@ impl Monitor {
         if !matches!(asked.class, Class::Status | Class::Event) {
             return;
         }
-        let is_held = state.processes.get(&process).is_none_or(|process| process.claim.is_held());
-        state
-            .demand(is_held, "only the leader acts", || format!("{:?} by p{process}", asked.class));
+        state.check_leader(process, || format!("{:?} by p{process}", asked.class));
         let body = asked.body.to_string();
         state.demand(!body.contains(TOKEN), "S5 secrecy", || body);
         if let (Class::Status, Some(name)) = (asked.class, &asked.name) {
@@ -44,6 +48,11 @@ impl Monitor {
     /// A request has had its effect.
     pub fn served(&self, process: usize, asked: &Asked, code: StatusCode, object: &Value) {
         let mut state = self.state();
+        let holder = text(&asked.body["spec"]["holderIdentity"]);
+        let is_holder = holder.starts_with(&format!("{}_", identity(process)));
+        if asked.class == Class::Lease && is_holder && code.is_success() {
+            state.holds_lease(process, asked.at);
+        }
         if asked.class == Class::Status
             && let Some(name) = &asked.name
         {
@@ -86,6 +95,18 @@ impl State {
             || self.accounts.get(n).is_none_or(|account| account.names.contains(&told));
         self.demand(is_its_name, "S7 identity", || {
             format!("the status of {name} has the name {told:?}, which d{n} never had")
+        });
+        let refusals =
+            self.accounts.get(n).map(|account| account.refusals.clone()).unwrap_or_default();
+        let is_heard = match &*reason {
+            // An id that is none is refused with 400.
+            "RemoteNotFound" => refusals.contains(&404) || refusals.contains(&400),
+            "Forbidden" => refusals.contains(&403),
+            "WriteRefused" => refusals.iter().any(|code| ![401, 409, 429].contains(code)),
+            _ => true,
+        };
+        self.demand(is_heard, "S4 truth", || {
+            format!("{name} is {reason}, and the API has said {refusals:?} of d{n}, nothing else")
         });
         let generation = status["observedGeneration"].as_i64().unwrap_or(-1);
         if ready != "True" || generation != version.generation {

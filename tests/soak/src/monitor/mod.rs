@@ -69,6 +69,12 @@ struct Deployment {
     sent: usize,
     /// When the last look at it began that was answered with what it is.
     looked_at: Duration,
+    /// How often a status has begun to say that it is left alone.
+    holds: u32,
+    /// When somebody else last changed it, or a status began to say so.
+    hold_began: Duration,
+    /// What the API has refused it with, in its own words.
+    refusals: BTreeSet<u16>,
 }
 
 impl Monitor {
@@ -117,11 +123,11 @@ impl Monitor {
         (state.accounts.iter().map(|account| account.sent).sum(), state.statuses)
     }
 
-    /// A process begins.
-    pub fn begins(&self, process: usize, claim: Claim) {
+    /// A process begins. `lease`: how long after a renewal of its Lease nobody else leads.
+    pub fn begins(&self, process: usize, claim: Claim, lease: Option<Duration>) {
         let mut state = self.state();
         let count = state.ids.len();
-        state.processes.insert(process, Process::new(claim, count));
+        state.processes.insert(process, Process::new(claim, lease, count));
         state.disturb(Duration::ZERO);
     }
 
@@ -142,8 +148,10 @@ impl Monitor {
     /// Somebody else changes a deployment.
     pub fn outside(&self, deployment: usize, name: Option<&str>) {
         let mut state = self.state();
+        let now = state.now();
         if let Some(account) = state.accounts.get_mut(deployment) {
             account.may_send += 1;
+            account.hold_began = now;
             account.names.extend(name.map(ToOwned::to_owned));
         }
     }

@@ -83,6 +83,10 @@ impl State {
                     after.generation_made = before.generation_made;
                 }
             }
+            let is_held = |object: &Object| object.reason == "Contested";
+            if is_held(after) && !before.as_ref().is_some_and(is_held) {
+                self.is_held(after.deployment);
+            }
             let version = Version {
                 deployment: after.deployment,
                 paused: after.paused,

@@ -39,6 +39,10 @@ pub struct Known {
 
 pub struct Process {
     pub claim: Claim,
+    /// How long after a renewal nobody else leads. `None`: there is no election.
+    pub lease: Option<Duration>,
+    /// Until when nobody else leads, by the renewals that the API server has taken.
+    pub leads_until: Option<Duration>,
     pub known: Vec<Known>,
     /// Each resource as it was last read, and when.
     pub read: BTreeMap<String, (Duration, Object)>,
@@ -51,10 +55,12 @@ const LOOKS: usize = 64;
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Process {
-    pub fn new(claim: Claim, deployments: usize) -> Self {
+    pub fn new(claim: Claim, lease: Option<Duration>, deployments: usize) -> Self {
         let known = (0..deployments).map(|_| Known::default()).collect();
         Self {
             claim,
+            lease,
+            leads_until: None,
             known,
             read: BTreeMap::new(),
             reads: VecDeque::new(),

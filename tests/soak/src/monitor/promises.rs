@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Monitor, State};
 use crate::replica::TIMES;
 
 /// How long a new generation may go without any status: what the documents say, and two trips of what is slow.
 const PROMPT: Duration = Duration::from_secs(8);
+/// How long it may take until a change by somebody else is seen, and what follows from it is done.
+const SLACK: Duration = Duration::from_secs(100);
 
 impl Monitor {
     /// `has_leader`: someone leads who can do something.
@@ -21,6 +25,42 @@ impl Monitor {
 }
 
 impl State {
+    /// A status begins to say that a deployment is left alone.
+    pub fn is_held(&mut self, deployment: Option<usize>) {
+        let now = self.now();
+        if let Some(account) = deployment.and_then(|n| self.accounts.get_mut(n)) {
+            account.holds += 1;
+            account.hold_began = now;
+        }
+    }
+
+    /// Whether it may still be left alone, where nothing has been wrong for a while.
+    pub fn check_hold(&self, deployment: usize) -> Result<(), String> {
+        let Some(account) = self.accounts.get(deployment) else { return Ok(()) };
+        let longest = TIMES.hold(account.holds.saturating_sub(1)).mul_f64(1.05) + SLACK;
+        let age = self.now().saturating_sub(account.hold_began);
+        if age <= longest { Ok(()) } else { Err(format!("it is left alone for {age:?}")) }
+    }
+
+    /// The API server has taken a renewal that was sent then.
+    pub fn holds_lease(&mut self, process: usize, sent: Instant) {
+        let sent = sent.saturating_duration_since(self.begin);
+        if let Some(holder) = self.processes.get_mut(&process) {
+            holder.leads_until = holder.lease.map(|lease| sent + lease);
+        }
+    }
+
+    /// Whoever sends something holds the Lease: by its own claim, and by what the API server has seen of it.
+    pub fn check_leader(&mut self, process: usize, what: impl FnOnce() -> String) {
+        let now = self.now();
+        let is_leader = self.processes.get(&process).is_none_or(|sender| {
+            let is_sure =
+                sender.lease.is_none() || sender.leads_until.is_some_and(|until| now <= until);
+            sender.claim.is_held() && is_sure
+        });
+        self.demand(is_leader, "only the leader acts", what);
+    }
+
     fn check_claims(&mut self) {
         let held: Vec<_> = self
             .processes

@@ -59,7 +59,6 @@ impl State {
                 && object.paused == Some(wanted)
                 && !object.is_disabled
         });
-        let is_held = sender.claim.is_held();
         let is_alone = known.under_way == 0;
         let newest = known.newest().map(|look| look.shown.clone());
         let is_lift = !wanted
@@ -69,7 +68,7 @@ impl State {
         self.demand(is_asked, "S1 no wrong send", || {
             format!("{verb:?} of d{n}, which no resource as just read asks for")
         });
-        self.demand(is_held, "only the leader acts", || format!("{verb:?} of d{n}"));
+        self.check_leader(process, || format!("{verb:?} of d{n} by p{process}"));
         self.demand(is_alone, "one at a time", || format!("{verb:?} of d{n}"));
         let Some(account) = self.accounts.get_mut(n) else { return };
         account.sent += 1;
@@ -162,6 +161,13 @@ impl Monitor {
         let document: Value = document
             .and_then(|answer| serde_json::from_slice(answer.body()).ok())
             .unwrap_or_default();
+        if let (Ok(answer), Call::Get(id) | Call::Post(_, id)) = (answer, call)
+            && serde_json::from_slice::<Value>(answer.body()).is_ok_and(|it| it["type"] == "error")
+            && let Some(n) = state.number(id)
+            && let Some(account) = state.accounts.get_mut(n)
+        {
+            account.refusals.insert(answer.status().as_u16());
+        }
         let looks: Vec<(usize, Observation)> = match call {
             Call::List => document["data"].as_array().into_iter().flatten().collect(),
             _ => vec![&document],
