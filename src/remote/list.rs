@@ -11,6 +11,7 @@ use super::{
     observation::{Trouble, is_of_account},
     observer::Observer,
     plan::{Lists, Size},
+    state::ListProgress,
 };
 use crate::{
     qoder::{ApiError, Item, ListQuery, Page, RemoteStatus, Scope, SendError},
@@ -41,6 +42,12 @@ impl Observer {
         let mut counted = Counted::default();
         let mut next_page = started;
         let mut was_throttled = false;
+        let moves = |moved| {
+            if scope == Scope::Live {
+                self.remote.state().list = Some(ListProgress { started, moved });
+            }
+        };
+        moves(started);
         loop {
             sleep_until(next_page).await;
             let Some(Called { result, read }) = self.page(&query, started).await else {
@@ -85,6 +92,7 @@ impl Observer {
                     }
                 }
             }
+            moves(Instant::now());
             was_throttled = false;
             let Some(cursor) = page.next else { break };
             if cursors.len() == MOST_PAGES || !cursors.insert(cursor.clone()) {

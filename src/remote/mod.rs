@@ -40,6 +40,6 @@ pub(crate) use ledger::Ledger;
 pub use observation::{Answer, Observed, PausedBy, ReadFailure, Trouble};
 pub use remote::{Remote, Totals};
 pub use sending::Sending;
-pub use state::{View, Wake};
+pub use state::{ListProgress, View, Wake};
 pub use write::{End, LastTry, Outcome, Requester, Write};
 pub use writes::Writes;

@@ -48,6 +48,16 @@ pub struct State {
     pub lists_wait_until: Option<Instant>,
     /// Until when what the leader before has sent may still take effect, to any deployment.
     pub presumed_until: Option<Instant>,
+    /// How far the last list of all deployments has come.
+    pub list: Option<ListProgress>,
+}
+
+/// How far a list has come that shows every deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct ListProgress {
+    pub started: Instant,
+    /// When its last page came; before the first one, when it started.
+    pub moved: Instant,
 }
 
 /// Before the first list.
@@ -78,6 +88,8 @@ pub struct View {
     pub are_writes_closed: bool,
     /// Until when what the leader before has sent may still take effect.
     pub presumed_until: Option<Instant>,
+    /// How far the last list of all deployments has come.
+    pub list: Option<ListProgress>,
 }
 
 /// A write that was sent, and has ended.
@@ -103,6 +115,7 @@ impl State {
             are_writes_closed: false,
             lists_wait_until: None,
             presumed_until: None,
+            list: None,
         }
     }
 
@@ -114,6 +127,7 @@ impl State {
         self.size = UNKNOWN_SIZE;
         self.are_writes_closed = false;
         self.lists_wait_until = None;
+        self.list = None;
         match start {
             // It was ours, and is in the ledger.
             Start::Resumed => {}
@@ -149,6 +163,7 @@ impl State {
             is_stuck: self.account.stuck_at().is_some_and(|at| now >= at),
             are_writes_closed: self.are_writes_closed,
             presumed_until: self.presumed_until,
+            list: self.list,
         }
     }
 

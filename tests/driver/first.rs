@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::bed::{Bed, POLL, in_virtual_time};
+use qoder_simulator::{Dialect, Fault, Operation};
+
+use crate::bed::{Bed, POLL, Setup, in_virtual_time};
 
 #[test]
 fn a_flip_is_one_post_one_fresh_read_and_one_status_write() {
@@ -64,4 +66,47 @@ fn however_long_an_answer_takes_a_flip_is_one_call() {
         // With the first one, three flips.
         assert_eq!(bed.status_writes("r1").len(), 4);
     });
+}
+
+/// Forty pages, a tenth of a second apart.
+#[test]
+fn the_adoption_of_a_fleet_is_one_status_each_however_long_its_list_is() {
+    in_virtual_time(async {
+        let bed = adopted(40).await;
+        bed.pass(Duration::from_secs(20)).await;
+        for i in 0..4000 {
+            assert_eq!(bed.ready(&format!("r{i}")), "True InSync");
+        }
+        assert_eq!(bed.server.writes().len(), 4000);
+        // The first one asks for more than this generation of the API serves.
+        assert_eq!(bed.calls()[0], "list 400");
+        assert_eq!(bed.calls()[1..], vec!["list 200"; 40]);
+    });
+}
+
+#[test]
+fn a_list_that_does_not_come_on_is_told_three_seconds_after_its_last_page() {
+    in_virtual_time(async {
+        let bed = adopted(20).await;
+        bed.simulator.inject(Fault::hang_before().on(Operation::List).skip(10).always());
+        bed.simulator.inject(Fault::hang_before().on(Operation::Get).always());
+        bed.pass(Duration::from_millis(3800)).await;
+        // The newest comes first.
+        assert_eq!(bed.ready("r1999"), "True InSync");
+        assert_eq!(bed.ready("r0"), "none", "0.9 s for the pages that came, and 3 s");
+        bed.pass(Duration::from_millis(500)).await;
+        assert_eq!(bed.ready("r0"), "Unknown Progressing");
+    });
+}
+
+/// A fleet of so many pages that was there before the operator.
+async fn adopted(pages: usize) -> Bed {
+    let mut setup = Setup::with(pages * 100);
+    setup.simulator.dialect = Dialect::D2;
+    let mut bed = Bed::prepare(setup).await;
+    for i in 0..pages * 100 {
+        bed.apply(&format!("r{i}"), i, Some(false));
+    }
+    bed.run();
+    bed
 }

@@ -16,8 +16,8 @@ use crate::{
         settle::{Kind, Settled, conclude},
     },
     remote::{
-        Cache, CredentialState as Credential, End, FailedRead, LastTry, Ledger, Obstacle, Outcome,
-        PausedBy, Trouble, Write,
+        Cache, CredentialState as Credential, End, FailedRead, LastTry, Ledger, ListProgress,
+        Obstacle, Outcome, PausedBy, Trouble, Write,
     },
     resources::resource::{Request, tests::resource},
 };
@@ -57,6 +57,7 @@ pub struct World {
     pub credential: Credential,
     pub obstacle: Option<Obstacle>,
     pub presumed_until: Option<Instant>,
+    pub list: Option<ListProgress>,
     pub times: Times,
 }
 
@@ -74,6 +75,7 @@ impl World {
             credential: Credential { worth: Worth::Usable, epoch: 1, since: Some(start) },
             obstacle: None,
             presumed_until: None,
+            list: None,
             times: TIMES,
         }
     }
@@ -187,6 +189,7 @@ impl World {
             is_stuck: true,
             are_writes_closed: false,
             presumed_until: self.presumed_until,
+            list: self.list,
         };
         Snapshot::new(id, now, bound, view, self.times)
     }

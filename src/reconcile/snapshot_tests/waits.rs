@@ -173,3 +173,35 @@ fn after_an_unclean_start_every_verb_may_land_but_the_one_that_a_status_in_sync_
         assert_eq!(world.knowledge(until), Knowledge::Nothing, "a look from before is void");
     }
 }
+
+#[test]
+fn whoever_waits_for_its_turn_in_a_list_is_told_three_seconds_after_its_last_page() {
+    let start = Instant::now();
+    let list = |started, moved| {
+        move |world: &mut World| world.list = Some(ListProgress { started, moved })
+    };
+    let check = |world: &World, at: Instant| {
+        assert!(!world.at(at - TICK).overdue);
+        assert!(world.at(at).overdue);
+        assert_eq!(world.snapshot(at - TICK).next_change(&world.resource, false), Some(at));
+    };
+    let world = World::new(start);
+    let usual = start + Times::PROGRESS;
+    let moved = start + 7 * SECOND;
+    check(&world, usual);
+    check(&world.clone().with(list(start, moved)), moved + Times::PROGRESS);
+    // It began too early to show what is asked for, or has come no further than that was asked.
+    check(&world.clone().with(list(start - TICK, moved)), usual);
+    check(&world.clone().with(list(start, start)), usual);
+
+    // Its turn was there: what it waits for now is something else.
+    let met = |meet: fn(&mut World, Instant)| {
+        let mut world = world.clone().with(list(start, moved));
+        meet(&mut world, start + SECOND);
+        world
+    };
+    let seen = met(|world, at| world.sees(Answer::Active, at));
+    assert!(seen.at(usual).overdue);
+    let failed = met(|world, at| world.fails(at, 60 * SECOND));
+    assert!(failed.at(usual).overdue);
+}

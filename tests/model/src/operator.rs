@@ -201,6 +201,7 @@ impl Operator {
             is_stuck: false,
             are_writes_closed: false,
             presumed_until: self.presumed_until.filter(|_| !self.has(Bug::NoStartRule)),
+            list: None,
         };
         Snapshot::new(&ID, now, self.index.bound(&ID), view, TIMES)
     }
