@@ -17,10 +17,8 @@ pub const ROUND: Duration = Duration::from_secs(20 * 60);
 const TROUBLE: Duration = Duration::from_secs(200);
 /// In a round, everything is mended at this time, and nobody changes anything after it.
 pub const MENDED: Duration = Duration::from_secs(280);
-/// In a round, everything has to be right at this time. If it is, all resources change their minds.
+/// In a round, everything has to be right at this time. If it is, something is asked of all resources.
 pub const RIGHT: Duration = Duration::from_secs(17 * 60);
-/// How long a change of all minds may take where nothing is wrong.
-pub const PROMPT: Duration = Duration::from_secs(10);
 
 /// Something that happens. What goes on for a while has its end in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +31,7 @@ pub enum Step {
         warns: bool,
     },
     Delete(usize),
-    /// `kubectl apply` of all of them, each with what is asked of it changed to this.
+    /// `kubectl apply` of all of them, with this asked of each that is not unmanaged.
     ApplyAll(bool),
     /// A new value of an annotation of ours, or of somebody else's.
     Annotate(usize, &'static str),

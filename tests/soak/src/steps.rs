@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     link::{AGAIN, SILENCE},
-    net::Class,
+    net::{Class, Fate},
     script::{Answer, NAMES, Step},
     world::{Act, NAMESPACE, World},
 };
@@ -23,7 +23,14 @@ impl World {
             Step::Apply { resource, deployment, paused, warns } => {
                 self.apply(NAMES[resource], deployment, paused, warns);
             }
-            Step::ApplyAll(paused) => self.apply_all(|_| paused),
+            Step::ApplyAll(paused) => {
+                for (n, name) in NAMES[..self.resources].iter().enumerate() {
+                    if self.around.server.deployments().get(NAMESPACE, name).is_none() {
+                        self.apply(name, n % self.ids.len(), Some(paused), false);
+                    }
+                }
+                self.change_minds(|_| paused);
+            }
             Step::Delete(resource) => self.delete(NAMES[resource]),
             Step::Annotate(resource, key) => self.annotate(NAMES[resource], key, None),
             Step::Disable(resource, is_disabled) => {
@@ -122,7 +129,7 @@ impl World {
     }
 
     /// All resources that say `paused` say this instead.
-    pub fn apply_all(&self, paused: impl Fn(bool) -> bool) {
+    fn change_minds(&self, paused: impl Fn(bool) -> bool) {
         for name in NAMES {
             let Some(object) = self.around.server.deployments().get(NAMESPACE, name) else {
                 continue;
@@ -133,6 +140,24 @@ impl World {
                 self.store(name, &spec);
             }
         }
+    }
+
+    /// All is right, and something is asked of all resources: another state of each, or a look at each, while one request
+    /// to look is lost. Returns how long that may take.
+    pub fn ask(&mut self, round: u32) -> Duration {
+        if round.is_multiple_of(2) {
+            self.change_minds(|paused| !paused);
+            // No more than is sent within a second, and a second.
+            return Duration::from_secs(2);
+        }
+        // After both of them the remote counts as away, and is left alone until the next poll.
+        let class = if round % 4 == 1 { Class::Get } else { Class::List };
+        self.around.net.rule(class, Fate::Refused, 0, 1);
+        for name in NAMES {
+            self.annotate(name, "cloud.qoder.com/reconcile-requested-at", None);
+        }
+        // Two waits of one second: a list may be tried as well as a GET.
+        Duration::from_secs(5)
     }
 
     fn store(&self, name: &str, spec: &Value) {

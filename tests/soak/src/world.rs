@@ -16,7 +16,7 @@ use crate::{
     net::Net,
     replica::{Replica, Surroundings, TOKEN},
     rest,
-    script::{Event, MENDED, PROMPT, RIGHT, ROUND, Script},
+    script::{Event, MENDED, RIGHT, ROUND, Script},
 };
 
 pub const NAMESPACE: &str = "agents";
@@ -43,8 +43,8 @@ pub(crate) enum Act {
     Step(Event),
     /// All trouble is over.
     Mend,
-    /// Everything has to be right. If it is for good, all resources change their minds.
-    Check,
+    /// Everything has to be right in this round. If it is for good, something is asked of all resources.
+    Check(u32),
     /// What was asked for then has been done, and nothing happens from now on.
     Done,
     /// Nothing has happened.
@@ -63,6 +63,7 @@ pub(crate) enum Act {
 pub(crate) struct World {
     pub around: Surroundings,
     pub ids: Vec<String>,
+    pub resources: usize,
     clocks: [u32; 2],
     pub replicas: [Option<Replica>; 2],
     numbers: [usize; 2],
@@ -127,6 +128,7 @@ impl World {
         let mut world = Self {
             around,
             ids,
+            resources: script.resources,
             clocks: script.clocks,
             replicas: [None, None],
             numbers: [0, 0],
@@ -147,7 +149,7 @@ impl World {
         }
         for round in 0..script.rounds {
             world.at(ROUND * round + MENDED, Act::Mend);
-            world.at(ROUND * round + RIGHT, Act::Check);
+            world.at(ROUND * round + RIGHT, Act::Check(round));
             world.at(ROUND * (round + 1), Act::Calm);
         }
         Ok(world)
@@ -217,16 +219,17 @@ impl World {
                 self.happens(&event.step);
             }
             Act::Mend => self.mend(),
-            Act::Check => {
+            Act::Check(round) => {
                 if rest::check(self, "convergence") {
-                    self.around.monitor.note("all resources change their minds");
+                    self.around.monitor.note("something is asked of all resources");
                     self.around.monitor.settle_accounts();
-                    self.apply_all(|paused| !paused);
-                    self.later(PROMPT, Act::Done);
+                    let within = self.ask(round);
+                    self.later(within, Act::Done);
                 }
             }
             Act::Done => {
                 rest::check(self, "promptness");
+                self.around.net.mend();
                 self.around.monitor.settle_accounts();
                 self.calm = Some(self.around.monitor.writes());
             }

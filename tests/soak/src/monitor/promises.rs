@@ -9,6 +9,9 @@ use crate::replica::TIMES;
 
 /// How long a new generation may go without any status: what the documents say, and two trips of what is slow.
 const PROMPT: Duration = Duration::from_secs(8);
+/// How long a deployment is left alone the first time that somebody else keeps changing it, and at most.
+const FIRST_HOLD: Duration = Duration::from_secs(600);
+const LONGEST_HOLD: Duration = Duration::from_secs(3600);
 /// How long it may take until a change by somebody else is seen, and what follows from it is done.
 const SLACK: Duration = Duration::from_secs(100);
 
@@ -37,7 +40,8 @@ impl State {
     /// Whether it may still be left alone, where nothing has been wrong for a while.
     pub fn check_hold(&self, deployment: usize) -> Result<(), String> {
         let Some(account) = self.accounts.get(deployment) else { return Ok(()) };
-        let longest = TIMES.hold(account.holds.saturating_sub(1)).mul_f64(1.05) + SLACK;
+        let doubled = FIRST_HOLD * 2_u32.pow(account.holds.clamp(1, 9) - 1);
+        let longest = doubled.min(LONGEST_HOLD).mul_f64(1.05) + SLACK;
         let age = self.now().saturating_sub(account.hold_began);
         if age <= longest { Ok(()) } else { Err(format!("it is left alone for {age:?}")) }
     }
