@@ -28,7 +28,7 @@ use crate::{
     context::Context,
     env::Env,
     metrics::Metrics,
-    resources::{Mark, ResourceKey, Resources, Source},
+    resources::{Mark, ResourceKey, Resources, Source, printable},
 };
 
 /// One bad object must not stop a list.
@@ -44,6 +44,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long the server keeps one watch open, in seconds: shorter than the silence that counts as a lost
 /// connection.
 const WATCH_SECONDS: u32 = 45;
+
+/// How much is logged of why an object cannot be read, in characters: the reason may quote the object.
+const LONGEST_ERROR: usize = 256;
 
 /// How many objects a page of a list has where the server cannot stream one.
 const PAGE_SIZE: u32 = 100;
@@ -224,7 +227,7 @@ impl Follower {
         tracing::error!(
             namespace = invalid.metadata.namespace,
             name = invalid.metadata.name,
-            error = invalid.error,
+            error = printable(&invalid.error, LONGEST_ERROR),
             "ignored a QoderDeployment that cannot be read; check that the CRD is the shipped one"
         );
         if let Source::List(list) = source {

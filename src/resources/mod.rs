@@ -21,3 +21,4 @@ pub use resource::{Resource, ResourceKey, version};
 pub use resources::Resources;
 pub use sent::Sent;
 pub use status_write::{NotNow, StatusWrite};
+pub use text::printable;

@@ -219,16 +219,28 @@ impl Bed {
 
     /// Waits until Ready is so; at the latest then.
     pub async fn until(&self, name: &str, ready: &str, latest: Duration) {
-        let deadline = Instant::now() + latest;
-        while self.ready(name) != ready {
-            assert!(
-                Instant::now() < deadline,
-                "{name} is {:?} and not {ready:?} after {latest:?}; {:#?}",
-                self.ready(name),
-                self.calls()
-            );
-            sleep(Duration::from_millis(10)).await;
+        let every = Duration::from_millis(10);
+        if !self.becomes(|| self.ready(name) == ready, every, latest).await {
+            let now = self.ready(name);
+            panic!("{name} is {now:?} and not {ready:?} after {latest:?}; {:#?}", self.calls());
         }
+    }
+
+    /// Waits until it is so, and looks at it that often. Returns whether it was so in time.
+    pub async fn becomes(
+        &self,
+        is_so: impl Fn() -> bool,
+        every: Duration,
+        latest: Duration,
+    ) -> bool {
+        let deadline = Instant::now() + latest;
+        while !is_so() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            sleep(every).await;
+        }
+        true
     }
 
     /// The calls to the remote so far, as `pause 0 200`: what, for which deployment, the answer.

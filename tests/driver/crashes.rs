@@ -34,14 +34,15 @@ enum Heir {
     TheOther,
 }
 
-async fn until(bed: &Bed, what: impl Fn() -> bool) {
-    for _ in 0..PATIENCE.as_secs() {
-        if what() {
-            return;
-        }
-        bed.pass(SECOND).await;
-    }
-    panic!("r0 is {}, the remote is {}: {:?}", bed.ready("r0"), bed.remote(0), bed.calls());
+async fn until(bed: &Bed, is_so: impl Fn() -> bool) {
+    let is_in_time = bed.becomes(is_so, SECOND, PATIENCE).await;
+    assert!(
+        is_in_time,
+        "r0 is {}, the remote is {}: {:?}",
+        bed.ready("r0"),
+        bed.remote(0),
+        bed.calls()
+    );
 }
 
 /// Adopted, flipped, corrected, paused by the platform and resumed as was asked for, deleted.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use apiserver::{Failure, Match, Verb};
 use qoder_operator::qoder::TokenSource;
 use qoder_simulator::{Dialect, Fault, Operation};
+use serde_json::json;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
@@ -397,5 +398,25 @@ fn waits_that_come_every_two_polls_are_told_in_few_lines() {
         let waits = lines("the Qoder API has asked the operator to wait").len();
         let again = lines("serves requests again").len();
         assert!(waits.abs_diff(again) <= 1, "{waits} {again}");
+    });
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_one_short_line_whatever_is_in_it() {
+    in_virtual_time(async {
+        let bed = fleet(2).await;
+        keep_log();
+        let long = format!("\u{1b}[31m{}", "x".repeat(100_000));
+        for (name, field) in [("r0", "paused"), ("r1", "deploymentID")] {
+            let mut broken = bed.object(name);
+            broken["spec"][field] = json!(long);
+            bed.server.deployments().smuggle(broken);
+            bed.pass(SECOND).await;
+            let lines = lines("ignored a ");
+            let of_it: Vec<_> = lines.iter().filter(|line| line.contains(name)).collect();
+            assert_eq!(of_it.len(), 1, "{of_it:?}");
+            assert!(of_it[0].len() < 1000, "{} bytes", of_it[0].len());
+            assert!(!of_it[0].contains('\u{1b}'), "{:?}", of_it[0]);
+        }
     });
 }

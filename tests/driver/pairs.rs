@@ -45,14 +45,15 @@ fn inject(bed: &Bed, faults: &[&Remote]) {
     }
 }
 
-async fn until(bed: &Bed, what: impl Fn() -> bool) {
-    for _ in 0..PATIENCE.as_secs() / LOOK.as_secs() {
-        if what() {
-            return;
-        }
-        bed.pass(LOOK).await;
-    }
-    panic!("r0 is {}, the remote is {}: {:#?}", bed.ready("r0"), bed.remote(0), bed.calls());
+async fn until(bed: &Bed, is_so: impl Fn() -> bool) {
+    let is_in_time = bed.becomes(is_so, LOOK, PATIENCE).await;
+    assert!(
+        is_in_time,
+        "r0 is {}, the remote is {}: {:#?}",
+        bed.ready("r0"),
+        bed.remote(0),
+        bed.calls()
+    );
 }
 
 /// What it took.
