@@ -89,6 +89,8 @@ impl Link {
         let fate = self.net.fate(asked.class);
         match fate {
             Fate::Passes => {}
+            // No status waits for an event.
+            _ if asked.class == Class::Event => {}
             _ if asked.class == Class::Status => self.monitor.disturb(STATUS_AGAIN),
             Fate::Late(by) | Fate::LateAnswer(by) => self.monitor.disturb(by + AGAIN),
             Fate::SilentAfter if asked.class == Class::Watch => self.monitor.disturb(SILENCE),

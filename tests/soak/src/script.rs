@@ -6,11 +6,9 @@ use fastrand::Rng;
 
 use crate::net::{Class, Fate};
 
-/// Names of resources. A script is about the first few of them.
-pub const NAMES: [&str; 24] = [
-    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",
-    "t", "u", "v", "w", "x",
-];
+/// Names of resources. A script is about the first few of them, or about all: more than may be written to at once.
+pub const NAMES: [&str; 18] =
+    ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r"];
 /// How long a round lasts: trouble, then rest, then calm.
 pub const ROUND: Duration = Duration::from_secs(20 * 60);
 /// In a round, nothing begins after this.
@@ -33,6 +31,8 @@ pub enum Step {
     Delete(usize),
     /// `kubectl apply` of all of them, with this asked of each that is not unmanaged.
     ApplyAll(bool),
+    /// Somebody else undoes what each of them asks for.
+    UndoAll,
     /// A new value of an annotation of ours, or of somebody else's.
     Annotate(usize, &'static str),
     /// The switch that keeps the operator from acting.
@@ -130,6 +130,8 @@ pub struct Script {
     pub deployments: usize,
     /// How many resources there may be.
     pub resources: usize,
+    /// All of them are there from the beginning, and somebody keeps undoing what they ask for.
+    pub is_crowd: bool,
     /// Two replicas, with election; or one, without.
     pub is_pair: bool,
     /// How many times longer than usual a leader may be silent: most of what a pair costs is its Lease.
@@ -149,8 +151,13 @@ impl Script {
         let is_pair = rng.u8(..3) > 0;
         let clocks = [rng.u32(970..=1030), rng.u32(970..=1030)];
         let patience = if rng.u8(..4) == 0 { 1 } else { 8 };
-        let theme = Theme::draw(&mut rng, is_pair);
+        let mut theme = Theme::draw(&mut rng, is_pair);
         let mut events = Vec::new();
+        let is_crowd = seed % 16 == 7;
+        if is_crowd {
+            (theme.deployments, theme.resources) = (NAMES.len(), NAMES.len());
+            events.push(Event { at: Duration::ZERO, step: Step::ApplyAll(false) });
+        }
         for round in 0..rounds {
             let begin = ROUND * round;
             // Some rounds are busy for a moment, others for minutes.
@@ -162,7 +169,7 @@ impl Script {
         }
         events.sort_by_key(|event| event.at);
         let Theme { deployments, resources, .. } = theme;
-        Self { seed, deployments, resources, is_pair, patience, clocks, rounds, events }
+        Self { seed, deployments, resources, is_crowd, is_pair, patience, clocks, rounds, events }
     }
 
     /// Only these events, by their number.

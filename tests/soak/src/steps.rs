@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     link::{AGAIN, SILENCE},
     net::{Class, Fate},
-    script::{Answer, NAMES, Step},
+    script::{Answer, Event, NAMES, Step},
     world::{Act, NAMESPACE, World},
 };
 
@@ -31,6 +31,7 @@ impl World {
                 }
                 self.change_minds(|_| paused);
             }
+            Step::UndoAll => self.undo_all(),
             Step::Delete(resource) => self.delete(NAMES[resource]),
             Step::Annotate(resource, key) => self.annotate(NAMES[resource], key, None),
             Step::Disable(resource, is_disabled) => {
@@ -143,8 +144,16 @@ impl World {
     }
 
     /// All is right, and something is asked of all resources: another state of each, or a look at each, while one request
-    /// to look is lost. Returns how long that may take.
+    /// to look is lost. Or somebody keeps undoing what a crowd asks for. Returns how long that may take.
     pub fn ask(&mut self, round: u32) -> Duration {
+        if self.is_crowd && round % 4 == 2 {
+            // Each is seen with the next poll. Three are undone, and the fourth is not.
+            for n in 0..4 {
+                let at = self.now() + Duration::from_secs(35) * n;
+                self.at(at, Act::Step(Event { at, step: Step::UndoAll }));
+            }
+            return Duration::from_secs(150);
+        }
         if round.is_multiple_of(2) {
             self.change_minds(|paused| !paused);
             // No more than is sent within a second, and a second.
@@ -187,7 +196,16 @@ impl World {
         let Some(id) = self.ids.get(n) else { return };
         change(&self.around.simulator, id);
         let document = self.around.simulator.deployment(id).unwrap_or_default();
-        self.around.monitor.outside(n, document["name"].as_str());
+        self.around.monitor.outside(n, &document);
+    }
+
+    fn undo_all(&self) {
+        for n in 0..self.ids.len() {
+            let wish = self.around.monitor.state().owner(n).and_then(|(_, owner)| owner.paused);
+            if let Some(wish) = wish {
+                self.other(n, |simulator, id| simulator.set_paused(id, !wish));
+            }
+        }
     }
 
     fn watches(&self, each: impl Fn(&Watch)) {
@@ -204,7 +222,7 @@ impl World {
         self.later(lasts, Act::Open(gate));
     }
 
-    fn answers(&self, class: Class, answer: Answer, times: u64) {
+    fn answers(&mut self, class: Class, answer: Answer, times: u64) {
         let operations: &[Operation] = match class {
             Class::Get => &[Operation::Get],
             Class::List => &[Operation::List],
@@ -238,7 +256,8 @@ impl World {
         }
         if answer == Answer::Stale {
             // What is shown once more looks as if somebody had changed it.
-            (0..self.ids.len()).for_each(|n| self.around.monitor.outside(n, None));
+            self.shows_stale = true;
+            (0..self.ids.len()).for_each(|n| self.other(n, |_, _| {}));
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use qoder_operator::{
-    qoder::{SendError, Transport, Verb},
+    qoder::{MaxBody, SendError, Transport, Verb},
     times::Times,
 };
 use qoder_simulator::Simulator;
@@ -39,7 +39,10 @@ pub fn call(request: &Request<Bytes>) -> Call {
             let verb = if last == "pause" { Verb::Pause } else { Verb::Unpause };
             Call::Post(verb, parts.next().unwrap_or_default().to_owned())
         }
-        (_, "deployments") => Call::List,
+        (_, "deployments") => {
+            let query = request.uri().query().unwrap_or_default();
+            Call::List { is_of_half: query.contains("status=") }
+        }
         _ => Call::Get(last.to_owned()),
     }
 }
@@ -57,7 +60,7 @@ impl Wire {
     ) -> Result<Response<Bytes>, SendError> {
         let class = match call {
             Call::Get(_) => Class::Get,
-            Call::List => Class::List,
+            Call::List { .. } => Class::List,
             Call::Post(..) => Class::Post,
         };
         let fate = self.net.fate(class);
@@ -94,10 +97,14 @@ impl Transport for Wire {
                 self.gate.open(|now| !now.is_frozen).await;
                 return Err(SendError::NotSent("it was frozen".into()));
             }
+            let limit = request.extensions().get::<MaxBody>().map_or(usize::MAX, |max| max.0);
             let ticket = self.monitor.sends(self.process, &call);
             let exchange = tokio::spawn(self.clone().exchange(call.clone(), request));
             let answer = match timeout(self.times.request_timeout, exchange).await {
                 Err(_) => Err(SendError::TimedOut),
+                Ok(Ok(Ok(answer))) if answer.body().len() > limit => {
+                    Err(SendError::TooLarge(limit))
+                }
                 Ok(answer) => answer.unwrap_or_else(|_| Err(broken())),
             };
             self.gate.open(|now| !now.is_frozen).await;

@@ -64,6 +64,7 @@ pub(crate) struct World {
     pub around: Surroundings,
     pub ids: Vec<String>,
     pub resources: usize,
+    pub is_crowd: bool,
     clocks: [u32; 2],
     pub replicas: [Option<Replica>; 2],
     numbers: [usize; 2],
@@ -74,6 +75,8 @@ pub(crate) struct World {
     count: usize,
     begin: Instant,
     pub is_server_up: bool,
+    /// Some answers of the remote show once more what was so long ago.
+    pub shows_stale: bool,
     /// For how long nobody does anything from now on.
     pub suspended: Duration,
     /// What had been written when everything was right.
@@ -114,7 +117,7 @@ impl World {
         let monitor = Monitor::new(ids.clone());
         for (n, id) in ids.iter().enumerate() {
             let document = simulator.deployment(id).unwrap_or_default();
-            monitor.outside(n, document["name"].as_str());
+            monitor.outside(n, &document);
         }
         let around = Surroundings {
             server: ApiServer::new(),
@@ -129,6 +132,7 @@ impl World {
             around,
             ids,
             resources: script.resources,
+            is_crowd: script.is_crowd,
             clocks: script.clocks,
             replicas: [None, None],
             numbers: [0, 0],
@@ -138,6 +142,7 @@ impl World {
             count: 0,
             begin: Instant::now(),
             is_server_up: true,
+            shows_stale: false,
             suspended: Duration::ZERO,
             calm: None,
         };
@@ -159,7 +164,7 @@ impl World {
         if self.around.is_pair { 0..2 } else { 0..1 }
     }
 
-    fn now(&self) -> Duration {
+    pub fn now(&self) -> Duration {
         self.begin.elapsed()
     }
 
@@ -220,9 +225,10 @@ impl World {
             }
             Act::Mend => self.mend(),
             Act::Check(round) => {
-                if rest::check(self, "convergence") {
+                let is_for_good = rest::check(self, "convergence");
+                self.around.monitor.settle_accounts();
+                if is_for_good {
                     self.around.monitor.note("something is asked of all resources");
-                    self.around.monitor.settle_accounts();
                     let within = self.ask(round);
                     self.later(within, Act::Done);
                 }
@@ -277,6 +283,9 @@ impl World {
     fn mend(&mut self) {
         self.around.monitor.note("all is mended");
         self.around.simulator.clear_faults();
+        if std::mem::take(&mut self.shows_stale) {
+            self.around.monitor.shows_stale();
+        }
         for act in [Act::Usual, Act::NoLag, Act::NoLimit, Act::Accept] {
             self.act(act);
         }

@@ -6,6 +6,7 @@ mod object;
 mod process;
 mod promises;
 mod remote;
+mod wishes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +16,7 @@ use std::{
 };
 
 use qoder_operator::leader::Claim;
+use serde_json::Value;
 use tokio::time::Instant;
 
 pub use kubernetes::Asked;
@@ -23,6 +25,7 @@ pub use remote::Call;
 
 use object::Version;
 use process::Process;
+use wishes::Truth;
 
 /// What was broken, when, and what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub(crate) struct State {
     versions: BTreeMap<(String, String), Version>,
     /// Until when something is or was wrong with the Kubernetes API, with the way to it, or with a process.
     disturbed: Duration,
+    /// Until when answers may have shown what was so long ago.
+    stale: Option<Duration>,
     /// Which process led last.
     leader: Option<usize>,
     /// Applies of a status, so far.
@@ -60,6 +65,7 @@ pub(crate) struct State {
 /// What may be done about a deployment, and what was.
 #[derive(Default)]
 struct Deployment {
+    truth: Truth,
     /// The names that it has had.
     names: BTreeSet<String>,
     /// How many more requests may be sent.
@@ -90,6 +96,7 @@ impl Monitor {
             objects: BTreeMap::new(),
             versions: BTreeMap::new(),
             disturbed: Duration::ZERO,
+            stale: None,
             leader: None,
             statuses: 0,
         })))
@@ -145,21 +152,25 @@ impl Monitor {
         self.state().disturb(lasts);
     }
 
-    /// Somebody else changes a deployment.
-    pub fn outside(&self, deployment: usize, name: Option<&str>) {
+    /// Somebody else has changed a deployment, or it begins, and is so from now on.
+    pub fn outside(&self, deployment: usize, document: &Value) {
         let mut state = self.state();
         let now = state.now();
+        state.is_so(deployment, document);
         if let Some(account) = state.accounts.get_mut(deployment) {
             account.may_send += 1;
             account.hold_began = now;
-            account.names.extend(name.map(ToOwned::to_owned));
+            account.names.extend(document["name"].as_str().map(ToOwned::to_owned));
         }
     }
 
-    /// What may be sent must not be saved up: all is at rest.
+    /// What may be sent must not be saved up: all is at rest, but for what is corrected at the end of a hold.
     pub fn settle_accounts(&self) {
-        for account in &mut self.state().accounts {
-            (account.may_send, account.may_lift) = (0, 0);
+        let mut state = self.state();
+        let held = state.objects.values().filter(|object| object.reason == "Contested");
+        let held: BTreeSet<_> = held.filter_map(|object| object.deployment).collect();
+        for (n, account) in state.accounts.iter_mut().enumerate() {
+            (account.may_send, account.may_lift) = (i64::from(held.contains(&n)), 0);
         }
     }
 }

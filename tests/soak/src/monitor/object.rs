@@ -1,6 +1,6 @@
 //! A resource as it is stored, in the few words that properties are about.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
@@ -46,6 +46,19 @@ pub fn ready(status: &Value) -> (String, String) {
     let conditions = status["conditions"].as_array();
     let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
     ready.map_or_else(Default::default, |ready| (text(&ready["status"]), text(&ready["reason"])))
+}
+
+/// All that a resource asks for.
+fn asks(object: Option<&Object>) -> Option<impl PartialEq> {
+    object.map(|o| {
+        (o.uid.clone(), o.deployment, o.paused, o.warns, o.is_disabled, o.requests.clone())
+    })
+}
+
+impl Object {
+    pub fn resume_request(&self) -> &str {
+        &self.requests[1]
+    }
 }
 
 impl State {
@@ -97,18 +110,16 @@ impl State {
             self.versions.insert(key, version);
         }
         self.book(before.as_ref(), after.as_ref());
-        if let Some(after) = after {
-            self.objects.insert(name.to_owned(), after);
+        if let Some(after) = &after {
+            self.objects.insert(name.to_owned(), after.clone());
+        }
+        if asks(before.as_ref()) != asks(after.as_ref()) {
+            self.asks(name, before.as_ref(), after.as_ref());
         }
     }
 
     /// What a change of a resource allows.
     fn book(&mut self, before: Option<&Object>, after: Option<&Object>) {
-        let asks = |object: Option<&Object>| {
-            object.map(|o| {
-                (o.uid.clone(), o.deployment, o.paused, o.warns, o.is_disabled, o.requests.clone())
-            })
-        };
         if asks(before) == asks(after) {
             return;
         }
@@ -119,13 +130,18 @@ impl State {
             }
             _ => false,
         };
-        for object in [before, after].into_iter().flatten() {
-            let account = object.deployment.and_then(|n| self.accounts.get_mut(n));
-            if let Some(account) = account {
+        let named = [before, after].into_iter().flatten().filter_map(|object| object.deployment);
+        for n in BTreeSet::from_iter(named) {
+            if let Some(account) = self.accounts.get_mut(n) {
                 account.may_send += 1;
                 account.may_lift += i64::from(is_resume);
             }
         }
+    }
+
+    /// A resource as it is stored.
+    pub fn object(&self, name: &str) -> Option<&Object> {
+        self.objects.get(name)
     }
 
     /// The oldest that says `paused`, which is the one with the smallest uid among those of one second.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Monitor, State};
-use crate::replica::TIMES;
 
 /// How long a new generation may go without any status: what the documents say, and two trips of what is slow.
 const PROMPT: Duration = Duration::from_secs(8);
+/// How old the last look at what is Ready may be: four polls.
+const BLINDNESS: Duration = Duration::from_secs(120);
 /// How long a deployment is left alone the first time that somebody else keeps changing it, and at most.
 const FIRST_HOLD: Duration = Duration::from_secs(600);
 const LONGEST_HOLD: Duration = Duration::from_secs(3600);
@@ -85,7 +86,7 @@ impl State {
     fn check_promises(&mut self) {
         let now = self.now();
         // An answer may be on its way, and a slow clock is slow.
-        let blind = TIMES.longest_blindness().mul_f64(1.05) + Duration::from_secs(5);
+        let blind = BLINDNESS.mul_f64(1.05) + Duration::from_secs(5);
         let mut broken = Vec::new();
         for (name, object) in &self.objects {
             let looked_at = object

@@ -18,7 +18,10 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     Get(String),
-    List,
+    /// `is_of_half`: of those of one status.
+    List {
+        is_of_half: bool,
+    },
     Post(Verb, String),
 }
 
@@ -42,7 +45,8 @@ impl State {
         let number = |id: &str| self.number(id).map_or("d?".to_owned(), |n| format!("d{n}"));
         match call {
             Call::Get(id) => format!("get {}", number(id)),
-            Call::List => "list".to_owned(),
+            Call::List { is_of_half: false } => "list".to_owned(),
+            Call::List { is_of_half: true } => "list of half".to_owned(),
             Call::Post(Verb::Pause, id) => format!("pause {}", number(id)),
             Call::Post(Verb::Unpause, id) => format!("unpause {}", number(id)),
         }
@@ -118,15 +122,17 @@ impl Monitor {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, ConnectionCut> {
         let Call::Post(verb, id) = call else { return simulator.handle(request).await };
-        let status = || simulator.deployment(id).map(|document| text(&document["status"]));
-        let before = status();
+        let document = || simulator.deployment(id).unwrap_or_default();
+        let before = text(&document()["status"]);
         let answer = simulator.handle(request).await;
-        let after = status();
+        let document = document();
+        let after = text(&document["status"]);
         let mut state = self.state();
         if before != after
             && let Some(n) = state.number(id)
         {
-            state.note(&format!("p{process} d{n} is {}", after.unwrap_or_default()));
+            state.note(&format!("p{process} d{n} is {after}"));
+            state.is_so(n, &document);
             let opposite = *verb == Verb::Unpause;
             let undone = state.owner(n).filter(|(_, owner)| {
                 owner.paused == Some(opposite)
@@ -169,7 +175,7 @@ impl Monitor {
             account.refusals.insert(answer.status().as_u16());
         }
         let looks: Vec<(usize, Observation)> = match call {
-            Call::List => document["data"].as_array().into_iter().flatten().collect(),
+            Call::List { .. } => document["data"].as_array().into_iter().flatten().collect(),
             _ => vec![&document],
         }
         .into_iter()
@@ -178,8 +184,8 @@ impl Monitor {
             Some((n, Observation { started, shown: shown(item) }))
         })
         .collect();
-        if matches!(call, Call::List) && document["data"].is_array() {
-            // What is not in a half list is not in that half.
+        if *call == (Call::List { is_of_half: true }) && document["data"].is_array() {
+            // What is not in it is in the other half. It has one page.
             state
                 .accounts
                 .iter_mut()
