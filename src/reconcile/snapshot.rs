@@ -145,14 +145,13 @@ impl Snapshot {
         Some(self.list_moved(resource).map_or(since, |moved| moved.max(since)) + Times::PROGRESS)
     }
 
-    /// When the list came nearer that is to show the deployment to this resource. To wait for its turn in a list that
+    /// When the list came nearer that is to be the first look at the deployment. To wait for its turn in a list that
     /// moves is no news.
     fn list_moved(&self, resource: &Resource) -> Option<Instant> {
         let list = self.view.list?;
         let entry = self.view.entry.as_ref()?;
-        let was_met = entry.failure.as_ref().is_some_and(|failure| failure.started >= list.started)
-            || self.observed().is_some_and(|observed| observed.started >= list.started);
-        (list.started >= self.newer_than(resource) && !was_met).then_some(list.moved)
+        let is_first = entry.observed.is_none() && entry.failure.is_none();
+        (is_first && list.started >= self.newer_than(resource)).then_some(list.moved)
     }
 
     fn credential(&self) -> CredentialState {

@@ -131,7 +131,7 @@ impl State {
             _ => false,
         };
         let named = [before, after].into_iter().flatten().filter_map(|object| object.deployment);
-        for n in BTreeSet::from_iter(named) {
+        for n in named.collect::<BTreeSet<_>>() {
             if let Some(account) = self.accounts.get_mut(n) {
                 account.may_send += 1;
                 account.may_lift += i64::from(is_resume);
