@@ -60,6 +60,18 @@ pub struct Object {
     pub resume: u8,
     pub reconcile: u8,
     pub status: Option<Status>,
+    pub truth: Truth,
+}
+
+/// What nobody in a world is told, and what is judged by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Truth {
+    /// The deployment was as this generation asks, at some time since it was made.
+    pub is_reached: bool,
+    /// A status has said so.
+    pub is_told: bool,
+    /// A person has asked for a resume of what the platform has paused, and it is not there yet.
+    pub is_resume_due: bool,
 }
 
 /// What a status says, as far as anything depends on it.
@@ -99,7 +111,14 @@ impl Object {
             resume: 0,
             reconcile: 0,
             status: None,
+            truth: Truth::default(),
         }
+    }
+
+    /// A status answers its generation.
+    pub fn is_answered(&self) -> bool {
+        let answered = self.status.as_ref().map(|status| status.observed_generation);
+        answered == Some(self.generation)
     }
 
     /// The digest of the status that stands.
@@ -112,6 +131,7 @@ impl Object {
         if self.status.as_ref() != Some(status) {
             self.status = Some(status.clone());
             self.version += 1;
+            self.truth.is_told |= status.is_in_sync() && self.is_answered();
         }
     }
 

@@ -53,6 +53,8 @@ impl World {
     }
 
     fn change(&mut self, name: usize, action: Action) -> bool {
+        let is_failed = self.remote == Remote::Failed;
+        let owner = self.owner().map(|owner| owner.uid);
         let Self { left, monitor, .. } = self;
         let Some(object) = self.objects.get_mut(name).and_then(Option::as_mut) else {
             return false;
@@ -71,6 +73,16 @@ impl World {
         self.now += TICK;
         object.version += 1;
         monitor.allow();
+        object.truth.is_resume_due = is_failed
+            && owner == Some(object.uid)
+            && !object.disabled
+            && match action {
+                Action::Wish(_, Wish::Active) => {
+                    object.wish == Wish::Paused && object.truth.is_told
+                }
+                Action::AskForResume(_) => object.wish == Wish::Active && object.is_answered(),
+                _ => false,
+            };
         match action {
             Action::Wish(_, wish) => object.wish = wish,
             Action::AskForResume(_) => object.resume += 1,
@@ -85,6 +97,7 @@ impl World {
         if matches!(action, Action::Wish(..) | Action::ChangePolicy(_)) {
             object.generation += 1;
             object.made = self.now;
+            (object.truth.is_reached, object.truth.is_told) = (false, false);
         }
         true
     }

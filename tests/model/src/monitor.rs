@@ -9,7 +9,7 @@ use qoder_operator::{
 };
 use tokio::time::Instant;
 
-use crate::cluster::{Object, Status};
+use crate::cluster::{Object, Status, Truth};
 
 /// A property that can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +45,13 @@ pub struct Monitor {
     may_lift: i8,
     /// When our last write ended.
     ended: Option<Instant>,
+    /// The last look that was answered: when it started, and from when on it counts against our writes.
+    seen: Option<(Instant, Instant)>,
 }
 
 impl Monitor {
     pub fn new(may_send: i8) -> Self {
-        Self { broken: 0, may_send, may_lift: 0, ended: None }
+        Self { broken: 0, may_send, may_lift: 0, ended: None, seen: None }
     }
 
     pub fn holds(&self, property: u16) -> bool {
@@ -81,7 +83,18 @@ impl Monitor {
     pub fn crashed(&mut self) {
         self.allow();
         self.allow_lift();
-        self.ended = None;
+    }
+
+    /// Another process has looked at nothing yet, and has sent nothing.
+    pub fn restarted(&mut self) {
+        (self.ended, self.seen) = (None, None);
+    }
+
+    /// A look was answered.
+    pub fn looked(&mut self, started: Instant, valid_from: Instant) {
+        if self.seen.is_none_or(|(_, before)| before <= valid_from) {
+            self.seen = Some((started, valid_from));
+        }
     }
 
     /// A write leaves for a resource that is held so. `object`: as it was read right before; what the watch has told of
@@ -91,6 +104,7 @@ impl Monitor {
             wish: held.wish,
             policy: held.policy,
             disabled: held.disabled,
+            truth: Truth::default(),
             ..object.clone()
         };
         let object = if held.version > object.version { &told } else { object };
@@ -99,8 +113,12 @@ impl Monitor {
         let is_asked = object.wish != Wish::Unmanaged && !object.disabled;
         self.demand(Property::NoUnaskedSend, is_asked);
         self.demand(Property::NoWrongSend, !is_asked || object.wish == asked);
-        let is_left = write.is_drift && object.policy == DriftPolicy::Warn;
-        self.demand(Property::NoUnaskedSend, !is_left);
+        // Where a status has said that it was so, nobody asks for it anew, and nothing was ever sent for another wish, a
+        // difference is drift.
+        let is_first = (object.uid, object.generation) == (1, 1);
+        let is_drift = object.truth.is_told && (object.resume, object.reconcile) == (0, 0);
+        let is_left = write.is_drift || (is_drift && is_first);
+        self.demand(Property::NoUnaskedSend, !is_left || object.policy != DriftPolicy::Warn);
         self.may_send -= 1;
         self.demand(Property::Economy, self.may_send >= 0);
         let is_under_way = seen.view.writes.under_way_since().is_some();
@@ -130,14 +148,13 @@ impl Monitor {
     }
 
     /// A status leaves.
-    pub fn says(&mut self, seen: &Snapshot, resource: &Resource, status: &Status) {
+    pub fn says(&mut self, resource: &Resource, status: &Status) {
         if status.ready.0 != ConditionStatus::True {
             return;
         }
-        let looked_at = seen.observed().map(|observed| observed.valid_from);
-        let is_after_write = self.ended.is_none_or(|ended| looked_at >= Some(ended));
-        self.demand(Property::Truth, is_after_write);
-        let started = seen.observed().map(|observed| observed.started);
+        let started = self.seen.map(|(started, _)| started);
+        let valid_from = self.seen.map(|(_, valid_from)| valid_from);
+        self.demand(Property::Truth, self.ended.is_none_or(|ended| valid_from >= Some(ended)));
         self.demand(Property::Truth, started >= Some(resource.generation_seen));
     }
 

@@ -316,7 +316,7 @@ impl Operator {
             return;
         }
         let Some(slot) = (0..2).find(|name| *key(*name) == resource.key) else { return };
-        monitor.says(seen, resource, &status);
+        monitor.says(resource, &status);
         Arc::make_mut(held).sent.get_or_insert_default().begin(digest);
         let publishing = Publishing { resource: Arc::clone(resource), status, answer: None };
         if let Some(place) = self.statuses.get_mut(slot) {
@@ -383,12 +383,13 @@ impl Operator {
             Ok(deployment) => Outcome::of(write.verb, &Ok(deployment.clone())),
             Err(outcome) => *outcome,
         };
+        monitor.ended(outcome, now);
         if let Some(bug) = self.bug {
             bug.mistake(&mut outcome);
         }
         self.end(&write, outcome, now);
-        monitor.ended(outcome, now);
         if let Ok(deployment) = result {
+            monitor.looked(started, now);
             let valid_from = if self.has(Bug::AnswersCountFromTheirStart) { started } else { now };
             let is_written = outcome == Outcome::Done;
             let answer = self.answer(&deployment);
@@ -414,6 +415,7 @@ impl Operator {
     /// The answer of the read of the remote is there.
     pub fn looked(&mut self, now: Instant, monitor: &mut Monitor) {
         let Some(Look { started, deployment }) = self.look.take() else { return };
+        monitor.looked(started, started);
         let started = if self.has(Bug::ReadsCountFromTheirAnswer) { now } else { started };
         let answer = self.answer(&deployment);
         let observed =

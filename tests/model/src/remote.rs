@@ -1,6 +1,7 @@
 //! The remote side of a world: one deployment, and what the API answers.
 
 use qoder_operator::{
+    api::Wish,
     qoder::{Deployment, PausedReason, RemoteStatus, Verb},
     remote::{Answer, PausedBy},
 };
@@ -43,6 +44,16 @@ impl Remote {
         let archived_at =
             (self == Self::Archived).then_some(k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
         Deployment { status, paused_reason, archived_at, name: None, schedule: None }
+    }
+
+    /// It is as this wish asks.
+    #[must_use]
+    pub fn is_as(self, wish: Wish) -> bool {
+        match wish {
+            Wish::Paused => matches!(self, Self::Paused | Self::Failed),
+            Wish::Active => self == Self::Active,
+            Wish::Unmanaged => true,
+        }
     }
 
     #[must_use]

@@ -2,7 +2,11 @@
 
 use qoder_operator::api::{ConditionStatus, DriftPolicy, Reason, Wish};
 
-use crate::{cluster::Object, remote::Remote, world::World};
+use crate::{
+    cluster::{Object, Truth},
+    remote::Remote,
+    world::World,
+};
 
 impl World {
     /// Every wish is reached, or its status says exactly why not.
@@ -25,28 +29,25 @@ impl World {
             return false;
         }
         let is_owner = owner == Some(object.uid);
-        let is_paused = matches!(self.remote, Remote::Paused | Remote::Failed);
         if object.wish != Wish::Unmanaged && !is_owner {
             return status.ready == (False, Reason::DuplicateOwner);
         }
         if status.shown != Some(self.remote.answer()) {
             return false;
         }
-        let reached = match object.wish {
-            Wish::Paused => is_paused,
-            Wish::Active => self.remote == Remote::Active,
-            Wish::Unmanaged => true,
-        };
+        let reached = self.remote.is_as(object.wish);
+        let Truth { is_reached: was_reached, is_resume_due, .. } = object.truth;
         match status.ready {
             (True, Reason::InSync) => object.wish != Wish::Unmanaged && !object.disabled && reached,
             (True, Reason::Observed) => object.wish == Wish::Unmanaged && !object.disabled,
             (True, Reason::ReconcileDisabled) => object.disabled,
             (True, Reason::DriftTolerated) => {
-                object.policy == DriftPolicy::Warn && !reached && self.remote != Remote::Archived
+                let is_drift = was_reached && !reached && self.remote != Remote::Archived;
+                object.policy == DriftPolicy::Warn && is_drift
             }
             (False, Reason::RemoteArchived) => self.remote == Remote::Archived,
             (False, Reason::PausedByPlatform) => {
-                self.remote == Remote::Failed && object.wish == Wish::Active
+                self.remote == Remote::Failed && object.wish == Wish::Active && !is_resume_due
             }
             _ => false,
         }

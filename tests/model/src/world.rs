@@ -159,6 +159,7 @@ impl World {
             fingerprint: 0,
         };
         world.pass();
+        world.note_truth();
         world.fingerprint = world.print();
         world
     }
@@ -224,8 +225,18 @@ impl World {
             }
             Action::Wait => world_after.wait(),
         };
+        world.note_truth();
         world.fingerprint = world.print();
         can.then_some(world)
+    }
+
+    fn note_truth(&mut self) {
+        let (remote, owner) = (self.remote, self.owner().map(|owner| owner.uid));
+        for object in self.objects.iter_mut().flatten() {
+            let is_so = owner == Some(object.uid) && remote.is_as(object.wish);
+            object.truth.is_reached |= is_so;
+            object.truth.is_resume_due &= remote == Remote::Failed;
+        }
     }
 
     /// Nothing is on its way, and nothing sent can still take effect.
@@ -251,6 +262,7 @@ impl World {
                 self.late.push((name, publishing));
             }
         }
+        self.monitor.restarted();
         if !is_clean {
             self.monitor.crashed();
         }

@@ -277,14 +277,14 @@ impl Drop for Bed {
             self.canary.must_not_be_in(&format!("the log of {name}"), &log);
         }
         let Some(audit) = self.audit() else { return };
+        let is_over = std::thread::panicking();
         match (audit.lines(), audit.too_much()) {
             (Ok(lines), Ok(too_much)) => {
                 self.canary.must_not_be_in("what was sent to Kubernetes", &lines.join("\n"));
-                let is_over = std::thread::panicking();
                 let is_over = is_over || self.asks_for_too_much.load(Ordering::Relaxed);
                 assert!(is_over || too_much.is_empty(), "the manifests do not grant {too_much:?}");
             }
-            (lines, too_much) => eprintln!("{:?} {:?}", lines.err(), too_much.err()),
+            (lines, too_much) => assert!(is_over, "{:?} {:?}", lines.err(), too_much.err()),
         }
     }
 }

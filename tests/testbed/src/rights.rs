@@ -102,7 +102,9 @@ impl Audit {
     pub fn lines(&self) -> Result<Vec<String>> {
         let log = fs::read(&self.log).context("failed to read the audit log")?;
         let log = String::from_utf8_lossy(&log);
-        let lines = log.lines().filter(|line| line.contains(&self.user));
+        // The last one may be half written.
+        let whole = log.rfind('\n').map_or(0, |end| end + 1);
+        let lines = log[..whole].lines().filter(|line| line.contains(&self.user));
         Ok(lines.map(str::to_owned).collect())
     }
 
