@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use qoder_simulator::Operation;
+use serde_json::json;
 
 use crate::{
     bed::{Bed, POLL, Setup, TIMES, in_parallel, in_virtual_time},
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(40 * 60);
 const LOOK: Duration = Duration::from_secs(10);
 
 /// The first request of its kind meets the first fault, the next one the second.
-fn inject(bed: &Bed, faults: &[&Remote]) {
+fn inject(bed: &Bed, operation: Operation, faults: &[&Remote]) {
     let given = Given {
         request_timeout: TIMES.request_timeout,
         id: bed.ids[0].clone(),
@@ -30,7 +31,7 @@ fn inject(bed: &Bed, faults: &[&Remote]) {
         soon: "Wed, 01 Jul 2026 02:00:20 GMT".to_owned(),
     };
     for (n, fault) in faults.iter().enumerate() {
-        if let Some(fault) = fault.at(&given, Operation::Pause) {
+        if let Some(fault) = fault.at(&given, operation) {
             bed.simulator.inject(fault);
             continue;
         }
@@ -64,23 +65,28 @@ struct Taken {
     statuses: usize,
 }
 
-/// A deployment is adopted: looked at, and paused. Someone resumes it; a list shows that, and it is paused again.
-async fn adopted_and_corrected(faults: &[&Remote]) -> Taken {
+/// A deployment is adopted: looked at, and paused or resumed. Someone undoes that; a list shows it, and it is done again.
+async fn adopted_and_corrected(wish: bool, faults: &[&Remote]) -> Taken {
     let mut bed = Bed::prepare(Setup::with(2)).await;
     bed.run();
     bed.apply("r1", 1, Some(false));
     bed.until("r1", "True InSync", 2 * SECOND).await;
     bed.forget();
     bed.slow_down();
-    inject(&bed, faults);
+    let (state, operation) =
+        if wish { ("paused", Operation::Pause) } else { ("active", Operation::Unpause) };
+    bed.simulator.set_paused(&bed.ids[0], !wish);
+    // Also an answer that shows what was before shows that.
+    bed.simulator.patch(&bed.ids[0], json!({ "name": "another" }));
+    inject(&bed, operation, faults);
 
-    let is_paused = || bed.remote(0) == "paused" && bed.ready("r0") == "True InSync";
-    bed.apply("r0", 0, Some(true));
-    until(&bed, is_paused).await;
+    let is_done = || bed.remote(0) == state && bed.ready("r0") == "True InSync";
+    bed.apply("r0", 0, Some(wish));
+    until(&bed, is_done).await;
     bed.pass(5 * POLL).await;
-    assert!(is_paused(), "{}", bed.ready("r0"));
-    bed.simulator.set_paused(&bed.ids[0], false);
-    until(&bed, is_paused).await;
+    assert!(is_done(), "{}", bed.ready("r0"));
+    bed.simulator.set_paused(&bed.ids[0], !wish);
+    until(&bed, is_done).await;
     let before = (bed.server.writes().len(), bed.writes().len());
     bed.pass(3 * POLL).await;
     assert_eq!((bed.server.writes().len(), bed.writes().len()), before, "it is calm");
@@ -98,15 +104,17 @@ async fn adopted_and_corrected(faults: &[&Remote]) -> Taken {
 
 #[test]
 fn each_fault_costs_what_the_catalogue_says() {
-    let without = in_virtual_time(adopted_and_corrected(&[]));
-    assert_eq!(without, Taken { posts: 2, effects: 2, statuses: 1 });
-    in_parallel(&REMOTE, |fault| {
-        let Remote { request, name, statuses, .. } = fault;
-        let taken = in_virtual_time(adopted_and_corrected(&[fault]));
-        let posts = without.posts + fault.posts();
-        let expected = Taken { posts, effects: 2, statuses: without.statuses + statuses };
-        assert_eq!(taken, expected, "{request:?} {name}");
-    });
+    for wish in [true, false] {
+        let without = in_virtual_time(adopted_and_corrected(wish, &[]));
+        assert_eq!(without, Taken { posts: 2, effects: 2, statuses: 1 });
+        in_parallel(&REMOTE, |fault| {
+            let Remote { request, name, statuses, .. } = fault;
+            let taken = in_virtual_time(adopted_and_corrected(wish, &[fault]));
+            let posts = without.posts + fault.posts();
+            let expected = Taken { posts, effects: 2, statuses: without.statuses + statuses };
+            assert_eq!(taken, expected, "{request:?} {name}, paused: {wish}");
+        });
+    }
 }
 
 /// Each pair of these kinds of request, of those that do not look like another one.
@@ -119,7 +127,7 @@ fn each_pair_of(pairs: &[(Request, Request)]) {
     assert!(pairs.len() > 300, "{}", pairs.len());
     in_parallel(&pairs, |(a, b)| {
         let names = format!("{:?} {}, {:?} {}", a.request, a.name, b.request, b.name);
-        let taken = in_virtual_time(adopted_and_corrected(&[a, b]));
+        let taken = in_virtual_time(adopted_and_corrected(true, &[a, b]));
         let most = 2 + a.posts() + b.posts();
         let least = most - usize::from(a.may_be_free()) - usize::from(b.may_be_free());
         assert!((least..=most).contains(&taken.posts), "{names}: {taken:?}, not {least} to {most}");
