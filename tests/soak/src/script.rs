@@ -153,6 +153,11 @@ impl Script {
         let patience = if rng.u8(..4) == 0 { 1 } else { 8 };
         let mut theme = Theme::draw(&mut rng, is_pair);
         let mut events = Vec::new();
+        if seed % 16 == 11 {
+            theme.is_late = true;
+            (theme.deployments, theme.resources) = (1, 1);
+            theme.weights = [60, 10, 30, 0, 10];
+        }
         let is_crowd = seed % 16 == 7;
         if is_crowd {
             (theme.deployments, theme.resources) = (NAMES.len(), NAMES.len());
@@ -162,6 +167,7 @@ impl Script {
             let begin = ROUND * round;
             // Some rounds are busy for a moment, others for minutes.
             let span = one_of(&mut rng, &[Duration::from_millis(400), TROUBLE / 10, TROUBLE]);
+            let span = if theme.is_late { TROUBLE } else { span };
             for _ in 0..rng.usize(5..=24) {
                 let at = begin + Duration::from_millis(rng.u64(..as_millis(span)));
                 events.push(Event { at, step: theme.step(&mut rng) });
@@ -201,6 +207,8 @@ struct Theme {
     is_pair: bool,
     /// How often something is drawn of each kind, by [`Theme::step`].
     weights: [u32; 5],
+    /// All trouble with the remote is that it does what it was asked for long after that was given up.
+    is_late: bool,
 }
 
 impl Theme {
@@ -211,7 +219,7 @@ impl Theme {
         );
         let mut weight = |usual: u32| usual * one_of(rng, &[0, 1, 1, 4]);
         let weights = [40, weight(16), weight(18), weight(18), weight(8)];
-        Self { deployments, resources, is_pair, weights }
+        Self { deployments, resources, is_pair, weights, is_late: false }
     }
 
     fn step(&self, rng: &mut Rng) -> Step {
@@ -223,6 +231,7 @@ impl Theme {
         });
         match kind {
             Some(1) => self.other(rng),
+            Some(2) if self.is_late => late(rng),
             Some(2) => remote(rng),
             Some(3) => kubernetes(rng),
             Some(4) => process(rng, self.is_pair),
@@ -273,6 +282,12 @@ fn fate(rng: &mut Rng, longest: u64) -> Fate {
         5 => Fate::Late(millis(rng, 10, longest)),
         _ => Fate::LateAnswer(millis(rng, 10, longest)),
     }
+}
+
+/// A request that takes effect after nobody waits for it any more. It may for four request timeouts, and not for longer.
+fn late(rng: &mut Rng) -> Step {
+    let by = Duration::from_millis(rng.u64(15_000..55_000));
+    Step::Messages { class: Class::Post, fate: Fate::Late(by), skip: 0, times: 1 }
 }
 
 fn remote(rng: &mut Rng) -> Step {
