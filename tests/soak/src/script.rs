@@ -148,15 +148,16 @@ impl Script {
     #[must_use]
     pub fn of(seed: u64, rounds: u32) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let is_pair = rng.u8(..3) > 0;
+        let is_late = seed % 16 == 11;
+        let is_pair = rng.u8(..3) > 0 || is_late;
         let clocks = [rng.u32(970..=1030), rng.u32(970..=1030)];
         let patience = if rng.u8(..4) == 0 { 1 } else { 8 };
         let mut theme = Theme::draw(&mut rng, is_pair);
         let mut events = Vec::new();
-        if seed % 16 == 11 {
+        if is_late {
             theme.is_late = true;
             (theme.deployments, theme.resources) = (1, 1);
-            theme.weights = [60, 10, 30, 0, 10];
+            theme.weights = [60, 10, 30, 0, 40];
         }
         let is_crowd = seed % 16 == 7;
         if is_crowd {
@@ -207,7 +208,8 @@ struct Theme {
     is_pair: bool,
     /// How often something is drawn of each kind, by [`Theme::step`].
     weights: [u32; 5],
-    /// All trouble with the remote is that it does what it was asked for long after that was given up.
+    /// All trouble is that the remote does what it was asked for long after that was given up, and that processes are told
+    /// to end.
     is_late: bool,
 }
 
@@ -234,6 +236,7 @@ impl Theme {
             Some(2) if self.is_late => late(rng),
             Some(2) => remote(rng),
             Some(3) => kubernetes(rng),
+            Some(4) if self.is_late => Step::Stop(rng.usize(..2), millis(rng, 10, 60_000)),
             Some(4) => process(rng, self.is_pair),
             _ => self.edit(rng),
         }
