@@ -20,6 +20,7 @@ mod script;
 mod seeds;
 mod shrink;
 mod steps;
+mod theme;
 mod wire;
 mod world;
 
