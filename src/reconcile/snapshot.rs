@@ -141,8 +141,8 @@ impl Snapshot {
             return None;
         }
         let refuted = self.refuted_since(resource).filter(|_| resource.is_answered());
-        let since = refuted.into_iter().fold(resource.generation_seen, Instant::max);
-        Some(self.list_moved(resource).map_or(since, |moved| moved.max(since)) + Times::PROGRESS)
+        let since = [refuted, self.list_moved(resource)].into_iter().flatten();
+        Some(since.fold(resource.generation_seen, Instant::max) + Times::PROGRESS)
     }
 
     /// When the list came nearer that is to be the first look at the deployment. To wait for its turn in a list that

@@ -226,13 +226,16 @@ impl Bed {
         }
     }
 
+    /// Waits until something of `r0` or the first deployment is so, and looks at it that often.
+    pub async fn until_so(&self, is_so: impl Fn() -> bool, every: Duration, latest: Duration) {
+        if !self.becomes(is_so, every, latest).await {
+            let (r0, remote) = (self.ready("r0"), self.remote(0));
+            panic!("r0 is {r0}, the remote is {remote}: {:#?}", self.calls());
+        }
+    }
+
     /// Waits until it is so, and looks at it that often. Returns whether it was so in time.
-    pub async fn becomes(
-        &self,
-        is_so: impl Fn() -> bool,
-        every: Duration,
-        latest: Duration,
-    ) -> bool {
+    async fn becomes(&self, is_so: impl Fn() -> bool, every: Duration, latest: Duration) -> bool {
         let deadline = Instant::now() + latest;
         while !is_so() {
             if Instant::now() >= deadline {

@@ -35,14 +35,7 @@ enum Heir {
 }
 
 async fn until(bed: &Bed, is_so: impl Fn() -> bool) {
-    let is_in_time = bed.becomes(is_so, SECOND, PATIENCE).await;
-    assert!(
-        is_in_time,
-        "r0 is {}, the remote is {}: {:?}",
-        bed.ready("r0"),
-        bed.remote(0),
-        bed.calls()
-    );
+    bed.until_so(is_so, SECOND, PATIENCE).await;
 }
 
 /// Adopted, flipped, corrected, paused by the platform and resumed as was asked for, deleted.

@@ -47,14 +47,7 @@ fn inject(bed: &Bed, operation: Operation, faults: &[&Remote]) {
 }
 
 async fn until(bed: &Bed, is_so: impl Fn() -> bool) {
-    let is_in_time = bed.becomes(is_so, LOOK, PATIENCE).await;
-    assert!(
-        is_in_time,
-        "r0 is {}, the remote is {}: {:#?}",
-        bed.ready("r0"),
-        bed.remote(0),
-        bed.calls()
-    );
+    bed.until_so(is_so, LOOK, PATIENCE).await;
 }
 
 /// What it took.

@@ -27,7 +27,6 @@ fn is_right(world: &World, name: &str, object: &Value) -> Result<bool, String> {
     let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
     let state = world.around.monitor.state();
     let seen = state.read(object);
-    let held = state.object(name).cloned().unwrap_or_else(|| seen.clone());
     let ready = format!("{} {}", seen.ready, seen.reason);
     if seen.observed_generation != seen.generation {
         return Err("its generation is not answered".to_owned());
@@ -70,7 +69,7 @@ fn is_right(world: &World, name: &str, object: &Value) -> Result<bool, String> {
             Err("a resume was asked for, and it is paused still".to_owned())
         }
         Some(false) if is_by_platform => expect(&ready, "False PausedByPlatform"),
-        Some(_) if seen.warns && !state.was_reached(n, &held) => {
+        Some(_) if seen.warns && !state.was_reached(n) => {
             Err("what it asks for has never been so".to_owned())
         }
         Some(_) if seen.warns => expect(&ready, "True DriftTolerated"),

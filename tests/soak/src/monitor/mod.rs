@@ -156,7 +156,7 @@ impl Monitor {
     pub fn outside(&self, deployment: usize, document: &Value) {
         let mut state = self.state();
         let now = state.now();
-        state.is_so(deployment, document);
+        state.becomes(deployment, document);
         if let Some(account) = state.accounts.get_mut(deployment) {
             account.may_send += 1;
             account.hold_began = now;

@@ -98,7 +98,7 @@ impl State {
             }
             let is_held = |object: &Object| object.reason == "Contested";
             if is_held(after) && !before.as_ref().is_some_and(is_held) {
-                self.is_held(after.deployment);
+                self.hold_begins(after.deployment);
             }
             let version = Version {
                 deployment: after.deployment,
@@ -109,20 +109,17 @@ impl State {
             let key = (name.to_owned(), text(&object["metadata"]["resourceVersion"]));
             self.versions.insert(key, version);
         }
-        self.book(before.as_ref(), after.as_ref());
         if let Some(after) = &after {
             self.objects.insert(name.to_owned(), after.clone());
         }
         if asks(before.as_ref()) != asks(after.as_ref()) {
-            self.asks(name, before.as_ref(), after.as_ref());
+            self.book(before.as_ref(), after.as_ref());
+            self.note_resume(name, before.as_ref(), after.as_ref());
         }
     }
 
-    /// What a change of a resource allows.
+    /// What a change of what is asked for allows.
     fn book(&mut self, before: Option<&Object>, after: Option<&Object>) {
-        if asks(before) == asks(after) {
-            return;
-        }
         let is_resume = match (before, after) {
             (Some(before), Some(after)) if before.uid == after.uid => {
                 before.requests[1] != after.requests[1]
@@ -137,11 +134,6 @@ impl State {
                 account.may_lift += i64::from(is_resume);
             }
         }
-    }
-
-    /// A resource as it is stored.
-    pub fn object(&self, name: &str) -> Option<&Object> {
-        self.objects.get(name)
     }
 
     /// The oldest that says `paused`, which is the one with the smallest uid among those of one second.

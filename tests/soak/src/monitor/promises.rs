@@ -30,7 +30,7 @@ impl Monitor {
 
 impl State {
     /// A status begins to say that a deployment is left alone.
-    pub fn is_held(&mut self, deployment: Option<usize>) {
+    pub fn hold_begins(&mut self, deployment: Option<usize>) {
         let now = self.now();
         if let Some(account) = deployment.and_then(|n| self.accounts.get_mut(n)) {
             account.holds += 1;

@@ -132,7 +132,7 @@ impl Monitor {
             && let Some(n) = state.number(id)
         {
             state.note(&format!("p{process} d{n} is {after}"));
-            state.is_so(n, &document);
+            state.becomes(n, &document);
             let opposite = *verb == Verb::Unpause;
             let undone = state.owner(n).filter(|(_, owner)| {
                 owner.paused == Some(opposite)

@@ -37,7 +37,7 @@ impl Truth {
 
 impl State {
     /// A deployment is so from now on.
-    pub fn is_so(&mut self, n: usize, document: &Value) {
+    pub fn becomes(&mut self, n: usize, document: &Value) {
         let now = self.now();
         let is_by_platform = document["paused_reason"]["type"] == "error";
         if let Some(account) = self.accounts.get_mut(n) {
@@ -45,8 +45,8 @@ impl State {
         }
     }
 
-    /// What an edit asks for, beyond the wish itself.
-    pub fn asks(&mut self, name: &str, before: Option<&Object>, after: Option<&Object>) {
+    /// Whether a change of what is asked for makes a resume due.
+    pub fn note_resume(&mut self, name: &str, before: Option<&Object>, after: Option<&Object>) {
         let now = self.now();
         let is_resume = match (before, after) {
             (Some(before), Some(after)) if before.uid == after.uid => {
@@ -72,11 +72,12 @@ impl State {
         }
     }
 
-    /// Whether the wish of this generation was ever so. A look may show what was so a moment before it began.
-    pub fn was_reached(&self, n: usize, object: &Object) -> bool {
-        let (Some(account), Some(wish)) = (self.accounts.get(n), object.paused) else {
+    /// Whether the owner's wish of this generation was ever so. A look may show what was so a moment before it began.
+    pub fn was_reached(&self, n: usize) -> bool {
+        let (Some(account), Some((_, object))) = (self.accounts.get(n), self.owner(n)) else {
             return true;
         };
+        let Some(wish) = object.paused else { return true };
         let Truth { is_paused, last, .. } = account.truth;
         let last = if is_paused == wish { Some(self.now()) } else { last[usize::from(wish)] };
         let is_shown_stale = self.stale.is_some_and(|stale| stale >= object.generation_made);
