@@ -174,6 +174,17 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_waits_keeps_its_place_in_its_lane() {
+        let ns = Arc::from("ns");
+        let mut queue = FairQueue::default();
+        for key in ["a", "b", "a"] {
+            queue.push(key, Lane::Drift, &ns);
+        }
+        queue.push("a", Lane::Report, &ns);
+        assert_eq!(drain(&mut queue), ["a", "b"]);
+    }
+
+    #[test]
     fn a_key_that_was_removed_leaves_nothing_behind() {
         let (ns, calm) = (Arc::from("ns"), Arc::from("calm"));
         let mut queue = FairQueue::default();

@@ -38,6 +38,10 @@ use tower_http::timeout::ResponseBodyTimeoutLayer;
 
 use crate::{lock::lock, loopback::is_loopback, times::Times};
 
+/// The most of an answer that is read at once, in bytes. hyper's own bound is 400 KiB, and what the first list of a large
+/// fleet has taken is not given back. The head of an answer has to fit in.
+const READ_BUFFER: usize = 64 * 1024;
+
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -115,6 +119,7 @@ where
     let http = HttpClient::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Times::CONNECTION_IDLE)
+        .http1_max_buf_size(READ_BUFFER)
         .build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())

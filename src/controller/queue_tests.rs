@@ -73,20 +73,36 @@ async fn failures_are_counted_in_a_row_and_what_nothing_names_is_forgotten() {
     assert_eq!(queue.failed(&id), 0);
 
     queue.add_at(&id, Instant::now() + SECOND);
+    assert_eq!((queue.is_named(&id), queue.depth()), (true, 0), "it is not ready yet");
     let resource = lock(&queue.index).bound(&id)[0].clone();
     lock(&queue.index).remove_uid(&resource.key, &resource.uid);
     queue.add(&id, Lane::Spec);
-    assert_eq!(queue.depth(), 0);
+    assert_eq!((queue.is_named(&id), queue.depth()), (false, 0));
     assert!(!taker(&queue).await.is_finished());
     sleep(10 * SECOND).await;
     assert_eq!(queue.failed(&id), 0, "its failures are forgotten, too");
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_trace_outlives_its_term() {
+    let _here = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let (queue, id) = queue();
+    // A test beside this one may just be registering the span, for nobody.
+    while queue.traces.of(&id).is_none() {
+        tracing::callsite::rebuild_interest_cache();
+        queue.traces.begin(&id, Cause::Watch);
+    }
+    queue.end_term();
+    assert!(queue.traces.of(&id).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_a_new_term_nobody_is_at_work() {
     let (queue, id) = queue();
     queue.add(&id, Lane::Spec);
+    assert_eq!(queue.depth(), 1);
     queue.next().await;
+    assert_eq!(queue.depth(), 0);
     queue.failed(&id);
     queue.begin_term();
     // It is not waited for until who worked on it in the last term is done, nor for its backoff.

@@ -229,7 +229,9 @@ mod tests {
         let renewed = Seen::after(Some(&same), Some(record("other", 2)), at(14));
         assert_eq!(renewed.since, at(14));
         assert_eq!(evaluate("me", &renewed, &TIMES, at(28)), Step::Wait);
+        assert_eq!(renewed.transitions(), Some(2));
         let gone = Seen::after(Some(&renewed), None, at(29));
+        assert_eq!(gone.transitions(), None);
         assert_eq!((gone.since, &gone.last), (at(29), &renewed.record));
         let still = Seen::after(Some(&gone), None, at(35));
         assert_eq!((still.since, &still.last), (at(29), &renewed.record));
@@ -252,8 +254,17 @@ mod tests {
         ] {
             assert_eq!(times.checked(), Err(why), "{times:?}");
         }
-        let tight =
-            LeaseTimes { renew_deadline: millis(13_500), retry_period: 5 * SECOND, ..TIMES };
-        assert_eq!(tight.checked(), Ok(tight));
+        for tight in [
+            LeaseTimes {
+                lease_duration: SECOND,
+                renew_deadline: millis(900),
+                retry_period: millis(100),
+            },
+            LeaseTimes { lease_duration: 3600 * SECOND, ..TIMES },
+            LeaseTimes { renew_deadline: millis(13_500), ..TIMES },
+            LeaseTimes { retry_period: 5 * SECOND, ..TIMES },
+        ] {
+            assert_eq!(tight.checked(), Ok(tight));
+        }
     }
 }

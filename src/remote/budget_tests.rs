@@ -209,3 +209,23 @@ fn a_lowered_rate_is_kept_for_a_while_after_the_wait_is_over() {
         assert_eq!(next, late + Duration::from_secs(1), "nothing had passed: one a second");
     }
 }
+
+#[test]
+fn a_term_forgets_what_was_asked_for_in_the_last_one_and_not_what_was_sent() {
+    let mut budget = Budget::new(RATES, TIMES);
+    let start = Instant::now();
+    budget.reserve_write(start);
+    for (kind, asked) in [(Kind::Write, Some(millis(60_000))), (Kind::Read, None)] {
+        let sent = budget.send(kind, start);
+        budget.ended(sent, Ending::Throttled(asked), start, 0.0);
+    }
+    fail(&mut budget, 5, start);
+    let now = start + millis(1);
+    for kind in [Kind::Read, Kind::Write] {
+        assert_ne!(budget.earliest(kind, 0, now), Some(now));
+    }
+    budget.begin_term();
+    assert_eq!(budget.earliest(Kind::Read, 0, now), Some(now));
+    let write = budget.earliest(Kind::Write, 0, now).unwrap();
+    assert!(write > now && write <= start + millis(1_000), "{:?}", write - now);
+}

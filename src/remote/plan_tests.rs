@@ -34,6 +34,23 @@ fn each_fleet_has_its_best_plan() {
     assert_eq!(mixed, Plan::List(Scope::Live), "100 pages, not 201 calls");
 }
 
+#[test]
+fn what_is_wanted_is_counted_by_place() {
+    let places = [
+        [Place::Active; 4].as_slice(),
+        &[Place::Nowhere; 7],
+        &[Place::Paused; 2],
+        &[Place::Full; 3],
+    ];
+    let wanted: Wanted = places.into_iter().flatten().copied().collect();
+    assert_eq!(wanted, Wanted { active: 4, paused: 2, full: 3 });
+    assert_eq!(wanted.total(), 9);
+    assert_eq!(
+        [Scope::Live, Scope::Active, Scope::Paused].map(|list| wanted.besides(list)),
+        [0, 5, 7]
+    );
+}
+
 proptest! {
     #[test]
     fn no_plan_costs_more_than_any_that_would_do(
@@ -88,11 +105,20 @@ fn after_a_list_that_failed_one_get_explores_and_then_the_next_poll_is_waited_fo
         lists.explored();
         assert_eq!(lists, Lists::Failed { is_answer, is_explored: true });
 
+        // It has shown nothing.
+        lists.unexplored();
+        assert_eq!(lists, Lists::Failed { is_answer, is_explored: false });
+        lists.explored();
+
         // The next poll fails too: one more look.
         lists.failed(is_answer);
         assert_eq!(plans(lists).0, Plan::Explore);
+        assert!(!lists.are_useless() && !lists.are_to_blame());
         lists.ended();
         assert_eq!(lists, Lists::Work);
+        assert!(!lists.are_useless() && !lists.are_to_blame());
+        lists.unexplored();
+        assert_eq!(lists, Lists::Work, "there is nothing to explore");
     }
 }
 
@@ -103,7 +129,7 @@ fn a_get_that_is_answered_shows_whether_it_is_only_the_lists() {
     lists.failed(true);
     lists.explored();
     lists.get_answered();
-    assert!(lists.are_useless());
+    assert!(lists.are_useless() && lists.are_to_blame());
     assert_eq!(plans(lists), (Plan::Gets, LIST, LIST));
     lists.get_answered();
     lists.explored();
@@ -116,6 +142,7 @@ fn a_get_that_is_answered_shows_whether_it_is_only_the_lists() {
     lists.failed(false);
     lists.get_answered();
     assert_eq!(lists, Lists::Doubtful);
+    assert!(lists.are_to_blame() && !lists.are_useless());
     assert_eq!(plans(lists), (LIST, LIST, LIST), "another list shows it");
     for is_answer in [true, false] {
         let mut again = lists;

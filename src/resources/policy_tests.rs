@@ -243,3 +243,17 @@ fn the_name_of_a_namespace_is_kept_once_as_long_as_anything_is_in_it() {
     }
     assert_eq!(index.namespaces.len(), 1);
 }
+
+#[test]
+fn a_term_begins_with_nothing_on_its_way() {
+    let mut index = Index::default();
+    index.apply(copy(1, 1), Source::Watch);
+    sends(&mut index, 7);
+    let namespace = key().namespace;
+    while index.rooms.enter(&namespace, &id(), Lane::Spec) {}
+    assert!(held(&index).is_sending());
+    index.begin_term();
+    assert!(!held(&index).is_sending());
+    assert!(index.rooms.enter(&namespace, &id(), Lane::Spec), "there is room again");
+    assert_eq!(index.iter().count(), 1, "the resources stay");
+}

@@ -106,6 +106,25 @@ fn key(name: &str) -> ResourceKey {
 }
 
 #[tokio::test]
+async fn what_the_newest_status_says_is_what_is_known_before_the_first_look() {
+    let bed = Bed::new();
+    let says = |version, name: &str| {
+        let status = json!({ "status": "paused", "name": name });
+        let status = serde_json::from_value(status).unwrap();
+        QoderDeployment { status: Some(status), ..object("a", "u", version, "dep_1") }
+    };
+    let known = || {
+        let id = DeploymentId::try_from("dep_1").unwrap();
+        let entry = bed.remote.view(&id, Instant::now()).entry.unwrap();
+        entry.last_known.as_ref().and_then(|known| known.name.as_deref().map(str::to_owned))
+    };
+    for (version, name, expected) in [(2, "old", "old"), (4, "new", "new"), (3, "older", "new")] {
+        bed.resources.take_in(&says(version, name), Source::Watch);
+        assert_eq!(known().as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
 async fn whatever_a_copy_uncovers_is_woken_from_every_source() {
     let later = Mark(60);
     for source in [Source::List(later), Source::Watch, Source::Read, Source::Apply] {
@@ -223,6 +242,7 @@ async fn progress_is_of_one_object_only() {
         reconcile_handled: false,
         is_told: true,
     };
+    assert_eq!(bed.resources.held_version(&first), Some(1));
     assert!(!bed.resources.remember(&first, told));
     assert!(held().memory.has_status && held().memory.last_reached.is_some());
 
@@ -232,6 +252,7 @@ async fn progress_is_of_one_object_only() {
     assert!(!bed.resources.tell(&first, digest, crate::api::Reason::Contested));
     assert!(!bed.resources.tell(&held(), digest + 1, crate::api::Reason::Contested), "another");
     assert!(bed.resources.tell(&held(), digest, crate::api::Reason::Contested));
+    assert!(!bed.resources.tell(&held(), digest, crate::api::Reason::Contested), "it is told");
     bed.resources.stands(&first);
     assert_eq!(bed.resources.held_version(&first), None);
     assert_eq!(

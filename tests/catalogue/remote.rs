@@ -189,9 +189,14 @@ impl Remote {
         usize::from(self.cost != Nothing)
     }
 
-    /// Whether what it costs depends on when it comes, among other faults.
-    pub fn may_be_free(&self) -> bool {
-        matches!(self.cost, Late | Conflict)
+    /// The same of one that is not the first of its kind: what a first look shows that is stale has not been done yet.
+    pub fn posts_of_a_later_one(&self) -> usize {
+        usize::from(self.cost != Nothing || self.name == "stale")
+    }
+
+    /// The same among other faults, where what it costs may depend on when it comes.
+    pub fn posts_at_least(&self) -> usize {
+        usize::from(self.cost == Again)
     }
 
     /// The fault, for these requests to this deployment only; `None`: nobody listens.

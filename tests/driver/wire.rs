@@ -120,6 +120,11 @@ impl Wire {
         self.refused.lock().unwrap().push((kind, after));
     }
 
+    /// Whether a request that was to find nobody has not come.
+    pub fn is_refusal_pending(&self) -> bool {
+        !self.refused.lock().unwrap().is_empty()
+    }
+
     /// Whether this one finds nobody.
     fn refuses(&self, kind: Kind) -> bool {
         let mut refused = self.refused.lock().unwrap();

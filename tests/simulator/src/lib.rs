@@ -274,6 +274,12 @@ impl Simulator {
         self.core().faults().inject(fault);
     }
 
+    /// The faults that still take requests: a test that ends with one may not have met it.
+    #[must_use]
+    pub fn pending_faults(&self) -> Vec<Fault> {
+        self.core().faults().waiting().map(|waiting| waiting.fault.clone()).collect()
+    }
+
     /// Forgets all faults.
     pub fn clear_faults(&self) {
         self.core().faults().clear();

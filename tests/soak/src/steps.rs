@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apiserver::{ApiServer, Watch};
-use qoder_simulator::{Fault, Operation, Token};
+use qoder_simulator::{Fault, Operation, Simulator, Token};
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,10 +15,6 @@ use crate::{
 
 impl World {
     pub fn happens(&mut self, step: &Step) {
-        let is_archived = |world: &Self, n: usize| {
-            let document = world.ids.get(n).and_then(|id| world.around.simulator.deployment(id));
-            document.is_none_or(|document| !document["archived_at"].is_null())
-        };
         match *step {
             Step::Apply { resource, deployment, paused, warns } => {
                 self.apply(NAMES[resource], deployment, paused, warns);
@@ -38,9 +34,6 @@ impl World {
                 let value = if is_disabled { "disabled" } else { "enabled" };
                 self.annotate(NAMES[resource], "cloud.qoder.com/reconcile", Some(value));
             }
-            // Nothing happens to an archived one.
-            Step::Toggle(n, _) | Step::FailRun(n) | Step::Rename(n) | Step::Archive(n)
-                if is_archived(self, n) => {}
             Step::Toggle(n, paused) => {
                 self.other(n, |simulator, id| simulator.set_paused(id, paused));
             }
@@ -51,7 +44,7 @@ impl World {
                 let new = format!("name-{}", self.fresh());
                 self.other(n, |simulator, id| simulator.patch(id, json!({ "name": new })));
             }
-            Step::Archive(n) => self.other(n, qoder_simulator::Simulator::archive),
+            Step::Archive(n) => self.other(n, Simulator::archive),
             Step::Messages { class, fate, skip, times } => {
                 self.around.net.rule(class, fate, skip, times);
             }
@@ -192,9 +185,18 @@ impl World {
         self.edited(name);
     }
 
-    fn other(&self, n: usize, change: impl FnOnce(&qoder_simulator::Simulator, &str)) {
+    /// Someone else changes a deployment. Nothing happens to an archived one.
+    fn other(&self, n: usize, change: impl FnOnce(&Simulator, &str)) {
         let Some(id) = self.ids.get(n) else { return };
-        change(&self.around.simulator, id);
+        let document = self.around.simulator.deployment(id).unwrap_or_default();
+        if document["archived_at"].is_null() {
+            change(&self.around.simulator, id);
+            self.looks_changed(n);
+        }
+    }
+
+    fn looks_changed(&self, n: usize) {
+        let Some(id) = self.ids.get(n) else { return };
         let document = self.around.simulator.deployment(id).unwrap_or_default();
         self.around.monitor.outside(n, &document);
     }
@@ -257,7 +259,7 @@ impl World {
         if answer == Answer::Stale {
             // What is shown once more looks as if somebody had changed it.
             self.shows_stale = true;
-            (0..self.ids.len()).for_each(|n| self.other(n, |_, _| {}));
+            (0..self.ids.len()).for_each(|n| self.looks_changed(n));
         }
     }
 }

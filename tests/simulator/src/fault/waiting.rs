@@ -26,7 +26,7 @@ pub(crate) struct Waiting {
     /// Whether it takes no more.
     spent: bool,
     /// As it was given.
-    fault: Fault,
+    pub(crate) fault: Fault,
     /// How many it has let through first.
     #[serde(skip)]
     skipped: u64,
