@@ -204,3 +204,55 @@ fn a_status_that_echoes_a_request_says_what_holds_once_it_is_handled() {
         assert_eq!(settled.ready.unwrap().reason, reason);
     }
 }
+
+#[test]
+fn a_request_that_is_not_handled_is_settled_as_it_is() {
+    let drift = Situation {
+        knowledge: saw(Answer::Active),
+        policy: DriftPolicy::Warn,
+        before_write: BeforeWrite::UnderWay,
+        ..CALM
+    };
+    let late = Action::UnderWay { stuck: true };
+    let pending = conclude(&drift, decide(&drift), late);
+    assert!(!pending.progress.reconcile_handled);
+    assert_eq!(pending.ready.unwrap().reason, Reason::PausePending);
+    // It would be tolerated without the request, which is to write it once.
+    let tolerated = Situation { reconcile_requested: false, ..drift };
+    let tolerated = conclude(&tolerated, decide(&tolerated), Action::None);
+    assert_eq!(tolerated.ready.unwrap().reason, Reason::DriftTolerated);
+}
+
+#[test]
+fn a_resume_request_is_handled_where_nothing_is_to_be_resumed_or_it_is_active() {
+    let paused = saw(Answer::Paused(PausedBy::Platform));
+    let old = Knowledge::Known { answer: Answer::Active, fresh: false };
+    for (wish, knowledge, pause_may_land, is_handled) in [
+        (Wish::Paused, paused, false, true),
+        (Wish::Unmanaged, paused, false, true),
+        (Wish::Active, paused, false, false),
+        (Wish::Active, saw(Answer::Active), false, true),
+        (Wish::Active, saw(Answer::Active), true, false),
+        (Wish::Active, old, false, false),
+    ] {
+        let s = Situation { wish, knowledge, pause_may_land, ..CALM };
+        let handled = settle(&s, decide(&s), Action::None).progress.resume_handled;
+        assert_eq!(handled, is_handled, "{s:?}");
+    }
+}
+
+#[test]
+fn a_read_that_fails_is_told_of_after_the_grace_or_where_nothing_stands() {
+    for (age, answered, is_told) in [
+        (Age::WithinGrace, true, false),
+        (Age::WithinGrace, false, true),
+        (Age::Stale, true, true),
+        (Age::Stale, false, true),
+    ] {
+        let s = Situation { answered, ..CALM };
+        let ready =
+            settled(&s, Verdict::Unreadable(ReadFailure::Unavailable, age), Action::None).ready;
+        let expected = is_told.then_some(Reason::RemoteUnavailable);
+        assert_eq!(ready.map(|ready| ready.reason), expected, "{age:?} {answered}");
+    }
+}
