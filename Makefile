@@ -3,7 +3,7 @@
 
 CARGO_FLAGS ?=
 
-.PHONY: demo test model soak fuzz compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-large bench-quick release
+.PHONY: demo test model soak fuzz mutants compat test-page picture check book workflows tools generate bins images e2e kind-test bench bench-large bench-quick release
 
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
@@ -74,6 +74,14 @@ fuzz: ## Hostile input: each property of tests/hostile for SECONDS. It needs a C
 	    -artifact_prefix=fuzz/found/$$target/ -print_final_stats=1 || exit 1; \
 	  rmdir fuzz/found/$$target 2>/dev/null || true; \
 	done
+
+# A change that lets a test wait for ever is found, too: exit code 3.
+MUTANTS_TOOLS = $(abspath $(or $(CARGO_TARGET_DIR),target))/mutants-tools
+
+mutants: ## Each rule of the core changed, one place at a time (.cargo/mutants.toml): no change may survive. It takes hours
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root $(MUTANTS_TOOLS) cargo-mutants@27.1.0
+	PATH="$(MUTANTS_TOOLS)/bin:$$PATH" CARGO_PROFILE_DEV_DEBUG=0 \
+	  cargo mutants --no-shuffle --jobs 2 --timeout 60 --output target || test $$? -eq 3
 
 # A Python of its own, for a tool that has no other package.
 ZIZMOR = $(abspath $(or $(CARGO_TARGET_DIR),target))/zizmor-1.32.0

@@ -235,7 +235,7 @@ fn a_resume_request_is_handled_where_nothing_is_to_be_resumed_or_it_is_active() 
         (Wish::Active, saw(Answer::Active), true, false),
         (Wish::Active, old, false, false),
     ] {
-        let s = Situation { wish, knowledge, pause_may_land, ..CALM };
+        let s = Situation { knowledge, wish, pause_may_land, ..CALM };
         let handled = settle(&s, decide(&s), Action::None).progress.resume_handled;
         assert_eq!(handled, is_handled, "{s:?}");
     }
