@@ -36,9 +36,9 @@ impl Queue {
     /// else in the given one. One that nothing names is forgotten.
     pub fn add(&self, id: &DeploymentId, lane: Lane) {
         let turn = lock(&self.index).turn_of(id, lane);
-        if let Some((namespace, lane)) = turn {
-            self.traces.queued(id);
-            self.keys().add(id, lane, &namespace, Instant::now());
+        if let Some((id, namespace, lane)) = turn {
+            self.traces.queued(&id);
+            self.keys().add(&id, lane, &namespace, Instant::now());
         } else {
             self.traces.end(id);
             self.keys().forget(id);
@@ -50,7 +50,7 @@ impl Queue {
     pub fn add_at(&self, id: &DeploymentId, at: Instant) {
         let turn = lock(&self.index).turn_of(id, Lane::Report);
         match turn {
-            Some((namespace, _)) => self.keys().add_at(id, &namespace, at),
+            Some((id, namespace, _)) => self.keys().add_at(&id, &namespace, at),
             None => self.keys().forget(id),
         }
         self.changed.notify_one();

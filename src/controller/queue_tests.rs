@@ -99,9 +99,11 @@ async fn no_trace_outlives_its_term() {
 #[tokio::test(start_paused = true)]
 async fn in_a_new_term_nobody_is_at_work() {
     let (queue, id) = queue();
-    queue.add(&id, Lane::Spec);
+    // As it comes with a list of the remote.
+    queue.add(&DeploymentId::try_from(id.as_str()).unwrap(), Lane::Spec);
     assert_eq!(queue.depth(), 1);
-    queue.next().await;
+    let (next, _) = queue.next().await;
+    assert!(std::ptr::eq(next.as_str(), id.as_str()), "a second copy of the id");
     assert_eq!(queue.depth(), 0);
     queue.failed(&id);
     queue.begin_term();

@@ -261,7 +261,7 @@ mod tests {
                 retry_period: millis(100),
             },
             LeaseTimes { lease_duration: 3600 * SECOND, ..TIMES },
-            LeaseTimes { renew_deadline: millis(13_500), ..TIMES },
+            LeaseTimes { renew_deadline: millis(13_500), retry_period: 5 * SECOND, ..TIMES },
             LeaseTimes { retry_period: 5 * SECOND, ..TIMES },
         ] {
             assert_eq!(tight.checked(), Ok(tight));

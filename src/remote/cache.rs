@@ -87,12 +87,6 @@ impl Cache {
         self.entries.contains_key(id)
     }
 
-    /// The id of a bound deployment as it is held here.
-    #[must_use]
-    pub fn held(&self, id: &DeploymentId) -> Option<DeploymentId> {
-        self.entries.get_key_value(id).map(|(held, _)| held.clone())
-    }
-
     /// What is known of a deployment.
     #[must_use]
     pub fn get(&self, id: &DeploymentId) -> Option<&Entry> {

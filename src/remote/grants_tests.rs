@@ -119,17 +119,3 @@ async fn how_long_a_permit_was_waited_for_is_counted_when_it_is_taken() {
     bed.remote.forget_permit(&id(16));
     assert_eq!(bed.remote.state().account.asked_since(&id(16)), None);
 }
-
-#[tokio::test(start_paused = true)]
-async fn whoever_is_woken_is_named_by_the_one_copy_of_the_id_that_is_kept() {
-    let bed = Bed::new();
-    let kept = id(1);
-    bed.remote.bind(&kept, None);
-    // As it comes with a list.
-    bed.remote.wake(&id(1), Lane::Drift);
-    // A permit is granted also where nothing is bound any more.
-    bed.remote.wake(&id(2), Lane::Spec);
-    let woken = lock(&bed.woken);
-    assert_eq!(*woken, [id(1), id(2)]);
-    assert!(std::ptr::eq(woken[0].as_str(), kept.as_str()));
-}

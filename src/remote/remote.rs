@@ -99,9 +99,6 @@ impl Remote {
 
     /// Someone should look at this deployment.
     pub(super) fn wake(&self, id: &DeploymentId, lane: Lane) {
-        // The copy of the id that is held: a queue of those that came with a list would keep each of them twice.
-        let held = self.state().cache.held(id);
-        let id = held.as_ref().unwrap_or(id);
         self.traces().begin(id, Cause::Poll);
         self.traces().link(id);
         (self.wake)(id, lane);

@@ -228,14 +228,15 @@ impl Index {
     }
 
     /// The namespace in whose turn the deployment is worked on, and the lane: the first while a resource waits
-    /// for an answer to a changed spec, else the given one.
+    /// for an answer to a changed spec, else the given one. With the copy of the id that is held here: who keeps a turn
+    /// keeps no second one.
     #[must_use]
-    pub fn turn_of(&self, id: &DeploymentId, lane: Lane) -> Option<(Arc<str>, Lane)> {
+    pub fn turn_of(&self, id: &DeploymentId, lane: Lane) -> Option<(DeploymentId, Arc<str>, Lane)> {
         let bound = self.bound(id);
         let first = owner(&bound).or(bound.first())?;
         let is_waiting = bound.iter().any(|resource| !resource.is_answered());
         let lane = if is_waiting { Lane::Spec } else { lane };
-        Some((first.key.namespace.clone(), lane))
+        Some((first.deployment.clone(), first.key.namespace.clone(), lane))
     }
 }
 

@@ -192,8 +192,11 @@ fn a_turn_is_the_owners_and_first_while_anyone_waits_for_an_answer() {
         index
     };
     let turn = |index: &Index| {
-        let (namespace, lane) = index.turn_of(&id(), Lane::Drift)?;
+        let (held, namespace, lane) = index.turn_of(&id(), Lane::Drift)?;
         let bound = index.bound(&id());
+        let is_held =
+            |held_by: &Arc<Resource>| std::ptr::eq(held_by.deployment.as_str(), held.as_str());
+        assert!(bound.iter().any(is_held), "a second copy of the id");
         let of_owner = owner(&bound).map(|owner| owner.key.namespace.clone());
         assert!(of_owner.is_none_or(|of_owner| of_owner == namespace), "turn and owner disagree");
         Some((namespace.to_string(), lane))
