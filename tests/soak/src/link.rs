@@ -87,14 +87,17 @@ impl Link {
             return pending().await;
         }
         let fate = self.net.fate(asked.class);
-        match fate {
-            Fate::Passes => {}
+        let disturbs = match fate {
+            Fate::Passes => None,
             // No status waits for an event.
-            _ if asked.class == Class::Event => {}
-            _ if asked.class == Class::Status => self.monitor.disturb(STATUS_AGAIN),
-            Fate::Late(by) | Fate::LateAnswer(by) => self.monitor.disturb(by + AGAIN),
-            Fate::SilentAfter if asked.class == Class::Watch => self.monitor.disturb(SILENCE),
-            _ => self.monitor.disturb(AGAIN),
+            _ if asked.class == Class::Event => None,
+            _ if asked.class == Class::Status => Some(STATUS_AGAIN),
+            Fate::Late(by) | Fate::LateAnswer(by) => Some(by + AGAIN),
+            Fate::SilentAfter if asked.class == Class::Watch => Some(SILENCE),
+            _ => Some(AGAIN),
+        };
+        if let Some(lasts) = disturbs {
+            self.monitor.disturb_for(asked.name.as_deref(), lasts);
         }
         sleep(self.net.latency(asked.class)).await;
         match fate {

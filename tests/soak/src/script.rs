@@ -142,6 +142,8 @@ pub struct Script {
     /// How fast the clock of each replica goes, in thousandths.
     pub clocks: [u32; 2],
     pub rounds: u32,
+    /// How much longer than usual the calm at the end of the last round is.
+    pub idle: Duration,
     /// In order of time.
     pub events: Vec<Event>,
 }
@@ -179,7 +181,19 @@ impl Script {
         }
         events.sort_by_key(|event| event.at);
         let Theme { deployments, resources, .. } = theme;
-        Self { seed, deployments, resources, is_crowd, is_pair, patience, clocks, rounds, events }
+        let idle = if seed % 16 == 3 { Duration::from_secs(60 * 60) } else { Duration::ZERO };
+        Self {
+            seed,
+            deployments,
+            resources,
+            is_crowd,
+            is_pair,
+            patience,
+            clocks,
+            rounds,
+            idle,
+            events,
+        }
     }
 
     /// Only these events, by their number.

@@ -155,7 +155,8 @@ impl World {
         for round in 0..script.rounds {
             world.at(ROUND * round + MENDED, Act::Mend);
             world.at(ROUND * round + RIGHT, Act::Check(round));
-            world.at(ROUND * (round + 1), Act::Calm);
+            let idle = if round + 1 == script.rounds { script.idle } else { Duration::ZERO };
+            world.at(ROUND * (round + 1) + idle, Act::Calm);
         }
         Ok(world)
     }

@@ -54,6 +54,8 @@ pub(crate) struct State {
     versions: BTreeMap<(String, String), Version>,
     /// Until when something is or was wrong with the Kubernetes API, with the way to it, or with a process.
     disturbed: Duration,
+    /// The same of what is about one resource, by its name.
+    disturbed_for: BTreeMap<String, Duration>,
     /// Until when answers may have shown what was so long ago.
     stale: Option<Duration>,
     /// Which process led last.
@@ -96,6 +98,7 @@ impl Monitor {
             objects: BTreeMap::new(),
             versions: BTreeMap::new(),
             disturbed: Duration::ZERO,
+            disturbed_for: BTreeMap::new(),
             stale: None,
             leader: None,
             statuses: 0,
@@ -150,6 +153,19 @@ impl Monitor {
     /// mended.
     pub fn disturb(&self, lasts: Duration) {
         self.state().disturb(lasts);
+    }
+
+    /// Something is wrong for so long with a message about this resource; `None`: about all of them.
+    pub fn disturb_for(&self, name: Option<&str>, lasts: Duration) {
+        let mut state = self.state();
+        let until = state.now() + lasts;
+        match name {
+            None => state.disturb(lasts),
+            Some(name) => {
+                let disturbed = state.disturbed_for.entry(name.to_owned()).or_default();
+                *disturbed = until.max(*disturbed);
+            }
+        }
     }
 
     /// Somebody else has changed a deployment, or it begins, and is so from now on.

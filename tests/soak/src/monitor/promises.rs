@@ -93,7 +93,9 @@ impl State {
                 .deployment
                 .and_then(|n| self.accounts.get(n))
                 .map(|account| account.looked_at);
-            let begin = looked_at.unwrap_or_default().max(self.disturbed);
+            let disturbed = self.disturbed_for.get(name).copied().unwrap_or_default();
+            let disturbed = disturbed.max(self.disturbed);
+            let begin = looked_at.unwrap_or_default().max(disturbed);
             if object.ready == "True" && now > begin + blind {
                 let age = now.saturating_sub(looked_at.unwrap_or_default());
                 broken.push((
@@ -101,7 +103,7 @@ impl State {
                     format!("{name} is {}, {age:?} after the last look", object.reason),
                 ));
             }
-            let begin = object.generation_made.max(self.disturbed);
+            let begin = object.generation_made.max(disturbed);
             if object.observed_generation != object.generation && now > begin + PROMPT {
                 broken.push(("a new generation is answered", format!("{name}: {object:?}")));
             }
