@@ -1,7 +1,7 @@
 //! A page of a list, decoded on the way through it. An entry that makes no sense does not spoil
 //! the others.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -9,7 +9,7 @@ use serde::de::{
 use serde_json::value::RawValue;
 
 use super::{
-    Deployment,
+    Deployment, Schedule,
     error::ApiError,
     lenient::{Field, Fields, Name, body, exact, object},
     wire::{FIELDS, described},
@@ -73,11 +73,14 @@ fn cursor(field: Field<'_>) -> Option<String> {
     usable.then(|| cursor.into_owned())
 }
 
-fn item(fields: [Field<'_>; 6]) -> Option<Item> {
+fn item(fields: [Field<'_>; 6], schedules: &mut BTreeSet<Arc<Schedule>>) -> Option<Item> {
     let (id, found) = described(fields);
     let id = id?;
     Some(match found {
-        Ok(found) => Item::Deployment(id, found),
+        Ok(mut found) => {
+            found.schedule = found.schedule.map(|schedule| schedule.shared(schedules));
+            Item::Deployment(id, found)
+        }
         Err(_) => Item::Invalid(id),
     })
 }
@@ -143,6 +146,7 @@ impl<'de> Visitor<'de> for Items {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut data: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
+        let mut schedules = BTreeSet::new();
         while let Some(fields) = match self.0 {
             Entries::Quick => data.next_element_seed(Fields(FIELDS))?.map(Some),
             Entries::OneByOne => {
@@ -150,7 +154,7 @@ impl<'de> Visitor<'de> for Items {
                 json.map(|json| object(json.get(), FIELDS))
             }
         } {
-            items.extend(fields.and_then(item));
+            items.extend(fields.and_then(|fields| item(fields, &mut schedules)));
             if items.len() > MAX_ENTRIES {
                 return Err(A::Error::custom("too many entries"));
             }

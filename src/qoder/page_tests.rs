@@ -113,3 +113,24 @@ fn a_page_has_no_more_entries_than_the_api_could_give() {
     let nonsense = vec!["7"; 10 * MAX_ENTRIES].join(",");
     assert!(read(&format!(r#"{{"data":[{nonsense}]}}"#)).unwrap().items.is_empty());
 }
+
+#[test]
+fn entries_of_a_page_share_the_schedule_that_is_the_same() {
+    let entry = |n, expression| {
+        format!(
+            r#"{{"id":"dep_{n}","status":"active","schedule":{{"expression":"{expression}"}}}}"#
+        )
+    };
+    let entries = [entry(1, "0 9 * * *"), entry(2, "0 7 * * *"), entry(3, "0 9 * * *")].join(",");
+    let page = read(&format!(r#"{{"data":[{entries}],"has_more":false}}"#)).unwrap();
+    let schedules: Vec<_> = page
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Deployment(_, found) => found.schedule.as_ref(),
+            Item::Invalid(_) => None,
+        })
+        .collect();
+    assert_eq!(&*schedules[1].expression, "0 7 * * *");
+    assert!(Arc::ptr_eq(schedules[0], schedules[2]));
+}

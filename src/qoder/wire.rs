@@ -2,7 +2,7 @@
 //! must make sense: id, status, `archived_at`. The rest is shown as far as it can be read, or
 //! skipped unread.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -43,6 +43,18 @@ pub struct Schedule {
     pub expression: Box<str>,
     /// The name of the time zone.
     pub timezone: Option<Box<str>>,
+}
+
+impl Schedule {
+    /// The same one as among these, so that many cost no more than one. They have it from now on.
+    #[must_use]
+    pub fn shared(self: Arc<Self>, among: &mut BTreeSet<Arc<Self>>) -> Arc<Self> {
+        if let Some(shared) = among.get(&self) {
+            return shared.clone();
+        }
+        among.insert(self.clone());
+        self
+    }
 }
 
 /// The remote `status`.

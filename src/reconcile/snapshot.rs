@@ -141,17 +141,18 @@ impl Snapshot {
             return None;
         }
         let refuted = self.refuted_since(resource).filter(|_| resource.is_answered());
-        let since = [refuted, self.list_moved(resource)].into_iter().flatten();
+        let since = [refuted, self.first_look_stands_still(resource)].into_iter().flatten();
         Some(since.fold(resource.generation_seen, Instant::max) + Times::PROGRESS)
     }
 
-    /// When the list came nearer that is to be the first look at the deployment. To wait for its turn in a list that
-    /// moves is no news.
-    fn list_moved(&self, resource: &Resource) -> Option<Instant> {
-        let list = self.view.list?;
+    /// Since when the first look at the deployment has not come nearer: since it was bound in this term, or since the
+    /// last page of the list that is to be that look. To wait for its turn in a list that moves is no news.
+    fn first_look_stands_still(&self, resource: &Resource) -> Option<Instant> {
         let entry = self.view.entry.as_ref()?;
         let is_first = entry.observed.is_none() && entry.failure.is_none();
-        (is_first && list.started >= self.newer_than(resource)).then_some(list.moved)
+        let bound = self.view.looked_at.filter(|_| is_first)?;
+        let list = self.view.list.filter(|list| list.started >= self.newer_than(resource));
+        Some(list.map_or(bound, |list| list.moved.max(bound)))
     }
 
     fn credential(&self) -> CredentialState {

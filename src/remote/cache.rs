@@ -15,7 +15,7 @@ use self::demands::demand;
 use super::{
     entry::{Entry, FailedRead, Failure},
     observation::{Answer, Observed, Trouble},
-    plan::Place,
+    plan::{Place, Wanted},
 };
 use crate::{
     api::DeploymentId,
@@ -41,12 +41,17 @@ pub struct Cache {
     echoes: BTreeMap<DeploymentId, Instant>,
     /// The same for a first look that says the opposite of what a status says: the leader before may have written.
     echoes_until: Option<Instant>,
+    /// Where all of them are to be found, as it was counted last. `None`: that has changed since.
+    places: Option<Wanted>,
 }
 
 impl Cache {
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&mut self, id: &DeploymentId, last_known: Option<Deployment>, now: Instant) {
-        let entry = self.entries.entry(id.clone()).or_insert_with(|| Box::new(Entry::new(now)));
+        let entry = self.entries.entry(id.clone()).or_insert_with(|| {
+            self.places = None;
+            Box::new(Entry::new(now))
+        });
         if entry.observed.is_none()
             && let Some(last_known) = last_known
         {
@@ -55,6 +60,7 @@ impl Cache {
     }
 
     pub fn unbind(&mut self, id: &DeploymentId) {
+        self.places = None;
         self.entries.remove(id);
         for few in [&mut self.demands, &mut self.missed, &mut self.echoes] {
             few.remove(id);
@@ -121,9 +127,12 @@ impl Cache {
         self.entries.keys().next()
     }
 
-    /// Where all of them are to be found.
-    pub fn places(&self) -> impl Iterator<Item = Place> {
-        self.placed().map(|(.., place)| place)
+    /// Where all of them are to be found. Each poll asks, so they are counted anew only after a change.
+    pub fn places(&mut self) -> Wanted {
+        let places =
+            self.places.unwrap_or_else(|| self.placed().map(|(.., place)| place).collect());
+        self.places = Some(places);
+        places
     }
 
     fn placed(&self) -> impl Iterator<Item = (&DeploymentId, &Entry, Place)> {
@@ -151,6 +160,9 @@ impl Cache {
     pub fn list_ended(&mut self, scope: Scope, started: Instant) -> bool {
         self.listed = self.listed.max(Some(started));
         let missed = self.unseen_since(scope, started);
+        if !missed.is_empty() {
+            self.places = None;
+        }
         for id in &missed {
             self.missed.insert(id.clone(), started);
             demand(&mut self.demands, id, started);
@@ -196,6 +208,7 @@ impl Cache {
         };
         let is_another = entry.last_known != known;
         let differs = is_another || entry.observed.map(|last| last.answer) != Some(observed.answer);
+        let before = place(&self.missed, id, entry);
 
         entry.observed = Some(observed);
         if observed.is_written {
@@ -203,6 +216,9 @@ impl Cache {
             self.echoes.insert(id.clone(), observed.valid_from + Times::ECHO);
         }
         self.missed.remove(id);
+        if entry.place() != before {
+            self.places = None;
+        }
         if is_another {
             entry.last_known = known;
         }
@@ -251,12 +267,7 @@ impl Cache {
 
 /// A deployment as it is kept: with the schedule of others, where that is the same.
 fn kept(schedules: &mut BTreeSet<Arc<Schedule>>, mut deployment: Deployment) -> Arc<Deployment> {
-    if let Some(schedule) = &mut deployment.schedule {
-        match schedules.get(schedule) {
-            Some(shared) => schedule.clone_from(shared),
-            None => drop(schedules.insert(schedule.clone())),
-        }
-    }
+    deployment.schedule = deployment.schedule.map(|schedule| schedule.shared(schedules));
     Arc::new(deployment)
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     qoder::RemoteStatus,
@@ -254,7 +256,7 @@ fn a_term_begins_with_the_same_deployments_and_nothing_known_of_them_but_what_th
         assert!(!cache.is_demanded(&id(n)));
     }
     assert_eq!(cache.count(), 2);
-    assert_eq!(cache.places().collect::<Vec<_>>(), [Place::Full; 2]);
+    assert_eq!(cache.places(), Wanted { full: 2, ..Wanted::default() });
 }
 
 #[test]
@@ -324,4 +326,51 @@ fn deployments_that_run_at_the_same_times_share_their_schedule() {
 fn what_is_known_of_one_deployment_is_small() {
     assert!(size_of::<Entry>() <= 72, "{}", size_of::<Entry>());
     assert!(size_of::<Deployment>() <= 80, "{}", size_of::<Deployment>());
+}
+
+/// Something that may change where a deployment is to be found.
+#[derive(Debug, Clone)]
+enum Change {
+    Bind(u32),
+    Unbind(u32),
+    See(u32, Answer),
+    Fail(u32),
+    ListEnds(Scope),
+    ForgetLooks,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let answers =
+        vec![Answer::Active, HAND, Answer::UnknownStatus, Answer::NotFound, Answer::Forbidden];
+    let scopes = vec![Scope::Live, Scope::Active, Scope::Paused];
+    prop_oneof![
+        2 => (0..4_u32).prop_map(Change::Bind),
+        1 => (0..4_u32).prop_map(Change::Unbind),
+        6 => (0..4_u32, prop::sample::select(answers)).prop_map(|(n, answer)| Change::See(n, answer)),
+        1 => (0..4_u32).prop_map(Change::Fail),
+        2 => prop::sample::select(scopes).prop_map(Change::ListEnds),
+        1 => Just(Change::ForgetLooks),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_has_changed_the_places_are_those_that_a_count_finds(
+        changes in prop::collection::vec(change(), 1..40)
+    ) {
+        let (mut cache, start) = cache();
+        for (change, n) in changes.into_iter().zip(1..) {
+            let now = start + n * SECOND;
+            match change {
+                Change::Bind(n) => cache.bind(&id(n), None, now),
+                Change::Unbind(n) => cache.unbind(&id(n)),
+                Change::See(n, answer) => drop(see(&mut cache, n, answer, now)),
+                Change::Fail(n) => drop(fail(&mut cache, n, now)),
+                Change::ListEnds(scope) => drop(cache.list_ended(scope, now)),
+                Change::ForgetLooks => cache.forget_looks(now),
+            }
+            let counted: Wanted = cache.placed().map(|(.., place)| place).collect();
+            prop_assert_eq!(cache.places(), counted);
+        }
+    }
 }

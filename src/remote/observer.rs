@@ -108,10 +108,10 @@ impl Observer {
 
     fn plan(&self, need: Need) -> Plan {
         let now = Instant::now();
-        let state = self.remote.state();
+        let mut state = self.remote.state();
         let wanted: Wanted = match need {
             Need::Demanded => state.cache.demanded_places(now).collect(),
-            Need::Changes | Need::Everything => state.cache.places().collect(),
+            Need::Changes | Need::Everything => state.cache.places(),
         };
         state.plan(need, wanted, now)
     }

@@ -29,7 +29,7 @@ impl Place {
 }
 
 /// How many deployments are wanted, by place, without those that are in no list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Wanted {
     pub active: usize,
     pub paused: usize,

@@ -47,6 +47,34 @@ fn one_leads_and_the_other_is_ready_and_touches_nothing() {
     });
 }
 
+/// The Lease is waited for longer than a new generation may go without a status. One is looked at by itself, and forty by
+/// a list.
+#[test]
+fn what_was_there_long_before_the_first_term_is_not_late_when_it_begins() {
+    for n in [1, 40] {
+        in_virtual_time(async {
+            let bed = Bed::prepare(Setup::with(n)).await;
+            bed.slow_down();
+            for i in 0..n {
+                bed.apply(&format!("r{i}"), i, Some(false));
+            }
+            let times = LeaseTimes {
+                lease_duration: 60 * SECOND,
+                renew_deadline: 50 * SECOND,
+                retry_period: 6 * SECOND,
+            };
+            let first = Replica::start_with(&bed, "first", times);
+            bed.pass(4 * SECOND).await;
+            assert!(!first.leads());
+            bed.pass(20 * SECOND).await;
+            for i in 0..n {
+                assert_eq!(bed.ready(&format!("r{i}")), "True InSync");
+            }
+            assert_eq!(bed.server.writes().len() - lease_writes(&bed), n);
+        });
+    }
+}
+
 #[test]
 fn a_leader_that_is_told_to_end_gives_the_lead_back_and_the_next_one_acts_at_once() {
     in_virtual_time(async {

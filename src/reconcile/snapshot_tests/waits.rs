@@ -201,3 +201,18 @@ fn whoever_waits_for_its_first_look_in_a_list_is_told_three_seconds_after_its_la
         assert!(world().with(|world| world.fails(at, 60 * SECOND)).at(usual).overdue);
     }
 }
+
+#[test]
+fn before_its_term_begins_nobody_is_late() {
+    let start = Instant::now();
+    let term = start + 60 * SECOND;
+    let world = World::new(start).with(|world| world.cache.forget_looks(term));
+    let late = term + Times::PROGRESS;
+    assert!(!world.at(term).overdue && !world.at(late - TICK).overdue);
+    assert!(world.at(late).overdue);
+    assert_eq!(world.snapshot(term).next_change(&world.resource, false), Some(late));
+
+    // A list of the term before has come on in it.
+    let list = ListProgress { started: start, moved: start + SECOND };
+    assert!(!world.with(|world| world.list = Some(list)).at(late - TICK).overdue);
+}

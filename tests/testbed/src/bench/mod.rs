@@ -28,6 +28,7 @@ use self::simulator::Dialect;
 use self::stage::Stage;
 use self::subject::Program;
 use crate::Result;
+use crate::process::workspace_binary;
 use crate::source::say;
 use crate::up::interrupted;
 
@@ -46,6 +47,9 @@ pub struct Bench {
     /// Counts only, with 1,000 resources, in less than three minutes
     #[arg(long, conflicts_with_all = ["resources", "scenarios", "baseline"])]
     quick: bool,
+    /// Measure this build of the operator, and not the one beside this program
+    #[arg(long, value_name = "FILE")]
+    operator: Option<PathBuf>,
     /// Which generation of the API: d1 has pages of 1,000, d2 of 100
     #[arg(long, value_enum, default_value = "d2")]
     dialect: Dialect,
@@ -136,7 +140,12 @@ impl Bench {
             ));
         };
         announce("setting up");
-        let stage = Stage::set_up(resources, self.dialect).await?;
+        let operator = match &self.operator {
+            Some(file) => fs::canonicalize(file)
+                .with_context(|| format!("failed to find {}", file.display()))?,
+            None => workspace_binary("qoder-operator")?,
+        };
+        let stage = Stage::set_up(resources, self.dialect, operator).await?;
         announce("adoption");
         let compare = wants(Scenario::Adoption) && !self.quick;
         let (mut subject, adopted) = adoption(&stage, program, compare).await?;

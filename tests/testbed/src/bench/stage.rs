@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -18,6 +19,7 @@ use serde_json::json;
 use super::simulator::{Dialect, Simulator};
 use super::subject::{Program, Subject};
 use super::watched::Watched;
+use crate::process::workspace_binary;
 use crate::{ControlPlane, Result, access, eventually, install};
 
 /// Where the fleet is.
@@ -70,14 +72,19 @@ pub(super) struct Stage {
     /// For files of the run; it goes with the control plane.
     pub(super) folder: PathBuf,
     pub(super) dialect: Dialect,
+    operator: PathBuf,
     /// Ends with this value, after everything that uses it.
     _control_plane: ControlPlane,
 }
 
 impl Stage {
     /// Sets it up with so many resources, 1 % of them paused, all of them in sync; nobody has
-    /// looked at them yet.
-    pub(super) async fn set_up(resources: usize, dialect: Dialect) -> Result<Self> {
+    /// looked at them yet. `operator`: the executable that is measured.
+    pub(super) async fn set_up(
+        resources: usize,
+        dialect: Dialect,
+        operator: PathBuf,
+    ) -> Result<Self> {
         let control_plane = ControlPlane::start(&[]).await?;
         let client = control_plane.client().await?;
         install::cluster_wide(&control_plane, &client).await?;
@@ -112,6 +119,7 @@ impl Stage {
             kubeconfig,
             folder,
             dialect,
+            operator,
             _control_plane: control_plane,
         };
         stage.create().await?;
@@ -120,7 +128,18 @@ impl Stage {
 
     /// Starts what is to be measured.
     pub(super) fn start(&self, program: Program) -> Result<Subject> {
-        Subject::start(program, &self.folder, &self.kubeconfig, self.simulator.base_url())
+        self.start_with(program, &self.kubeconfig)
+    }
+
+    /// The same, with another way to the API server.
+    pub(super) fn start_with(&self, program: Program, kubeconfig: &Kubeconfig) -> Result<Subject> {
+        let executable = match program {
+            Program::Operator => self.operator.clone(),
+            Program::Baseline => workspace_binary("baseline")?,
+        };
+        let mut command = Command::new(executable);
+        command.args(["--base-url", self.simulator.base_url()]);
+        Subject::start(program, command, &self.folder, kubeconfig)
     }
 
     /// How many resources there are.

@@ -10,7 +10,6 @@ use kube::config::Kubeconfig;
 use rustix::process::Signal;
 
 use super::simulator::TOKEN;
-use crate::process::workspace_binary;
 use crate::{Process, Result};
 
 /// How long it may take to end.
@@ -38,27 +37,23 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Starts it in `folder`; `kubeconfig` says as whom and where. It watches all namespaces.
+    /// Starts it by this command in `folder`; `kubeconfig` says as whom and where. It watches all namespaces.
     pub(super) fn start(
         program: Program,
+        mut command: Command,
         folder: &Path,
         kubeconfig: &Kubeconfig,
-        base_url: &str,
     ) -> Result<Self> {
         let [config, token] = ["kubeconfig", "token"].map(|name| folder.join(name));
         fs::write(&config, serde_yaml_ng::to_string(kubeconfig)?)?;
         fs::write(&token, TOKEN)?;
-        let mut command = Command::new(match program {
-            Program::Operator => workspace_binary("qoder-operator")?,
-            Program::Baseline => workspace_binary("baseline")?,
-        });
         // What whoever runs the bench has in the environment must not matter.
         for (name, _) in std::env::vars_os() {
             if name == "RUST_LOG" || name.to_string_lossy().starts_with("QODER_") {
                 command.env_remove(name);
             }
         }
-        command.env("KUBECONFIG", config).args(["--base-url", base_url, "--token-file"]).arg(token);
+        command.env("KUBECONFIG", config).arg("--token-file").arg(token);
         if program == Program::Operator {
             command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
         }

@@ -20,8 +20,7 @@ pub(in crate::bench) async fn cutoff(stage: &Stage, subject: Subject) -> Result<
     subject.terminate().await?;
     let (mut proxy, kubeconfig) = Proxy::to_api_server(stage.kubeconfig.clone()).await?;
     let mark = stage.simulator.mark().await?;
-    let base_url = stage.simulator.base_url();
-    let subject = Subject::start(Program::Operator, &stage.folder, &kubeconfig, base_url)?;
+    let subject = stage.start_with(Program::Operator, &kubeconfig)?;
     listed(stage, mark).await?;
 
     let mark = stage.simulator.mark().await?;
