@@ -8,8 +8,8 @@ CARGO_FLAGS ?=
 demo: bins ## Everything on this machine: a control plane, the simulator, the operator, three resources
 	target/debug/testbed demo
 
-test: tools ## All tests; stories mostly wait, so more run at once than there are cores
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --locked --no-fail-fast $(CARGO_FLAGS)
+test: tools ## All tests
+	tests/all.sh $(CARGO_FLAGS)
 
 # Its packages are installed beside a copy of it: the source tree stays as it is.
 BROWSER = $(abspath $(or $(CARGO_TARGET_DIR),target))/browser

@@ -14,21 +14,22 @@ pub enum Lane {
     Report,
 }
 
-/// Keys that wait, each once. What is asked of it takes as long with ten thousand keys as the logarithm of that: at the start
-/// of a term each key waits, and moves to a better lane when it is seen.
+/// Keys that wait, each once. No key is compared with all the others: at the start of a term every deployment waits, and
+/// moves to a better lane when a list shows it.
 #[derive(Debug, Clone)]
 pub struct FairQueue<K> {
     lanes: [Namespaces<K>; 3],
     /// Where each key waits.
     waiting: BTreeMap<K, Place>,
-    /// Numbers are given in order.
-    next: u64,
+    /// The last number that was given: to a key, or to the turn of a namespace.
+    last: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Place {
     lane: Lane,
     namespace: Arc<str>,
+    /// Its own, among the keys of the namespace.
     number: u64,
 }
 
@@ -56,7 +57,7 @@ impl<K> Default for FairQueue<K> {
                 namespaces: BTreeMap::new(),
             }),
             waiting: BTreeMap::new(),
-            next: 0,
+            last: 0,
         }
     }
 }
@@ -110,8 +111,8 @@ impl<K: Clone + Ord> FairQueue<K> {
     }
 
     fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
+        self.last += 1;
+        self.last
     }
 }
 

@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use qoder_operator::api::{QoderDeployment, QoderDeploymentSpec};
 use serde_json::{Value, json};
 
-use super::{Flip, calls_that, count, deadline, to_post};
+use super::{Flip, PAUSED, POLL_INTERVAL, calls_that, count, deadline, to_post};
 use crate::Result;
 use crate::bench::figure::{Bar, Figure};
 use crate::bench::promise::{ADOPTION, Promise, WHOLE};
@@ -61,7 +61,7 @@ pub(in crate::bench) async fn adoption(
         )
         .bar(Bar::Exactly(1.0)),
         Figure::count("first adoption: status writes refused", writes.refused),
-        Figure::count("first adoption: reads", reads).bar(Bar::AtMost(count(stage.pages()) + 10.0)),
+        Figure::count("first adoption: reads", reads).bar(Bar::AtMost(most_reads(stage, took))),
         Figure::measure("peak memory after the first adoption", subject.peak_mib()?, "MiB")
             .at_most(Promise::of(stage.resources()).peak),
     ];
@@ -78,6 +78,14 @@ pub(in crate::bench) async fn adoption(
     figures.extend(flip.map(|figure| figure.bar(Bar::AtMost(1000.0)).stretch(300.0)));
     flip_back(stage, flips.len()).await?;
     Ok((subject, figures))
+}
+
+/// One list, the pages with the paused ones at each poll in `took` seconds, and ten reads more.
+fn most_reads(stage: &Stage, took: f64) -> f64 {
+    let polls = (took / POLL_INTERVAL.as_secs_f64()).floor();
+    // Every calm one may be paused by then.
+    let paused = stage.resources() / PAUSED + stage.calm.len();
+    count(stage.pages()) + polls * count(paused.div_ceil(stage.dialect.page())) + 10.0
 }
 
 /// Flips one calm resource after the other, each once, as soon as it is adopted itself.
