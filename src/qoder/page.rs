@@ -78,7 +78,7 @@ fn item(fields: [Field<'_>; 6], schedules: &mut BTreeSet<Arc<Schedule>>) -> Opti
     let id = id?;
     Some(match found {
         Ok(mut found) => {
-            found.schedule = found.schedule.map(|schedule| schedule.shared(schedules));
+            found.share_schedule(schedules);
             Item::Deployment(id, found)
         }
         Err(_) => Item::Invalid(id),

@@ -26,6 +26,17 @@ pub struct Deployment {
     pub schedule: Option<Arc<Schedule>>,
 }
 
+impl Deployment {
+    /// Takes its schedule from these, where it is the same, or else adds it: many cost no more than one.
+    pub fn share_schedule(&mut self, schedules: &mut BTreeSet<Arc<Schedule>>) {
+        let Some(schedule) = &mut self.schedule else { return };
+        match schedules.get(schedule) {
+            Some(shared) => schedule.clone_from(shared),
+            None => drop(schedules.insert(schedule.clone())),
+        }
+    }
+}
+
 /// Why a deployment is paused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PausedReason {
@@ -43,18 +54,6 @@ pub struct Schedule {
     pub expression: Box<str>,
     /// The name of the time zone.
     pub timezone: Option<Box<str>>,
-}
-
-impl Schedule {
-    /// The same one as among these, so that many cost no more than one. They have it from now on.
-    #[must_use]
-    pub fn shared(self: Arc<Self>, among: &mut BTreeSet<Arc<Self>>) -> Arc<Self> {
-        if let Some(shared) = among.get(&self) {
-            return shared.clone();
-        }
-        among.insert(self.clone());
-        self
-    }
 }
 
 /// The remote `status`.

@@ -267,7 +267,7 @@ impl Cache {
 
 /// A deployment as it is kept: with the schedule of others, where that is the same.
 fn kept(schedules: &mut BTreeSet<Arc<Schedule>>, mut deployment: Deployment) -> Arc<Deployment> {
-    deployment.schedule = deployment.schedule.map(|schedule| schedule.shared(schedules));
+    deployment.share_schedule(schedules);
     Arc::new(deployment)
 }
 

@@ -43,6 +43,11 @@ impl Dialect {
         }
     }
 
+    /// How many pages a list with so many entries has.
+    pub(super) fn pages(self, entries: usize) -> usize {
+        entries.div_ceil(self.page())
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::D1 => "d1",

@@ -149,7 +149,7 @@ impl Stage {
 
     /// How many pages a full list has.
     pub(super) fn pages(&self) -> usize {
-        self.resources().div_ceil(self.dialect.page())
+        self.dialect.pages(self.resources())
     }
 
     /// Turns the wish of a resource into its opposite.

@@ -85,7 +85,7 @@ fn most_reads(stage: &Stage, took: f64) -> f64 {
     let polls = (took / POLL_INTERVAL.as_secs_f64()).floor();
     // Every calm one may be paused by then.
     let paused = stage.resources() / PAUSED + stage.calm.len();
-    count(stage.pages()) + polls * count(paused.div_ceil(stage.dialect.page())) + 10.0
+    count(stage.pages()) + polls * count(stage.dialect.pages(paused)) + 10.0
 }
 
 /// Flips one calm resource after the other, each once, as soon as it is adopted itself.

@@ -53,7 +53,7 @@ fn reads_bar(stage: &Stage, time: Duration) -> AtMost {
     }
     let polls = (time.as_secs_f64() / POLL_INTERVAL.as_secs_f64()).ceil();
     let full_lists = (time.as_secs_f64() / full_list.as_secs_f64()).ceil();
-    let paused_pages = (resources / PAUSED).div_ceil(dialect.page());
+    let paused_pages = dialect.pages(resources / PAUSED);
     let reads = polls * count(paused_pages) + full_lists * count(stage.pages());
     (1.25 * reads / hours, Some(reads / hours))
 }
