@@ -9,9 +9,11 @@ mod term;
 mod view;
 mod watch;
 mod watch_health;
+mod watched;
 mod work_queue;
 mod workers;
 
 pub use controller::Controller;
 pub use tasks::Died;
 pub use view::{Check, View};
+pub use watched::Watched;

@@ -9,7 +9,6 @@ use std::{
 use futures::{Stream, TryStreamExt as _, future::OptionFuture};
 use kube::{
     Api, Client, Resource as _,
-    core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
         utils::Backoff,
@@ -21,18 +20,17 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::watch_health::{News, WatchHealth};
+use super::{
+    watch_health::{News, WatchHealth},
+    watched::Watched,
+};
 use crate::{
-    api::QoderDeployment,
     chain::{Chain, said},
     context::Context,
     env::Env,
     metrics::Metrics,
     resources::{Mark, ResourceKey, Resources, Source, printable},
 };
-
-/// One bad object must not stop a list.
-type Guarded = DeserializeGuard<QoderDeployment>;
 
 /// The first wait until a watch that failed is started again; it doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(800);
@@ -59,7 +57,7 @@ pub async fn watch_resources(
     health: watch::Sender<WatchHealth>,
     Context { env, metrics, .. }: Context,
 ) {
-    let api: Api<Guarded> = match &namespace {
+    let api: Api<Watched> = match &namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
@@ -127,7 +125,7 @@ struct Follower {
 impl Follower {
     async fn follow(
         &mut self,
-        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<Guarded>>>>,
+        mut events: Pin<&mut impl Stream<Item = watcher::Result<Event<Watched>>>>,
     ) -> Ended {
         loop {
             // A list whose beginning is the next event may be asked for at any time from now on.
@@ -184,7 +182,7 @@ impl Follower {
         }
     }
 
-    fn follow_event(&mut self, event: Event<Guarded>, mark: Mark) {
+    fn follow_event(&mut self, event: Event<Watched>, mark: Mark) {
         match event {
             Event::Init => {
                 self.list = mark;
@@ -219,7 +217,7 @@ impl Follower {
         });
     }
 
-    fn hand_over(&self, object: Guarded, source: Source) {
+    fn hand_over(&self, object: Watched, source: Source) {
         let invalid = match object.0 {
             Ok(object) => return self.resources.take_in(&object, source),
             Err(invalid) => invalid,

@@ -1,19 +1,20 @@
 //! An object as a watch brings it.
 
-use kube::core::{DeserializeGuard, WatchEvent};
+use kube::core::WatchEvent;
 use qoder_operator::{
     api::{DeploymentId, MAX_TOKEN, QoderDeployment},
+    controller::Watched,
     resources::{Resource, mirror::last_known},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-type Event = WatchEvent<DeserializeGuard<QoderDeployment>>;
+type Event = WatchEvent<Watched>;
 
 /// Whatever is in an object, it does not stop the watch, and keeps its name; one that can be read comes back as it was.
 pub fn object(data: &[u8]) {
     // No panic, also where there is no metadata that a server would send.
-    let _ = serde_json::from_slice::<DeserializeGuard<QoderDeployment>>(data);
+    let _ = serde_json::from_slice::<Watched>(data);
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(data) else { return };
     let metadata = fields.get("metadata").cloned().unwrap_or_default();
     let text = |name: &str| metadata[name].as_str().unwrap_or("1").to_owned();
@@ -26,8 +27,8 @@ pub fn object(data: &[u8]) {
     fields.insert("metadata".to_owned(), served);
     let event = json!({ "type": "MODIFIED", "object": fields }).to_string();
     let event: Event = serde_json::from_str(&event).expect("one object must not stop the watch");
-    let WatchEvent::Modified(guarded) = event else { panic!("another event") };
-    match guarded.0 {
+    let WatchEvent::Modified(watched) = event else { panic!("another event") };
+    match watched.0 {
         Ok(object) => is_taken_in(&object),
         Err(invalid) => {
             assert_eq!(invalid.metadata.name.as_deref(), Some("a"));
