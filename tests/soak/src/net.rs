@@ -45,6 +45,9 @@ pub enum Fate {
     Late(Duration),
     /// It is answered so much later.
     LateAnswer(Duration),
+    /// It has its effect, and is answered so much later. If it was a resume, the agent is gone: the platform pauses the
+    /// deployment again at once. For the remote only.
+    RunFails(Duration),
     /// It has no effect, and is answered with this code. For the Kubernetes API only.
     Answered(u16),
 }

@@ -23,6 +23,16 @@ pub(crate) fn check(world: &World, property: &'static str) -> bool {
     stays
 }
 
+/// Checks that nothing says any more that the token is not accepted.
+pub(crate) fn check_token(world: &World) {
+    for name in NAMES {
+        let Some(object) = world.around.server.deployments().get(NAMESPACE, name) else { continue };
+        if world.around.monitor.state().read(&object).reason == "CredentialRejected" {
+            world.around.monitor.breaks("a token is tried again", format!("{name}: {object}"));
+        }
+    }
+}
+
 fn is_right(world: &World, name: &str, object: &Value) -> Result<bool, String> {
     let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
     let state = world.around.monitor.state();

@@ -18,6 +18,9 @@ pub const ROUND: Duration = Duration::from_secs(20 * 60);
 const TROUBLE: Duration = Duration::from_secs(200);
 /// In a round, everything is mended at this time, and nobody changes anything after it.
 pub const MENDED: Duration = Duration::from_secs(280);
+/// In a round, the token has been tried again by this time. Until all is mended it can be refused in four tries, and four
+/// minutes after the fourth it is tried again.
+pub const TRUSTED: Duration = Duration::from_secs(580);
 /// In a round, everything has to be right at this time. If it is, something is asked of all resources.
 pub const RIGHT: Duration = Duration::from_secs(17 * 60);
 

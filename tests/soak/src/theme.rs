@@ -92,7 +92,13 @@ impl Theme {
         let deployment = rng.usize(..self.deployments);
         match rng.u32(..60) {
             0..30 => Step::Toggle(deployment, rng.bool()),
-            30..48 => Step::FailRun(deployment),
+            30..40 => Step::FailRun(deployment),
+            40..48 => Step::Messages {
+                class: Class::Post,
+                fate: Fate::RunFails(Duration::from_millis(rng.u64(10..14_000))),
+                skip: rng.usize(..2),
+                times: 1,
+            },
             48..59 => Step::Rename(deployment),
             _ => Step::Archive(deployment),
         }

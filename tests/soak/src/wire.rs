@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     gate::Gate,
-    monitor::{Call, Monitor},
+    monitor::{Call, Monitor, Ticket},
     net::{Class, Fate, Net},
 };
 
@@ -51,6 +51,32 @@ fn broken() -> SendError {
     SendError::Broken("the connection broke".into())
 }
 
+/// A request that was sent. Who leads no more gives up what it waits for.
+struct Sent {
+    wire: Wire,
+    call: Call,
+    /// `None`: it has ended.
+    ticket: Option<Ticket>,
+}
+
+impl Sent {
+    fn ends(&mut self, answer: &Result<Response<Bytes>, SendError>) {
+        if let Some(ticket) = self.ticket.take() {
+            self.wire.monitor.answered(self.wire.process, &self.call, ticket, answer);
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if self.wire.monitor.leads(self.wire.process) {
+            // It has no reason to, or it is killed: that is accounted for elsewhere.
+            return;
+        }
+        self.ends(&Err(SendError::Broken("it is given up".into())));
+    }
+}
+
 impl Wire {
     /// From the process to the remote and back.
     async fn exchange(
@@ -81,6 +107,12 @@ impl Wire {
             Fate::LostAfter => return Err(broken()),
             Fate::SilentAfter => pending().await,
             Fate::LateAnswer(by) => sleep(by).await,
+            Fate::RunFails(by) => {
+                if let Call::Post(Verb::Unpause, id) = &call {
+                    self.monitor.run_fails(&self.simulator, id);
+                }
+                sleep(by).await;
+            }
             _ => {}
         }
         sleep(self.net.latency(class)).await;
@@ -98,8 +130,9 @@ impl Transport for Wire {
                 return Err(SendError::NotSent("it was frozen".into()));
             }
             let limit = request.extensions().get::<MaxBody>().map_or(usize::MAX, |max| max.0);
-            let ticket = self.monitor.sends(self.process, &call);
-            let exchange = tokio::spawn(self.clone().exchange(call.clone(), request));
+            let ticket = Some(self.monitor.sends(self.process, &call));
+            let mut sent = Sent { wire: self.clone(), call: call.clone(), ticket };
+            let exchange = tokio::spawn(self.clone().exchange(call, request));
             let answer = match timeout(self.times.request_timeout, exchange).await {
                 Err(_) => Err(SendError::TimedOut),
                 Ok(Ok(Ok(answer))) if answer.body().len() > limit => {
@@ -108,7 +141,7 @@ impl Transport for Wire {
                 Ok(answer) => answer.unwrap_or_else(|_| Err(broken())),
             };
             self.gate.open(|now| !now.is_frozen).await;
-            self.monitor.answered(self.process, &call, ticket, &answer);
+            sent.ends(&answer);
             answer
         })
     }

@@ -16,7 +16,7 @@ use crate::{
     net::Net,
     replica::{Replica, Surroundings, TOKEN},
     rest,
-    script::{Event, MENDED, RIGHT, ROUND, Script},
+    script::{Event, MENDED, RIGHT, ROUND, Script, TRUSTED},
 };
 
 pub const NAMESPACE: &str = "agents";
@@ -43,6 +43,8 @@ pub(crate) enum Act {
     Step(Event),
     /// All trouble is over.
     Mend,
+    /// Nothing says any more that the token is not accepted.
+    Trusted,
     /// Everything has to be right in this round. If it is for good, something is asked of all resources.
     Check(u32),
     /// What was asked for then has been done, and nothing happens from now on.
@@ -154,6 +156,7 @@ impl World {
         }
         for round in 0..script.rounds {
             world.at(ROUND * round + MENDED, Act::Mend);
+            world.at(ROUND * round + TRUSTED, Act::Trusted);
             world.at(ROUND * round + RIGHT, Act::Check(round));
             let idle = if round + 1 == script.rounds { script.idle } else { Duration::ZERO };
             world.at(ROUND * (round + 1) + idle, Act::Calm);
@@ -225,6 +228,7 @@ impl World {
                 self.happens(&event.step);
             }
             Act::Mend => self.mend(),
+            Act::Trusted => rest::check_token(self),
             Act::Check(round) => {
                 let is_for_good = rest::check(self, "convergence");
                 self.around.monitor.settle_accounts();

@@ -17,6 +17,11 @@ const LONGEST_HOLD: Duration = Duration::from_secs(3600);
 const SLACK: Duration = Duration::from_secs(100);
 
 impl Monitor {
+    /// Whether this process holds the claim.
+    pub fn leads(&self, process: usize) -> bool {
+        self.state().processes.get(&process).is_some_and(|process| process.claim.is_held())
+    }
+
     /// `has_leader`: someone leads who can do something.
     pub fn look(&self, has_leader: bool) {
         let mut state = self.state();

@@ -147,6 +147,20 @@ impl Monitor {
         answer
     }
 
+    /// A run of this deployment fails, if it is active, and the platform pauses it.
+    pub fn run_fails(&self, simulator: &Simulator, id: &str) {
+        let document = simulator.deployment(id).unwrap_or_default();
+        if document["status"] != "active" || !document["archived_at"].is_null() {
+            return;
+        }
+        simulator.pause_by_error(id, "agent_archived_error");
+        let number = self.state().number(id);
+        if let (Some(n), Some(document)) = (number, simulator.deployment(id)) {
+            self.note(&format!("the run of d{n} fails"));
+            self.outside(n, &document);
+        }
+    }
+
     /// The answer reaches the process.
     pub fn answered(
         &self,
