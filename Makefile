@@ -130,7 +130,7 @@ bench: release ## What a fleet costs, beside a plain controller: an hour on a qu
 	target/release/testbed plot docs/performance.md docs/fleet.svg
 
 bench-large: release ## The same with 100,000 resources and pages of 1,000, beside 10,000: another hour
-	target/release/testbed bench --dialect d1 --resources 10000,100000 --scenarios adoption,idle,flip,restart \
+	target/release/testbed bench --dialect d1 --resources 10000,100000 --scenarios adoption,idle,flip,restart,takeover \
 		--json target/bench-large.json --markdown docs/performance.md
 	target/release/testbed plot docs/performance.md docs/fleet.svg
 

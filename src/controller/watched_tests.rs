@@ -1,8 +1,9 @@
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::WatchEvent;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::*;
+use crate::resources::Resource as Taken;
 
 /// With everything that the operator asks of an object, and what it does not.
 fn object() -> Value {
@@ -11,7 +12,11 @@ fn object() -> Value {
         "metadata": {
             "name": "nightly", "namespace": "agents", "uid": "u", "generation": 3, "resourceVersion": "17",
             "creationTimestamp": "2026-07-01T02:00:00Z", "deletionTimestamp": "2026-07-02T02:00:00Z",
-            "annotations": {"cloud.qoder.com/reconcile": "disabled"},
+            "annotations": {
+                "cloud.qoder.com/reconcile": "disabled",
+                "cloud.qoder.com/reconcile-requested-at": "1", "cloud.qoder.com/resume-requested-at": "2",
+            },
+            "labels": {"app": "agents"}, "finalizers": ["example.com/keep"],
             "managedFields": [{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {}}}],
         },
         "spec": {"deploymentID": "dep_1", "paused": true, "driftPolicy": "Warn"},
@@ -20,12 +25,16 @@ fn object() -> Value {
 }
 
 #[test]
-fn an_object_is_read_as_it_is_but_for_who_manages_its_fields() {
+fn an_object_has_all_that_the_operator_asks_for() {
     let mut whole: QoderDeployment = serde_json::from_value(object()).unwrap();
-    assert_eq!(whole.metadata.managed_fields.as_deref().map(<[ManagedFieldsEntry]>::len), Some(1));
-    whole.metadata.managed_fields = None;
-
     let watched: Watched = serde_json::from_value(object()).unwrap();
+    let now = Instant::now();
+    let taken = |object| format!("{:?}", Taken::new(object, now).unwrap());
+    assert_eq!(taken(watched.0.as_ref().unwrap()), taken(&whole));
+
+    let rest = &mut whole.metadata;
+    assert!(rest.managed_fields.take().is_some());
+    assert!(rest.labels.take().is_some() && rest.finalizers.take().is_some());
     assert_eq!(watched.meta(), &whole.metadata);
     assert_eq!(watched.0.unwrap(), whole);
 }

@@ -23,7 +23,9 @@ use anyhow::{Context, bail, ensure};
 use self::figure::{Figure, Kind, Number};
 pub use self::plot::Plot;
 use self::report::{Report, Run, write_markdown};
-use self::scenarios::{Scenario, adoption, cutoff, drift, everything, flips, idle, limit, restart};
+use self::scenarios::{
+    Scenario, adoption, cutoff, drift, everything, flips, idle, limit, restart, takeover,
+};
 use self::simulator::Dialect;
 use self::stage::Stage;
 use self::subject::Program;
@@ -177,6 +179,12 @@ impl Bench {
             announce("restart");
             let more;
             (subject, more) = restart(&stage, subject).await?;
+            note(&mut figures, more);
+        }
+        if wants(Scenario::Takeover) {
+            announce("takeover");
+            let more;
+            (subject, more) = takeover(&stage, subject).await?;
             note(&mut figures, more);
         }
         if wants(Scenario::Cutoff) {

@@ -1,6 +1,7 @@
 //! What one run is played on: a control plane of its own, the simulator, and a fleet of resources.
 
 use std::cell::Cell;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -131,15 +132,28 @@ impl Stage {
         self.start_with(program, &self.kubeconfig)
     }
 
-    /// The same, with another way to the API server.
+    /// Starts one replica of the operator: of all of them one leads.
+    pub(super) fn start_replica(&self, name: &str) -> Result<Subject> {
+        let folder = self.folder.join(name);
+        fs::create_dir(&folder)?;
+        let mut command = self.command(Program::Operator)?;
+        command.arg("--leader-elect");
+        Subject::start(Program::Operator, command, &folder, &self.kubeconfig)
+    }
+
+    /// Starts what is to be measured, with another way to the API server.
     pub(super) fn start_with(&self, program: Program, kubeconfig: &Kubeconfig) -> Result<Subject> {
+        Subject::start(program, self.command(program)?, &self.folder, kubeconfig)
+    }
+
+    fn command(&self, program: Program) -> Result<Command> {
         let executable = match program {
             Program::Operator => self.operator.clone(),
             Program::Baseline => workspace_binary("baseline")?,
         };
         let mut command = Command::new(executable);
         command.args(["--base-url", self.simulator.base_url()]);
-        Subject::start(program, command, &self.folder, kubeconfig)
+        Ok(command)
     }
 
     /// How many resources there are.

@@ -69,6 +69,12 @@ impl Subject {
         Ok(())
     }
 
+    /// Waits until the operator has listed all resources.
+    pub(super) async fn synced(&self, deadline: Duration) -> Result<()> {
+        let synced = |line: &str| line.contains("the caches are synced").then_some(());
+        self.process.wait_for_line("list of the resources", deadline, synced).await
+    }
+
     /// The last lines of its log.
     pub(super) fn log_tail(&self) -> String {
         self.process.log_tail()

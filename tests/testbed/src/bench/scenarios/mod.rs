@@ -8,6 +8,7 @@ mod flips;
 mod idle;
 mod limit;
 mod restart;
+mod takeover;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(super) use flips::flips;
 pub(super) use idle::idle;
 pub(super) use limit::limit;
 pub(super) use restart::restart;
+pub(super) use takeover::takeover;
 
 use super::simulator::{Call, Simulator, WRITES_PER_SECOND};
 use super::stage::{Edit, PAUSED, Stage, Target};
@@ -41,6 +43,8 @@ pub(super) enum Scenario {
     Limit,
     /// The operator stops and starts
     Restart,
+    /// The leader of two replicas stops
+    Takeover,
     /// The operator is cut off from the API server for a minute
     Cutoff,
 }

@@ -8,7 +8,7 @@ use super::{calls_that, deadline};
 use crate::bench::figure::{Bar, Figure};
 use crate::bench::promise::Promise;
 use crate::bench::simulator::{Call, LATENCY};
-use crate::bench::stage::Stage;
+use crate::bench::stage::{Stage, StatusWrites};
 use crate::bench::subject::{Program, Subject};
 use crate::{Result, eventually};
 
@@ -21,27 +21,56 @@ pub(in crate::bench) async fn restart(
     subject: Subject,
 ) -> Result<(Subject, Vec<Figure>)> {
     subject.terminate().await?;
-    let mark = stage.simulator.mark().await?;
-    let before = stage.status_writes().await?;
-    let start = Instant::now();
+    let start = Beginning::now(stage).await?;
     let subject = stage.start(Program::Operator)?;
-    let listed = listed(stage, mark).await?.duration_since(start).as_secs_f64();
-    tokio::time::sleep(AFTERMATH).await;
-    let writes = stage.status_writes().await?.since(before);
-    let calls = stage.simulator.calls(mark).await?;
+    let cost = start.cost(stage).await?;
     let promise = Promise::of(stage.resources());
     let figures = vec![
-        Figure::measure("restart: all is known after", listed, "s")
+        Figure::measure("restart: all is known after", cost.seconds, "s")
             .at_most(promise.restart(stage.dialect)),
-        Figure::count("restart: reads", calls_that(&calls, |call| !call.is_write())),
-        Figure::count("restart: remote writes", calls_that(&calls, Call::is_write))
-            .bar(Bar::Exactly(0.0)),
-        Figure::count("restart: status writes", writes.done + writes.refused)
-            .bar(Bar::Exactly(0.0)),
+        Figure::count("restart: reads", cost.reads),
+        Figure::count("restart: remote writes", cost.writes).bar(Bar::Exactly(0.0)),
+        Figure::count("restart: status writes", cost.status_writes).bar(Bar::Exactly(0.0)),
         Figure::measure("peak memory after the restart", subject.peak_mib()?, "MiB")
             .at_most(promise.peak),
     ];
     Ok((subject, figures))
+}
+
+/// When a process begins to work, and what has been counted until then.
+pub(super) struct Beginning {
+    at: Instant,
+    mark: u64,
+    status_writes: StatusWrites,
+}
+
+/// What it costs until all is known, and a little later.
+pub(super) struct Cost {
+    pub(super) seconds: f64,
+    pub(super) reads: usize,
+    pub(super) writes: usize,
+    pub(super) status_writes: usize,
+}
+
+impl Beginning {
+    pub(super) async fn now(stage: &Stage) -> Result<Self> {
+        let mark = stage.simulator.mark().await?;
+        let status_writes = stage.status_writes().await?;
+        Ok(Self { at: Instant::now(), mark, status_writes })
+    }
+
+    pub(super) async fn cost(self, stage: &Stage) -> Result<Cost> {
+        let listed = listed(stage, self.mark).await?;
+        tokio::time::sleep(AFTERMATH).await;
+        let StatusWrites { done, refused } = stage.status_writes().await?.since(self.status_writes);
+        let calls = stage.simulator.calls(self.mark).await?;
+        Ok(Cost {
+            seconds: listed.duration_since(self.at).as_secs_f64(),
+            reads: calls_that(&calls, |call| !call.is_write()),
+            writes: calls_that(&calls, Call::is_write),
+            status_writes: done + refused,
+        })
+    }
 }
 
 /// When the last page of the first full list after the mark was answered.
