@@ -2,16 +2,12 @@
 
 use serde_json::Value;
 
-use crate::{
-    script::NAMES,
-    world::{NAMESPACE, World},
-};
+use crate::world::World;
 
 /// Checks every resource. Returns whether all is as it will stay: nothing waits for a slow look or for the end of a hold.
 pub(crate) fn check(world: &World, property: &'static str) -> bool {
     let mut stays = true;
-    for name in NAMES {
-        let Some(object) = world.around.server.deployments().get(NAMESPACE, name) else { continue };
+    for (name, object) in world.objects() {
         match is_right(world, name, &object) {
             Ok(is_for_good) => stays &= is_for_good,
             Err(what) => {
@@ -25,8 +21,7 @@ pub(crate) fn check(world: &World, property: &'static str) -> bool {
 
 /// Checks that nothing says any more that the token is not accepted.
 pub(crate) fn check_token(world: &World) {
-    for name in NAMES {
-        let Some(object) = world.around.server.deployments().get(NAMESPACE, name) else { continue };
+    for (name, object) in world.objects() {
         if world.around.monitor.state().read(&object).reason == "CredentialRejected" {
             world.around.monitor.breaks("a token is tried again", format!("{name}: {object}"));
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     link::{AGAIN, SILENCE},
+    monitor::fail_run,
     net::{Class, Fate},
     script::{Answer, Event, NAMES, Step},
     world::{Act, NAMESPACE, World},
@@ -38,7 +39,7 @@ impl World {
                 self.other(n, |simulator, id| simulator.set_paused(id, paused));
             }
             Step::FailRun(n) => {
-                self.other(n, |simulator, id| simulator.pause_by_error(id, "agent_archived_error"));
+                self.other(n, fail_run);
             }
             Step::Rename(n) => {
                 let new = format!("name-{}", self.fresh());
@@ -124,10 +125,7 @@ impl World {
 
     /// All resources that say `paused` say this instead.
     fn change_minds(&self, paused: impl Fn(bool) -> bool) {
-        for name in NAMES {
-            let Some(object) = self.around.server.deployments().get(NAMESPACE, name) else {
-                continue;
-            };
+        for (name, object) in self.objects() {
             let mut spec = object["spec"].clone();
             if let Some(paused) = spec["paused"].as_bool().map(&paused) {
                 spec["paused"] = json!(paused);
@@ -185,13 +183,9 @@ impl World {
         self.edited(name);
     }
 
-    /// Someone else changes a deployment. Nothing happens to an archived one.
     fn other(&self, n: usize, change: impl FnOnce(&Simulator, &str)) {
-        let Some(id) = self.ids.get(n) else { return };
-        let document = self.around.simulator.deployment(id).unwrap_or_default();
-        if document["archived_at"].is_null() {
-            change(&self.around.simulator, id);
-            self.looks_changed(n);
+        if let Some(id) = self.ids.get(n) {
+            self.around.monitor.other(&self.around.simulator, id, change);
         }
     }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use apiserver::ApiServer;
 use qoder_simulator::{Config, Simulator, Token};
+use serde_json::Value;
 use tokio::{
     task::JoinHandle,
     time::{Instant, advance, sleep_until},
@@ -16,7 +17,7 @@ use crate::{
     net::Net,
     replica::{Replica, Surroundings, TOKEN},
     rest,
-    script::{Event, MENDED, RIGHT, ROUND, Script, TRUSTED},
+    script::{Event, MENDED, NAMES, RIGHT, ROUND, Script, TRUSTED},
 };
 
 pub const NAMESPACE: &str = "agents";
@@ -345,6 +346,12 @@ impl World {
             monitor.ended(number);
         };
         self.ending[place] = Some(tokio::spawn(ending));
+    }
+
+    /// The resources that are there, one after the other.
+    pub fn objects(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let object = |name| Some((name, self.around.server.deployments().get(NAMESPACE, name)?));
+        NAMES.into_iter().filter_map(object)
     }
 
     /// A number that was not there before.

@@ -40,6 +40,11 @@ fn shown(document: &Value) -> Shown {
     }
 }
 
+/// The platform pauses a deployment, because a run of it has failed.
+pub fn fail_run(simulator: &Simulator, id: &str) {
+    simulator.pause_by_error(id, "agent_archived_error");
+}
+
 impl State {
     fn describe(&self, call: &Call) -> String {
         let number = |id: &str| self.number(id).map_or("d?".to_owned(), |n| format!("d{n}"));
@@ -147,17 +152,23 @@ impl Monitor {
         answer
     }
 
-    /// A run of this deployment fails, if it is active, and the platform pauses it.
-    pub fn run_fails(&self, simulator: &Simulator, id: &str) {
-        let document = simulator.deployment(id).unwrap_or_default();
-        if document["status"] != "active" || !document["archived_at"].is_null() {
-            return;
-        }
-        simulator.pause_by_error(id, "agent_archived_error");
+    /// Someone else changes a deployment. Nothing happens to an archived one.
+    pub fn other(&self, simulator: &Simulator, id: &str, change: impl FnOnce(&Simulator, &str)) {
+        let document = || simulator.deployment(id).unwrap_or_default();
         let number = self.state().number(id);
-        if let (Some(n), Some(document)) = (number, simulator.deployment(id)) {
-            self.note(&format!("the run of d{n} fails"));
-            self.outside(n, &document);
+        if let Some(n) = number.filter(|_| document()["archived_at"].is_null()) {
+            change(simulator, id);
+            self.outside(n, &document());
+        }
+    }
+
+    /// A run of this deployment fails, if it is active.
+    pub fn run_fails(&self, simulator: &Simulator, id: &str) {
+        if simulator.deployment(id).is_some_and(|document| document["status"] == "active") {
+            self.other(simulator, id, |simulator, id| {
+                self.note("a run fails");
+                fail_run(simulator, id);
+            });
         }
     }
 
