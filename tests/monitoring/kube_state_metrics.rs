@@ -46,10 +46,6 @@ async fn forget(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
-fn free_port() -> Result<String> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string())
-}
-
 #[tokio::test]
 async fn there_is_a_series_for_each_resource() -> Result<()> {
     let binary = tools::kube_state_metrics().await?;
@@ -64,7 +60,6 @@ async fn there_is_a_series_for_each_resource() -> Result<()> {
     let nightly = bed.wait_ready("nightly").await?;
     bed.wait_ready("seen").await?;
 
-    let port = free_port()?;
     let mut command = Command::new(binary);
     command
         .arg(format!("--kubeconfig={}", limited(&bed).await?.display()))
@@ -74,8 +69,7 @@ async fn there_is_a_series_for_each_resource() -> Result<()> {
         ))
         .args(["--custom-resource-state-only", "--host=127.0.0.1", "--telemetry-host=127.0.0.1"])
         .arg(format!("--namespaces={}", bed.namespace()))
-        .arg(format!("--port={port}"))
-        .arg(format!("--telemetry-port={}", free_port()?))
+        .args(["--port=0", "--telemetry-port=0"])
         .envs([("NO_PROXY", "*"), ("no_proxy", "*")]);
     let log = bed.folder().join("kube-state-metrics.log");
     let process = Process::spawn("kube-state-metrics", &command, &log)?;
@@ -83,11 +77,16 @@ async fn there_is_a_series_for_each_resource() -> Result<()> {
     // Each line without what is the same in all of them.
     let common = r#"customresource_group="cloud.qoder.com",customresource_kind="QoderDeployment",customresource_version="v1alpha1","#;
     let namespace = format!("namespace=\"{}\"", bed.namespace());
-    let url = format!("http://127.0.0.1:{port}/metrics");
+    // It serves its own metrics too, and its log does not say which port is which.
     let scraped = eventually(DEADLINE, async || {
-        let text = prometheus::fetch(&url).await.unwrap_or_default();
-        let text = text.replace(common, "").replace(&namespace, "NS");
-        Ok(Some(text).filter(|text| text.contains("name=\"seen\"")))
+        for address in process.log().lines().filter_map(prometheus::listening) {
+            let text = prometheus::fetch(&format!("http://{address}/metrics")).await?;
+            let text = text.replace(common, "").replace(&namespace, "NS");
+            if text.contains("name=\"seen\"") {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
     });
     let text = scraped.await?.with_context(|| process.log())?;
     forget(&bed).await?;

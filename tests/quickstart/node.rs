@@ -1,13 +1,7 @@
 //! What a cluster has beside its API server, as far as the quickstart needs it: Deployments are up once their program
 //! is, and a namespace that is deleted goes.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::{Ipv4Addr, TcpListener},
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::Context as _;
 use k8s_openapi::api::{
@@ -21,9 +15,14 @@ use kube::{
 };
 use qoder_simulator::Simulator;
 use serde_json::json;
-use testbed::{ControlPlane, Process, Result, process::workspace_binary};
+use testbed::{
+    ControlPlane, Process, Result, operator::listening_address, process::workspace_binary,
+};
 
 const NAME: &str = "qoder-operator";
+
+/// How long a start may take.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The base URL in `deploy/simulator`.
 const BESIDE: &str = "http://qoder-simulator.qoder-operator.svc:8080/api/v1/cloud";
@@ -135,12 +134,10 @@ impl Node {
         fs::write(folder.join("token"), self.token().await?)?;
         let account = self.control_plane.kubeconfig_of(&self.client, NAME, NAME).await?;
         fs::write(folder.join("account"), serde_yaml_ng::to_string(&account)?)?;
-        let listen = format!("127.0.0.1:{}", free_port()?);
-        let readiness = format!("http://{listen}/readyz");
         variables.extend([
             ("QODER_BASE_URL", base_url),
             ("QODER_TOKEN_FILE", file("token")),
-            ("QODER_LISTEN", listen),
+            ("QODER_LISTEN", "127.0.0.1:0".to_owned()),
             ("KUBECONFIG", file("account")),
         ]);
         let pairs: Vec<_> =
@@ -151,7 +148,12 @@ impl Node {
         let mut command = Command::new("env");
         command.arg("-i").args(pairs).arg(workspace_binary(NAME)?);
         command.args(container.args.iter().flatten());
-        let process = Process::spawn(NAME, &command, Path::new(&file("operator.log")))?;
+        // Where it listens is read from there: the one of a Deployment before has another.
+        let uid = deployment.metadata.uid.as_deref().context("a uid")?;
+        let log = folder.join(format!("operator-{uid}.log"));
+        let process = Process::spawn(NAME, &command, &log)?;
+        let address = process.wait_for_line("a log line `listening`", DEADLINE, listening_address);
+        let readiness = format!("http://{}/readyz", address.await?);
         Ok(Operator { process, readiness })
     }
 
@@ -160,8 +162,4 @@ impl Node {
         let data = secrets.get("qoder-token").await?.data;
         Ok(data.and_then(|mut data| data.remove("token")).context("a token")?.0)
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

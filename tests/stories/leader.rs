@@ -31,8 +31,7 @@ impl Pair {
     async fn start_behind_proxy(name: &str) -> Result<(Self, Proxy)> {
         let simulator = Simulator::start(config(MANY)).await?;
         let bed = Bed::new(name).await?;
-        let (proxy, kubeconfig) =
-            Proxy::to_api_server(Kubeconfig::read_from(bed.kubeconfig())?).await?;
+        let (proxy, kubeconfig) = Proxy::to_api_server(Kubeconfig::read_from(bed.kubeconfig())?)?;
         let leader = replica(&bed, &simulator).kubeconfig(kubeconfig).start().await?;
         until_leads(&leader).await?;
         let standby = replica(&bed, &simulator).start().await?;
@@ -165,7 +164,7 @@ async fn a_leader_that_is_cut_off_amid_a_flip_of_all_gives_way_and_comes_back() 
     pair.set_all(false).await?;
     pair.until_all(false).await?;
     let before = pair.writes();
-    proxy.mend().await?;
+    proxy.mend()?;
     pair.leader.ready().await?;
     ensure!(!leads(&pair.leader).await?);
     // The other one ends: it is as good a leader as before.

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use qoder_simulator::Simulator;
-use testbed::{Bed, Operator, Result};
+use testbed::{Bed, Operator, ReservedPort, Result};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::story::{Story, TOKEN, config};
@@ -26,11 +26,10 @@ struct Collector {
 
 impl Collector {
     async fn start() -> Result<Self> {
-        Self::at((Ipv4Addr::LOCALHOST, 0).into()).await
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?)
     }
 
-    async fn at(address: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+    fn on(listener: TcpListener) -> Result<Self> {
         let address = listener.local_addr()?;
         let (sender, taken) = watch::channel(Vec::new());
         let take =
@@ -153,8 +152,8 @@ async fn a_collector_gets_one_trace_from_the_watch_event_to_the_status_and_no_to
 
 #[tokio::test]
 async fn a_collector_that_is_away_costs_a_line_and_so_does_its_return() -> Result<()> {
-    let away = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?;
-    let story = traced("collector-away", &format!("http://{away}")).await?;
+    let port = ReservedPort::new()?;
+    let story = traced("collector-away", &format!("http://{}", port.address())).await?;
     flip(&story).await?;
     assert_eq!(story.writes(), ["pause 200"]);
     let process = story.operator.process();
@@ -162,7 +161,7 @@ async fn a_collector_that_is_away_costs_a_line_and_so_does_its_return() -> Resul
     process.wait_for_line("that it fails", Duration::from_secs(30), cannot).await?;
     // Polls go on, and so do tries.
     story.polls(10).await?;
-    let collector = Collector::at(away).await?;
+    let collector = Collector::on(port.listen()?)?;
     let again = |line: &str| line.contains("the collector takes traces again").then_some(());
     process.wait_for_line("that it is back", Duration::from_secs(60), again).await?;
     assert!(!collector.spans().is_empty());

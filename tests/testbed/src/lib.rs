@@ -16,7 +16,7 @@
 //!
 //! - [`binaries`] finds or builds `etcd` and `kube-apiserver`;
 //! - [`process`] and [`supervise`]: whatever was started ends with the process that started it;
-//! - [`controlplane`] runs a control plane, or borrows the cluster of `KUBECONFIG_TEST`;
+//! - [`controlplane`] runs a control plane, or borrows the cluster of `KUBECONFIG_TEST`; [`port`] keeps its ports for it;
 //! - [`bed`] is what one story needs: a namespace, the shipped CRD and rights, waiting by watch;
 //! - [`operator`] runs the operator's executable against it; [`proxy`] cuts it off from the API server, and [`gateway`] answers in
 //!   the API server's place;
@@ -41,6 +41,7 @@ pub mod gitops;
 mod go;
 mod install;
 pub mod operator;
+pub mod port;
 pub mod process;
 pub mod prometheus;
 pub mod proxy;
@@ -61,6 +62,7 @@ pub use canary::Canary;
 pub use controlplane::{ControlPlane, Own};
 pub use gateway::Gateway;
 pub use operator::Operator;
+pub use port::ReservedPort;
 pub use process::Process;
 pub use prometheus::Prometheus;
 pub use proxy::Proxy;

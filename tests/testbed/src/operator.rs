@@ -299,8 +299,9 @@ impl Operator {
     }
 }
 
-/// The operator is given port 0, and logs which one it got.
-fn listening_address(line: &str) -> Option<String> {
+/// What a line of the operator's log says about where it serves. It is given port 0, and logs which one it got.
+#[must_use]
+pub fn listening_address(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let fields = line.get("fields").unwrap_or(&line);
     let listening = fields.get("message")?.as_str()? == "listening";

@@ -52,6 +52,13 @@ fn unpacked(folder: &Path) -> Result<PathBuf> {
     Ok(root.join("usr/bin"))
 }
 
+/// What a line of a log says about where its program listens: Prometheus and kube-state-metrics say it alike.
+#[must_use]
+pub fn listening(line: &str) -> Option<String> {
+    let (_, address) = line.split_once("Listening on")?.1.split_once("address=")?;
+    Some(address.split_whitespace().next()?.trim_matches('"').to_owned())
+}
+
 /// What a scraper on this machine gets from another program than the operator.
 ///
 /// # Errors
@@ -77,17 +84,17 @@ impl Prometheus {
     /// If it is not there, or does not start.
     pub async fn start(binary: &Path, configuration: &Path) -> Result<Self> {
         let folder = configuration.parent().context("a file in a folder")?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(binary);
         command
             .arg(format!("--config.file={}", configuration.display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--web.listen-address=127.0.0.1:0")
             // What it scrapes is on this machine.
             .envs([("NO_PROXY", "*"), ("no_proxy", "*")])
             .current_dir(folder);
         let process = Process::spawn("prometheus", &command, &folder.join("prometheus.log"))?;
-        let origin = format!("http://127.0.0.1:{port}");
+        let address = process.wait_for_line("a log line of where it listens", DEADLINE, listening);
+        let origin = format!("http://{}", address.await?);
         let prometheus = Self { process, http: http_client()?, origin };
         let ready = format!("{}/-/ready", prometheus.origin);
         let is_ready = eventually(DEADLINE, async || {

@@ -8,13 +8,13 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::Result;
+use crate::{ReservedPort, Result};
 
 /// Passes connections on to `target`, except while it is cut.
 #[derive(Debug)]
 pub struct Proxy {
     target: SocketAddr,
-    address: SocketAddr,
+    port: ReservedPort,
     serving: JoinHandle<()>,
 }
 
@@ -24,20 +24,20 @@ impl Proxy {
     /// # Errors
     ///
     /// If the kubeconfig names no API server by its IP address, or there is no free port.
-    pub async fn to_api_server(mut kubeconfig: Kubeconfig) -> Result<(Self, Kubeconfig)> {
+    pub fn to_api_server(mut kubeconfig: Kubeconfig) -> Result<(Self, Kubeconfig)> {
         let cluster = kubeconfig.clusters.first_mut().and_then(|named| named.cluster.as_mut());
         let server = cluster.and_then(|cluster| cluster.server.as_mut()).context("no cluster")?;
         let address = server.trim_start_matches("https://").trim_end_matches('/').parse();
-        let proxy = Self::start(address.context("the API server has no IP address")?).await?;
-        *server = format!("https://{}", proxy.address);
+        let proxy = Self::start(address.context("the API server has no IP address")?)?;
+        *server = format!("https://{}", proxy.port.address());
         Ok((proxy, kubeconfig))
     }
 
     /// A proxy on a free port.
-    async fn start(target: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        Ok(Self { target, address, serving: tokio::spawn(serve(listener, target)) })
+    fn start(target: SocketAddr) -> Result<Self> {
+        let port = ReservedPort::new()?;
+        let serving = tokio::spawn(serve(port.listen()?, target));
+        Ok(Self { target, port, serving })
     }
 
     /// Ends all connections and refuses new ones.
@@ -51,9 +51,9 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// If another process has taken the port.
-    pub async fn mend(&mut self) -> Result<()> {
-        let listener = TcpListener::bind(self.address).await?;
+    /// What the system says.
+    pub fn mend(&mut self) -> Result<()> {
+        let listener = self.port.listen()?;
         self.serving = tokio::spawn(serve(listener, self.target));
         Ok(())
     }
@@ -90,18 +90,18 @@ mod tests {
     #[tokio::test]
     async fn what_is_cut_ends_and_comes_back_on_the_same_port() -> Result<()> {
         let target = TcpListener::bind("127.0.0.1:0").await?;
-        let mut proxy = Proxy::start(target.local_addr()?).await?;
-        let mut near = TcpStream::connect(proxy.address).await?;
+        let mut proxy = Proxy::start(target.local_addr()?)?;
+        let mut near = TcpStream::connect(proxy.port.address()).await?;
         let (mut far, _) = target.accept().await?;
         near.write_all(b"a").await?;
         assert_eq!(far.read_u8().await?, b'a');
 
         proxy.cut().await;
         assert_eq!(near.read(&mut [0]).await.unwrap_or_default(), 0, "the connection ends");
-        assert!(TcpStream::connect(proxy.address).await.is_err());
+        assert!(TcpStream::connect(proxy.port.address()).await.is_err());
 
-        proxy.mend().await?;
-        let mut near = TcpStream::connect(proxy.address).await?;
+        proxy.mend()?;
+        let mut near = TcpStream::connect(proxy.port.address()).await?;
         let (mut far, _) = target.accept().await?;
         near.write_all(b"b").await?;
         assert_eq!(far.read_u8().await?, b'b');

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::access::kubeconfig;
 use crate::binaries::Binaries;
+use crate::port::ReservedPort;
 use crate::{Process, Result, rights};
 
 /// How long SIGKILL may take: the kernel may be busy.
@@ -25,7 +25,7 @@ pub(crate) struct Servers {
     binaries: Binaries,
     /// Everything that they read and write; stories may add to it.
     pub(crate) folder: PathBuf,
-    port: u16,
+    port: ReservedPort,
     /// Flags of the API server beyond the usual ones.
     flags: Vec<String>,
     /// Whether it notes what service accounts do.
@@ -34,6 +34,8 @@ pub(crate) struct Servers {
     etcd_url: String,
     /// It goes when this does, and takes the folder along.
     etcd: Process,
+    /// The two of etcd: for clients, and for the peers that it does not have.
+    _etcd_ports: [ReservedPort; 2],
     api_server: Mutex<Option<Process>>,
 }
 
@@ -46,8 +48,9 @@ impl Servers {
     ) -> Result<Self> {
         // Its removal is the business of etcd's supervisor, which sees this process end in any way.
         let folder = tempfile::Builder::new().prefix("qoder-testbed-").tempdir()?.keep();
-        let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
-        let peer_url = format!("http://127.0.0.1:{}", free_port()?);
+        let etcd_ports = [ReservedPort::new()?, ReservedPort::new()?];
+        let [etcd_url, peer_url] =
+            etcd_ports.each_ref().map(|port| format!("http://{}", port.address()));
         let mut command = Command::new(&binaries.etcd);
         command
             .arg("--data-dir")
@@ -57,12 +60,12 @@ impl Servers {
             .arg(format!("--listen-peer-urls={peer_url}"))
             .arg(format!("--initial-advertise-peer-urls={peer_url}"))
             .arg(format!("--initial-cluster=default={peer_url}"))
-            .args(["--unsafe-no-fsync", "--log-level=error"]);
+            .args(["--socket-reuse-port", "--unsafe-no-fsync", "--log-level=error"]);
         let etcd = Process::spawn_in("etcd", &command, &folder.join("etcd.log"), &folder)?;
 
         let admin_token = format!("{:032x}", fastrand::u128(..));
         write_credentials(&folder, &admin_token)?;
-        let port = free_port()?;
+        let port = ReservedPort::new()?;
         let api_server = Mutex::default();
         let mut flags: Vec<_> = flags.iter().map(ToString::to_string).collect();
         if is_audited {
@@ -77,6 +80,7 @@ impl Servers {
             admin_token,
             etcd_url,
             etcd,
+            _etcd_ports: etcd_ports,
             api_server,
         };
         servers.start_api_server().await?;
@@ -111,8 +115,8 @@ impl Servers {
         };
         let mut command = Command::new(&self.binaries.kube_apiserver);
         command
-            .arg("--bind-address=127.0.0.1")
-            .arg(format!("--secure-port={}", self.port))
+            .args(["--bind-address=127.0.0.1", "--permit-port-sharing"])
+            .arg(format!("--secure-port={}", self.port.address().port()))
             .arg(format!("--etcd-servers={}", self.etcd_url))
             .arg(flag("cert-dir", self.folder.clone()))
             .arg(flag("tls-cert-file", file(CERTIFICATE)))
@@ -149,7 +153,7 @@ impl Servers {
     pub(crate) fn kubeconfig(&self) -> Kubeconfig {
         let authority = self.folder.join(CERTIFICATE);
         let cluster = Cluster {
-            server: Some(format!("https://127.0.0.1:{}", self.port)),
+            server: Some(format!("https://{}", self.port.address())),
             certificate_authority: Some(authority.to_string_lossy().into_owned()),
             ..Cluster::default()
         };
@@ -169,15 +173,4 @@ fn write_credentials(folder: &Path, admin_token: &str) -> Result<()> {
     fs::write(folder.join(KEY), pair.signing_key.serialize_pem())?;
     fs::write(folder.join(TOKENS), format!("{admin_token},admin,admin,system:masters\n"))?;
     Ok(())
-}
-
-/// A loopback port that nobody uses.
-///
-/// Below the range from which the system gives ports to outgoing connections, so that it is still
-/// free when the API server comes back to it.
-fn free_port() -> Result<u16> {
-    let mut candidates = std::iter::repeat_with(|| fastrand::u16(20_000..32_000)).take(100);
-    candidates
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .context("no free loopback port between 20000 and 32000")
 }

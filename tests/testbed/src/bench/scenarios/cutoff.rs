@@ -18,7 +18,7 @@ const EDITS: usize = 20;
 /// Starts the operator anew behind a proxy, cuts it, edits, and mends it.
 pub(in crate::bench) async fn cutoff(stage: &Stage, subject: Subject) -> Result<Vec<Figure>> {
     subject.terminate().await?;
-    let (mut proxy, kubeconfig) = Proxy::to_api_server(stage.kubeconfig.clone()).await?;
+    let (mut proxy, kubeconfig) = Proxy::to_api_server(stage.kubeconfig.clone())?;
     let mark = stage.simulator.mark().await?;
     let subject = stage.start_with(Program::Operator, &kubeconfig)?;
     listed(stage, mark).await?;
@@ -29,7 +29,7 @@ pub(in crate::bench) async fn cutoff(stage: &Stage, subject: Subject) -> Result<
     tokio::time::sleep(CUT).await;
     let during = calls_that(&stage.simulator.calls(mark).await?, Call::is_write);
     let mended = Instant::now();
-    proxy.mend().await?;
+    proxy.mend()?;
     let last = stage.watched.all_ready(&edited, deadline(stage)).await;
     let last = last.with_context(|| subject.log_tail())?;
     let posts = calls_that(&stage.simulator.calls(mark).await?, Call::is_write);
