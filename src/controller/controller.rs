@@ -123,18 +123,23 @@ impl Controller {
         let token = Arc::clone(&parts.remote);
         tasks.spawn("watch of the token", async move { token.watch_token().await });
 
-        // Who owns a deployment, and what is cheap to read, is known when all resources are.
+        // Who stands by makes no calls, and who leads as long as it runs may read ahead.
+        let mut terms = match &elector {
+            Some(elector) => Terms::of(elector.standing()),
+            None => Terms::always(&parts),
+        };
+        // Who owns a deployment is known when all resources are.
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             () = view.listed() => {}
             died = tasks.died() => return Err(died),
+            died = terms.died() => return Err(died),
         }
         tracing::info!(resources = parts.resources.index().iter().count(), "the caches are synced");
+        parts.remote.all_are_bound();
         let (leave, left) = watch::channel(None);
-        let mut terms = Terms::always();
         if let Some(elector) = elector {
-            terms = Terms::of(elector.standing());
             tasks.spawn(ELECTOR, elector.run(left));
         }
         let term = tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     parts::Parts,
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     fair_queue::Lane,
     leader::{Role, Standing, Start, Term},
+    remote::CredentialState,
     traces::Cause,
 };
 
@@ -19,21 +20,37 @@ use crate::{
 pub struct Terms {
     /// `None`: one term without an end.
     standing: Option<watch::Receiver<Standing>>,
+    /// What reads ahead for a term that is sure to begin.
+    ahead: Option<Reading>,
+}
+
+/// What reads for a term.
+struct Reading {
+    tasks: Tasks,
+    since: Instant,
 }
 
 impl Terms {
-    /// Of a process without election.
-    pub fn always() -> Self {
-        Self { standing: None }
+    /// Of a process without election. Its only term is sure to begin, so it is read for from now on.
+    pub fn always(parts: &Parts) -> Self {
+        Self { standing: None, ahead: Some(begin_to_read(parts, Term::ONLY.start)) }
     }
 
     /// Of one that stands like this in an election.
     pub fn of(standing: watch::Receiver<Standing>) -> Self {
-        Self { standing: Some(standing) }
+        Self { standing: Some(standing), ahead: None }
     }
 
     pub fn are_elected(&self) -> bool {
         self.standing.is_some()
+    }
+
+    /// Returns when a task has died that reads ahead.
+    pub async fn died(&mut self) -> Died {
+        match &mut self.ahead {
+            Some(ahead) => ahead.tasks.died().await,
+            None => pending().await,
+        }
     }
 
     /// Returns when a term begins, and how the one before has ended.
@@ -83,7 +100,9 @@ pub async fn lead(
             term = terms.begun() => term,
         };
         last = term.number;
-        let mut tasks = begin(parts, term.start);
+        let ahead = terms.ahead.take();
+        let reading = ahead.unwrap_or_else(|| begin_to_read(parts, term.start));
+        let mut tasks = begin(parts, reading);
         let is_stopped = tokio::select! {
             biased;
             () = Arc::clone(workers).work(stop.clone()) => true,
@@ -101,22 +120,30 @@ pub async fn lead(
     }
 }
 
-/// Begins a term: nothing is known of the remote, and there is something to look at for every deployment.
-fn begin(parts: &Parts, start: Start) -> Tasks {
-    parts.resources.index().begin_term();
+/// Begins to read for a term: nothing is known of the remote.
+fn begin_to_read(parts: &Parts, start: Start) -> Reading {
     parts.remote.begin_term(start);
-    parts.queue.begin_term();
     let mut tasks = Tasks::default();
     tasks.spawn("observer", Arc::clone(&parts.remote).observe());
+    Reading { tasks, since: Instant::now() }
+}
+
+/// Begins to act: there is something to look at for every deployment.
+fn begin(parts: &Parts, Reading { mut tasks, since }: Reading) -> Tasks {
+    let changes = parts.remote.credential_changes();
+    parts.resources.index().begin_term(since);
+    parts.queue.begin_term();
     let permits = Arc::clone(&parts.remote);
     tasks.spawn("grant of permits", async move { permits.grant_permits().await });
-    tasks.spawn("watch of the credential", follow_credential(parts.clone()));
+    tasks.spawn("watch of the credential", follow_credential(parts.clone(), changes));
     tasks
 }
 
 /// When the credential changes, every resource has something to say.
-async fn follow_credential(Parts { resources, remote, queue }: Parts) {
-    let mut changes = remote.credential_changes();
+async fn follow_credential(
+    Parts { resources, remote, queue }: Parts,
+    mut changes: watch::Receiver<CredentialState>,
+) {
     while changes.changed().await.is_ok() {
         let all = resources.index().deployments();
         for id in &all {

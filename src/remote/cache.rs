@@ -46,17 +46,19 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
-    pub fn bind(&mut self, id: &DeploymentId, last_known: Option<Deployment>, now: Instant) {
+    /// Keeps track of a deployment from now on. `known` is what a status says of it. Returns whether that is the first
+    /// that is known.
+    pub fn bind(&mut self, id: &DeploymentId, known: Option<Deployment>, now: Instant) -> bool {
         let entry = self.entries.entry(id.clone()).or_insert_with(|| {
             self.places = None;
             Box::new(Entry::new(now))
         });
-        if entry.observed.is_none()
-            && let Some(last_known) = last_known
-        {
-            entry.last_known = Some(kept(&mut self.schedules, last_known));
-        }
+        let Some(known) = known.filter(|_| entry.observed.is_none()) else {
+            return false;
+        };
+        let is_first = entry.last_known.is_none();
+        entry.last_known = Some(kept(&mut self.schedules, known));
+        is_first
     }
 
     pub fn unbind(&mut self, id: &DeploymentId) {
@@ -67,11 +69,22 @@ impl Cache {
         }
     }
 
+    /// All are bound that are named. Who was not looked at by now waits for its first look from now on.
+    pub fn all_are_bound(&mut self, now: Instant) {
+        self.build_anew();
+        self.entries.values_mut().for_each(|entry| entry.waits_since(now));
+    }
+
+    /// What came in its order, as a list does, has left the nodes of the tree half empty.
+    fn build_anew(&mut self) {
+        self.entries = mem::take(&mut self.entries).into_iter().collect();
+    }
+
     /// Forgets all that was looked at and demanded, and keeps track of the same deployments.
     pub fn forget_looks(&mut self, now: Instant) {
         let Self { entries, schedules, .. } = mem::take(self);
-        // Built anew at once: what came in its order, as a list does, has left the nodes of the tree half empty.
-        self.entries = entries.into_iter().collect();
+        self.entries = entries;
+        self.build_anew();
         self.schedules = schedules;
         self.entries.values_mut().for_each(|entry| entry.forget_looks(now));
     }

@@ -20,8 +20,8 @@ pub struct Entry {
     pub observed: Option<Observed>,
     /// The failures since. Few have any.
     pub failure: Option<Box<Failure>>,
-    /// Since when it is bound.
-    bound: Instant,
+    /// Since when its first look is waited for.
+    waits_since: Instant,
 }
 
 /// Reads that failed, in a row.
@@ -54,12 +54,17 @@ pub struct FailedRead {
 
 impl Entry {
     pub(super) fn new(now: Instant) -> Self {
-        Self { last_known: None, observed: None, failure: None, bound: now }
+        Self { last_known: None, observed: None, failure: None, waits_since: now }
     }
 
     /// Nothing is known but what it was seen as last.
     pub(super) fn forget_looks(&mut self, now: Instant) {
         *self = Self { last_known: self.last_known.take(), ..Self::new(now) };
+    }
+
+    /// Its first look, if it had none, is waited for from now on.
+    pub(super) fn waits_since(&mut self, now: Instant) {
+        self.waits_since = now;
     }
 
     /// Where it is to be found, unless a list has missed it.
@@ -76,12 +81,12 @@ impl Entry {
         self.observed.is_some_and(|seen| seen.answer.is_stalled())
     }
 
-    /// When it was looked at last; before the first look, since when it is bound. A list (`listed`: the last one)
+    /// When it was looked at last; before the first look, since when that is waited for. A list (`listed`: the last one)
     /// has looked at all that it could have shown, until something says otherwise: a read that failed, a list that
     /// `missed` it.
     pub(super) fn looked_at(&self, listed: Option<Instant>, missed: Option<Instant>) -> Instant {
         let Some(seen) = self.observed else {
-            return self.bound;
+            return self.waits_since;
         };
         let doubts = [self.failure.as_ref().map(|failure| failure.first), missed];
         let listed = listed.filter(|_| !seen.answer.is_stalled());

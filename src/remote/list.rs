@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, pin::pin, sync::atomic::Ordering};
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{Instrument as _, info_span};
 
 use super::{
-    calls::Called,
+    bound::Bound,
+    calls::{Called, Read},
     observation::{Trouble, is_of_account},
     observer::Observer,
     plan::{Lists, Size},
@@ -31,11 +32,37 @@ impl Observer {
     /// Returns whether it came to its end.
     pub(super) async fn list(&self, scope: Scope) -> bool {
         let span = info_span!(target: traces::TARGET, "list", ?scope);
-        self.pages(scope).instrument(span).await
+        let started = Instant::now();
+        let mut ahead = Vec::new();
+        let pages = self.pages(scope, started, &mut ahead).instrument(span).await;
+        // What it says of all is said once all are bound. Until then it grows no older than what a poll shows.
+        let next = started + self.remote.times().poll_interval;
+        if timeout_at(next, self.remote.until_bound(Bound::All)).await.is_err() {
+            return false;
+        }
+        self.take(Vec::new(), &mut ahead);
+        match pages {
+            Ok(()) => {
+                if self.remote.state().cache.list_ended(scope, started) {
+                    self.remote.plan_again();
+                }
+                true
+            }
+            Err(Broken::Unwanted) => false,
+            Err(Broken::Failed { trouble, is_answer }) => {
+                self.list_failed(trouble, is_answer, started);
+                false
+            }
+        }
     }
 
-    async fn pages(&self, scope: Scope) -> bool {
-        let started = Instant::now();
+    /// Reads page after page. What is not bound yet, and may still be, is put off.
+    async fn pages(
+        &self,
+        scope: Scope,
+        started: Instant,
+        ahead: &mut Vec<(Item, Read)>,
+    ) -> Result<(), Broken> {
         let limit = self.remote.state().size.page;
         let mut query = ListQuery { scope, limit, cursor: None };
         let mut cursors = BTreeSet::new();
@@ -50,9 +77,8 @@ impl Observer {
         moves(started);
         loop {
             sleep_until(next_page).await;
-            let Some(Called { result, read }) = self.page(&query, started).await else {
-                return false;
-            };
+            let called = self.page(&query, started).await;
+            let Called { result, read } = called.ok_or(Broken::Unwanted)?;
             // From when it really started: it may have waited for its admission.
             next_page = read.started + Times::PAGE_SPACING;
             let page = match result {
@@ -77,44 +103,52 @@ impl Observer {
                         continue;
                     }
                     None => {
-                        return self.list_failed((&error).into(), is_answer(&error), started);
+                        let trouble = (&error).into();
+                        return Err(Broken::Failed { trouble, is_answer: is_answer(&error) });
                     }
                 },
             };
-            for item in page.items {
-                counted.add(&item);
-                match item {
-                    Item::Deployment(id, deployment) => {
-                        self.shown(&id, deployment, read);
-                    }
-                    Item::Invalid(id) => {
-                        self.failed(&[id], Trouble::INVALID, read.started);
-                    }
-                }
-            }
+            page.items.iter().for_each(|item| counted.add(item));
+            self.take(page.items.into_iter().map(|item| (item, read)), ahead);
             moves(Instant::now());
             was_throttled = false;
             let Some(cursor) = page.next else { break };
             if cursors.len() == MOST_PAGES || !cursors.insert(cursor.clone()) {
                 tracing::warn!(pages = cursors.len(), "the list of deployments has no end");
-                return self.list_failed(Trouble::INVALID, true, started);
+                return Err(Broken::Failed { trouble: Trouble::INVALID, is_answer: true });
             }
             query.cursor = Some(cursor);
         }
         self.note_lists(Lists::ended);
-        let has_missed = {
-            let mut state = self.remote.state();
-            counted.update(&mut state.size, scope);
-            if scope == Scope::Live && query.limit == limit {
-                // Pages may have become smaller because of a bad moment.
-                state.size.page = (limit * 2).min(state.size.largest_page);
-            }
-            state.cache.list_ended(scope, started)
-        };
-        if has_missed {
-            self.remote.plan_again();
+        let size = &mut self.remote.state().size;
+        counted.update(size, scope);
+        if scope == Scope::Live && query.limit == limit {
+            // Pages may have become smaller because of a bad moment.
+            size.page = (limit * 2).min(size.largest_page);
         }
-        true
+        Ok(())
+    }
+
+    /// Takes in what pages have shown. While not all are bound, what nobody has named is put off.
+    fn take(&self, shown: impl IntoIterator<Item = (Item, Read)>, ahead: &mut Vec<(Item, Read)>) {
+        if self.remote.is_all_bound() {
+            ahead.drain(..).for_each(|(item, read)| self.show(item, read));
+            return shown.into_iter().for_each(|(item, read)| self.show(item, read));
+        }
+        for (item, read) in shown {
+            if self.remote.state().cache.is_bound(item.id()) {
+                self.show(item, read);
+            } else {
+                ahead.push((item, read));
+            }
+        }
+    }
+
+    fn show(&self, item: Item, read: Read) {
+        match item {
+            Item::Deployment(id, deployment) => self.shown(&id, deployment, read),
+            Item::Invalid(id) => self.failed(&[id], Trouble::INVALID, read.started),
+        }
     }
 
     /// One page of the list that began then. While it is not answered for long, each deployment that the list has not
@@ -140,7 +174,7 @@ impl Observer {
 
     /// The list has failed. Where GETs are answered, each deployment gets one; else the read of each that a
     /// list would have shown has failed.
-    fn list_failed(&self, trouble: Trouble, is_answer: bool, started: Instant) -> bool {
+    fn list_failed(&self, trouble: Trouble, is_answer: bool, started: Instant) {
         self.note_lists(|lists| lists.failed(is_answer));
         let are_useless = self.remote.state().size.lists.are_useless();
         if are_useless {
@@ -150,8 +184,17 @@ impl Observer {
             let unseen = self.remote.state().cache.unseen_since(Scope::Live, started);
             self.failed(&unseen, trouble, started);
         }
-        false
     }
+}
+
+/// Why a list did not come to its end.
+enum Broken {
+    /// Nothing is bound any more.
+    Unwanted,
+    Failed {
+        trouble: Trouble,
+        is_answer: bool,
+    },
 }
 
 /// What a list has shown, counted: the next plan depends on it.

@@ -3,6 +3,7 @@
 //! credential, [`Remote`].
 
 mod account;
+mod bound;
 mod budget;
 mod cache;
 mod calls;

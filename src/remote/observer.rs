@@ -13,6 +13,7 @@ use tokio::{
 use tracing::{Instrument as _, info_span};
 
 use super::{
+    bound::Bound,
     calls::{Called, Read, until},
     entry::FailedRead,
     gets::{GETS_AT_ONCE, Gets},
@@ -38,9 +39,9 @@ pub struct Observer {
 }
 
 impl Remote {
-    /// Reads for ever. To be started once the resources are known: what is bound decides what is
-    /// cheap.
+    /// Reads for ever. It begins once so many deployments are bound that it is plain what is cheap.
     pub async fn observe(self: Arc<Self>) {
+        self.until_bound(Bound::Many).await;
         let observer = Arc::new(Observer {
             remote: self,
             list_wanted: Notify::new(),

@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     account::Account,
+    bound::Bound,
     credential::CredentialState,
     state::{State, View, Wake},
     write::Requester,
@@ -42,6 +43,7 @@ pub struct Remote {
     /// The same for the grant of permits, or a deployment has begun to wait for one.
     pub(super) permit_wanted: Notify,
     demanded: Notify,
+    pub(super) bound: watch::Sender<Bound>,
     pub(super) credential: watch::Sender<CredentialState>,
 }
 
@@ -72,6 +74,7 @@ impl Remote {
             admission: tokio::sync::Mutex::default(),
             permit_wanted: Notify::new(),
             demanded: Notify::new(),
+            bound: watch::Sender::default(),
             credential: watch::Sender::new(credential),
         };
         remote.reload_token();
@@ -150,7 +153,13 @@ impl Remote {
 
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&self, id: &DeploymentId, last_known: Option<Deployment>) {
-        self.state().cache.bind(id, last_known, Instant::now());
+        let known = {
+            let mut state = self.state();
+            let is_known = state.cache.bind(id, last_known, Instant::now());
+            state.known_before += usize::from(is_known);
+            state.known_before
+        };
+        self.note_known(known);
     }
 
     /// No resource names the deployment any more.

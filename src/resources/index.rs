@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use tokio::time::Instant;
+
 use super::{
     resource::{Resource, ResourceKey},
     rooms::Rooms,
@@ -60,8 +62,8 @@ pub struct Index {
 
 impl Index {
     /// A term as the leader begins.
-    pub fn begin_term(&mut self) {
-        self.resources.values_mut().for_each(|held| Arc::make_mut(held).begin_term());
+    pub fn begin_term(&mut self, since: Instant) {
+        self.resources.values_mut().for_each(|held| Arc::make_mut(held).begin_term(since));
         self.rooms = Rooms::default();
     }
 

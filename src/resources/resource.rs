@@ -1,5 +1,5 @@
-//! One `QoderDeployment` as the core needs it: identity, wish, memory, and a digest of what was
-//! published. Not the typed object: ten thousand of these have to be small.
+//! One `QoderDeployment` as the core needs it: identity, wish, memory, and a digest of what was published. Not the
+//! typed object: ten thousand of these have to be small.
 
 use std::{sync::Arc, time::Duration};
 
@@ -250,9 +250,11 @@ impl Resource {
             && matches!(self.published.ready, Some((ConditionStatus::True, Reason::InSync)))
     }
 
-    /// A term as the leader begins: what stands in the API server was told by whoever led before, and nothing is on
-    /// its way.
-    pub fn begin_term(&mut self) {
+    /// A term as the leader begins: whoever led before has told what stands in the API server, and nothing is on its
+    /// way. The looks of this term begin at `since`; what was answered before is older than all of them.
+    pub fn begin_term(&mut self, since: Instant) {
+        let since = if self.is_answered() { since } else { self.generation_seen };
+        self.generation_seen = since.min(self.generation_seen);
         self.told = Told::of(self.published.ready.map(|(_, reason)| reason));
         self.replaced = None;
         self.sent = None;

@@ -8,6 +8,7 @@
     reason = "a test that meets the impossible should stop there"
 )]
 
+mod ahead;
 mod answers;
 mod bed;
 mod breaks;

@@ -120,6 +120,7 @@ impl Bed {
 
     /// Lets the observer run.
     pub fn observe(&self) {
+        self.remote.all_are_bound();
         tokio::spawn(Arc::clone(&self.remote).observe());
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use kube::config::Kubeconfig;
@@ -57,7 +57,9 @@ impl Subject {
         if program == Program::Operator {
             command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
         }
-        let log = folder.join(format!("{}.log", program.name()));
+        // One of its own: what is waited for in it was not said by the process before.
+        let log = tempfile::Builder::new().prefix(program.name()).tempfile_in(folder)?;
+        let (_, log) = log.keep()?;
         Ok(Self { process: Process::spawn(program.name(), &command, &log)? })
     }
 
@@ -69,9 +71,9 @@ impl Subject {
         Ok(())
     }
 
-    /// Waits until the operator has listed all resources.
-    pub(super) async fn synced(&self, deadline: Duration) -> Result<()> {
-        let synced = |line: &str| line.contains("the caches are synced").then_some(());
+    /// When the operator is seen to have listed all resources.
+    pub(super) async fn synced(&self, deadline: Duration) -> Result<Instant> {
+        let synced = |line: &str| line.contains("the caches are synced").then(Instant::now);
         self.process.wait_for_line("list of the resources", deadline, synced).await
     }
 

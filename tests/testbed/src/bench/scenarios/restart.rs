@@ -23,7 +23,7 @@ pub(in crate::bench) async fn restart(
     subject.terminate().await?;
     let start = Beginning::now(stage).await?;
     let subject = stage.start(Program::Operator)?;
-    let cost = start.cost(stage).await?;
+    let cost = start.cost(stage, &subject).await?;
     let promise = Promise::of(stage.resources());
     let figures = vec![
         Figure::measure("restart: all is known after", cost.seconds, "s")
@@ -44,7 +44,7 @@ pub(super) struct Beginning {
     status_writes: StatusWrites,
 }
 
-/// What it costs until all is known, and a little later.
+/// What it costs until all is known, which is when both lists are complete, and a little later.
 pub(super) struct Cost {
     pub(super) seconds: f64,
     pub(super) reads: usize,
@@ -59,13 +59,14 @@ impl Beginning {
         Ok(Self { at: Instant::now(), mark, status_writes })
     }
 
-    pub(super) async fn cost(self, stage: &Stage) -> Result<Cost> {
-        let listed = listed(stage, self.mark).await?;
+    pub(super) async fn cost(self, stage: &Stage, subject: &Subject) -> Result<Cost> {
+        let (listed, synced) =
+            tokio::try_join!(listed(stage, self.mark), subject.synced(deadline(stage)))?;
         tokio::time::sleep(AFTERMATH).await;
         let StatusWrites { done, refused } = stage.status_writes().await?.since(self.status_writes);
         let calls = stage.simulator.calls(self.mark).await?;
         Ok(Cost {
-            seconds: listed.duration_since(self.at).as_secs_f64(),
+            seconds: listed.max(synced).duration_since(self.at).as_secs_f64(),
             reads: calls_that(&calls, |call| !call.is_write()),
             writes: calls_that(&calls, Call::is_write),
             status_writes: done + refused,

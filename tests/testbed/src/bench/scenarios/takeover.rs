@@ -34,7 +34,7 @@ pub(in crate::bench) async fn takeover(
 
     let start = Beginning::now(stage).await?;
     leader.terminate().await?;
-    let cost = start.cost(stage).await?;
+    let cost = start.cost(stage, &standby).await?;
     let pages = PAGE_SPACING.mul_f64(count(stage.pages()));
     let figures = vec![
         Figure::measure("takeover by a standby: all is known after", cost.seconds, "s")

@@ -1,0 +1,266 @@
+//! A process without election reads while the resources are still listed. Their names come in the order of the alphabet,
+//! deployments come the newest first: so of most it is not known yet who names them.
+
+use std::time::Duration;
+
+use apiserver::Watch;
+use qoder_simulator::{Dialect, Fault, Operation};
+
+use crate::{
+    bed::{Bed, POLL, Setup, in_virtual_time},
+    replicas::Replica,
+    wire::{Kind, Moment},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Resources, each of a deployment of its own.
+const ALL: usize = 1200;
+/// So many are listed when reads begin.
+const MANY: usize = 1000;
+
+/// A fleet whose statuses the process before this one has left, and an API server that lists nothing of it yet.
+async fn unlisted() -> Bed {
+    let mut setup = Setup::with(ALL);
+    setup.simulator.dialect = Dialect::D2;
+    let mut bed = Bed::prepare(setup).await;
+    for i in 0..ALL {
+        bed.apply(&format!("r{i}"), i, Some(false));
+    }
+    bed.run();
+    bed.pass(5 * SECOND).await;
+    is_in_sync(&bed);
+    bed.stop().await.unwrap();
+    bed.server.hold_watches();
+    bed
+}
+
+/// The same, and a new process, which is shown so many of the resources. How many writes Kubernetes has had.
+async fn restarted(shown: usize) -> (Bed, usize) {
+    let mut bed = unlisted().await;
+    bed.run();
+    bed.rest().await;
+    show(&bed, shown);
+    let writes = bed.forget();
+    (bed, writes)
+}
+
+fn show(bed: &Bed, n: usize) {
+    let watches: Vec<Watch> = bed.server.watches().into_iter().filter(Watch::is_open).collect();
+    assert_eq!(watches.len(), 1);
+    (0..n).for_each(|_| watches[0].release_one());
+}
+
+fn is_in_sync(bed: &Bed) {
+    for i in 0..ALL {
+        assert_eq!(bed.ready(&format!("r{i}")), "True InSync", "r{i}");
+    }
+}
+
+/// The calls of one whole list.
+fn one_list() -> Vec<&'static str> {
+    let pages = ["list 200"; ALL / 100];
+    ["list 400"].into_iter().chain(pages).collect()
+}
+
+/// The rest of the resources comes at any moment of the list, and after it.
+#[test]
+fn whenever_the_last_resource_is_listed_a_restart_is_one_list_and_no_write() {
+    for moment in 0..16 {
+        in_virtual_time(async move {
+            let (bed, writes) = restarted(MANY - 1).await;
+            bed.pass(SECOND).await;
+            assert_eq!(bed.calls(), [""; 0], "a look at each may be cheaper");
+            show(&bed, 1);
+            bed.pass(moment * SECOND / 10).await;
+            bed.server.release_watches();
+            bed.pass(5 * SECOND).await;
+            is_in_sync(&bed);
+            assert_eq!(bed.calls(), one_list(), "moment {moment}");
+            assert_eq!(bed.server.writes().len(), writes);
+            assert!(bed.counted().observation_age < 10 * SECOND, "each was looked at");
+        });
+    }
+}
+
+/// What has changed while nobody led is seen in what was read ahead, at both ends of the list and of the alphabet.
+#[test]
+fn drift_that_was_read_ahead_is_corrected_once_all_are_listed() {
+    for moment in [0, 3, 7, 15] {
+        in_virtual_time(async move {
+            let mut bed = unlisted().await;
+            let drifted = [0, 1, 500, 998, 999, 1000, 1199];
+            for n in drifted {
+                bed.simulator.set_paused(&bed.ids[n], true);
+            }
+            bed.run();
+            bed.rest().await;
+            bed.forget();
+            show(&bed, MANY);
+            bed.pass(moment * SECOND / 10).await;
+            assert_eq!(bed.writes(), [""; 0], "who owns what is not known yet");
+            bed.server.release_watches();
+            bed.pass(5 * SECOND).await;
+            is_in_sync(&bed);
+            let mut resumed = bed.writes();
+            resumed.sort();
+            let mut expected = drifted.map(|n| format!("unpause {n} 200"));
+            expected.sort();
+            assert_eq!(resumed, expected);
+        });
+    }
+}
+
+/// A flip while nobody led, a flip while the resources are listed, and a change then that asks for nothing.
+#[test]
+fn a_change_that_nobody_has_answered_is_answered_by_what_was_seen_since() {
+    in_virtual_time(async {
+        let mut bed = unlisted().await;
+        bed.flip("r7", true);
+        bed.run();
+        bed.rest().await;
+        bed.forget();
+        show(&bed, MANY);
+        bed.pass(3 * SECOND).await;
+        bed.flip("r8", true);
+        bed.edit("r9", |object| object["spec"]["driftPolicy"] = "Warn".into());
+        bed.server.release_watches();
+        bed.pass(5 * SECOND).await;
+        is_in_sync(&bed);
+        assert_eq!([7, 8, 9].map(|n| bed.remote(n)), ["paused", "paused", "active"]);
+        let mut besides = bed.calls().split_off(one_list().len());
+        besides.sort();
+        assert_eq!(besides, ["get 9 200", "pause 7 200", "pause 8 200"]);
+    });
+}
+
+/// The rest comes while a page is on its way.
+#[test]
+fn a_page_that_is_late_is_shown_with_all_that_was_put_off() {
+    in_virtual_time(async {
+        let (bed, writes) = restarted(MANY).await;
+        bed.pass(SECOND / 2).await;
+        let page = bed.wire.hold(Kind::List, Moment::After);
+        bed.pass(SECOND / 2).await;
+        assert!(bed.calls().len() < one_list().len());
+        bed.server.release_watches();
+        bed.pass(SECOND / 2).await;
+        page.release();
+        bed.pass(3 * SECOND).await;
+        is_in_sync(&bed);
+        assert_eq!(bed.calls(), one_list());
+        assert_eq!(bed.server.writes().len(), writes);
+    });
+}
+
+#[test]
+fn what_was_read_ahead_grows_no_older_than_a_poll() {
+    in_virtual_time(async {
+        let (bed, writes) = restarted(MANY).await;
+        bed.pass(5 * POLL + POLL / 2).await;
+        assert_eq!(bed.server.writes().len(), writes);
+        let lists = bed.calls().len();
+        assert_eq!(lists, one_list().len() + 5 * (one_list().len() - 1), "one in each poll");
+        // What the last one has shown of these is not so any more.
+        let changed = [0, 999, 1199];
+        for n in changed {
+            bed.simulator.set_paused(&bed.ids[n], true);
+        }
+        bed.pass(POLL / 2 + 5 * SECOND).await;
+        bed.server.release_watches();
+        bed.pass(SECOND).await;
+        for n in changed {
+            assert_eq!(bed.remote(n), "active", "{n}");
+        }
+    });
+}
+
+#[test]
+fn a_list_that_fails_ahead_is_told_to_nobody_within_the_grace_and_heals() {
+    in_virtual_time(async {
+        let (bed, writes) = restarted(0).await;
+        bed.simulator.inject(Fault::respond(500).on(Operation::List).skip(5).always());
+        show(&bed, MANY);
+        bed.pass(10 * SECOND).await;
+        assert!(bed.calls().iter().all(|call| call.starts_with("list")), "{:?}", bed.calls());
+        bed.server.release_watches();
+        bed.pass(POLL).await;
+        bed.simulator.clear_faults();
+        bed.pass(3 * POLL).await;
+        is_in_sync(&bed);
+        assert_eq!(bed.server.writes().len(), writes);
+        assert!(bed.counted().observation_age < 2 * POLL);
+    });
+}
+
+/// What nobody has looked at before needs looks of its own, so nothing is read ahead.
+#[test]
+fn a_new_fleet_is_read_once_it_is_listed() {
+    in_virtual_time(async {
+        let mut setup = Setup::with(ALL);
+        setup.simulator.dialect = Dialect::D2;
+        let mut bed = Bed::prepare(setup).await;
+        for i in 0..ALL {
+            bed.apply(&format!("r{i}"), i, Some(false));
+        }
+        bed.server.hold_watches();
+        bed.run();
+        bed.rest().await;
+        show(&bed, ALL);
+        bed.pass(POLL).await;
+        assert_eq!(bed.calls(), [""; 0]);
+        let writes = bed.forget();
+        bed.server.release_watches();
+        bed.pass(5 * SECOND).await;
+        is_in_sync(&bed);
+        assert_eq!(bed.calls(), one_list());
+        assert_eq!(bed.server.writes().len() - writes, ALL, "one status each");
+    });
+}
+
+/// Longer than a look may be ago.
+#[test]
+fn however_long_the_list_of_kubernetes_takes_nobody_is_told_to_wait_for_a_look() {
+    in_virtual_time(async {
+        let mut bed = Bed::prepare(Setup::with(2)).await;
+        bed.apply("r0", 0, Some(false));
+        bed.apply("r1", 1, Some(false));
+        bed.slow_down();
+        bed.server.hold_watches();
+        bed.run();
+        bed.rest().await;
+        show(&bed, 1);
+        bed.pass(10 * POLL).await;
+        bed.server.release_watches();
+        bed.pass(5 * SECOND).await;
+        assert_eq!([bed.ready("r0"), bed.ready("r1")], ["True InSync"; 2]);
+        assert_eq!(bed.server.writes().len(), 2, "one status each");
+        assert_eq!(bed.calls(), ["list 200"]);
+    });
+}
+
+#[test]
+fn who_is_told_to_end_while_it_reads_ahead_ends() {
+    in_virtual_time(async {
+        let (mut bed, writes) = restarted(MANY).await;
+        bed.pass(SECOND / 2).await;
+        assert!(!bed.calls().is_empty());
+        bed.stop().await.unwrap();
+        let calls = bed.calls();
+        bed.pass(POLL).await;
+        assert_eq!(bed.calls(), calls);
+        assert_eq!(bed.server.writes().len(), writes);
+    });
+}
+
+#[test]
+fn who_stands_for_election_reads_nothing_ahead() {
+    in_virtual_time(async {
+        let bed = unlisted().await;
+        bed.forget();
+        let _replica = Replica::start(&bed, "a");
+        bed.rest().await;
+        show(&bed, MANY);
+        bed.pass(5 * POLL).await;
+        assert_eq!(bed.calls(), [""; 0]);
+    });
+}
