@@ -109,6 +109,7 @@ impl Controller {
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), Died> {
         let Self { parts, workers, publisher, client, watches, view, elector, context } = self;
         let mut tasks = Tasks::default();
+        let is_one_watch = watches.len() == 1;
         for (namespace, health) in watches {
             let name =
                 namespace.as_deref().map_or("watch".to_owned(), |name| format!("watch of {name}"));
@@ -123,10 +124,11 @@ impl Controller {
         let token = Arc::clone(&parts.remote);
         tasks.spawn("watch of the token", async move { token.watch_token().await });
 
-        // Who stands by makes no calls, and who leads as long as it runs may read ahead.
         let mut terms = match &elector {
             Some(elector) => Terms::of(elector.standing()),
-            None => Terms::always(&parts),
+            // Of several lists one may fail: then the others are not known to be all that there is to wait for.
+            None if is_one_watch => Terms::read_ahead(&parts),
+            None => Terms::always(),
         };
         // Who owns a deployment is known when all resources are.
         tokio::select! {

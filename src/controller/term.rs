@@ -1,4 +1,5 @@
-//! Terms: from when this process leads until another one does. What works for the remote lives for one term only.
+//! Terms: from when this process leads until another one does. What works for the remote lives for one term only; before
+//! the only one of a process without election it may read ahead.
 
 use std::{future::pending, sync::Arc};
 
@@ -20,7 +21,7 @@ use crate::{
 pub struct Terms {
     /// `None`: one term without an end.
     standing: Option<watch::Receiver<Standing>>,
-    /// What reads ahead for a term that is sure to begin.
+    /// What reads ahead of the first term.
     ahead: Option<Reading>,
 }
 
@@ -31,8 +32,13 @@ struct Reading {
 }
 
 impl Terms {
-    /// Of a process without election. Its only term is sure to begin, so it is read for from now on.
-    pub fn always(parts: &Parts) -> Self {
+    /// Of a process without election.
+    pub fn always() -> Self {
+        Self { standing: None, ahead: None }
+    }
+
+    /// The same, and what is worth it is read from now on.
+    pub fn read_ahead(parts: &Parts) -> Self {
         Self { standing: None, ahead: Some(begin_to_read(parts, Term::ONLY.start)) }
     }
 

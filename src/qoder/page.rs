@@ -29,16 +29,6 @@ pub enum Item {
     Invalid(DeploymentId),
 }
 
-impl Item {
-    /// Which deployment it is about.
-    #[must_use]
-    pub fn id(&self) -> &DeploymentId {
-        match self {
-            Self::Deployment(id, _) | Self::Invalid(id) => id,
-        }
-    }
-}
-
 /// One page of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page {

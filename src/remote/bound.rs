@@ -1,30 +1,31 @@
 //! How far the deployments are bound that resources name: it decides from when on reads are worth it.
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::{remote::Remote, state::LARGEST_PAGE};
+
+/// So many are many: lists are cheap, whatever else is named.
+pub const MANY: usize = LARGEST_PAGE;
 
 /// How many are bound while the resources are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bound {
-    /// Which reads are cheap depends on what else is named.
+    /// Too few to tell what is cheap, or more than a look is needed.
     #[default]
-    Some,
-    /// A page is full of those that were known before: whatever else is named, a list is cheap, and few will need a look
-    /// besides.
+    Few,
+    /// [`MANY`] of them, and for each a status that answers what is asked for.
     Many,
     /// All that are named.
     All,
 }
 
 impl Remote {
-    /// Notes how many are bound that were known before.
-    pub(super) fn note_known(&self, known: usize) {
-        let many = if known < LARGEST_PAGE { Bound::Some } else { Bound::Many };
+    /// [`MANY`] are bound, and for each a status answers what is asked for.
+    pub fn many_are_bound(&self) {
         self.bound.send_if_modified(|bound| {
-            let is_more = *bound < many;
-            *bound = many.max(*bound);
-            is_more
+            let is_news = *bound == Bound::Few;
+            *bound = Bound::Many.max(*bound);
+            is_news
         });
     }
 
@@ -40,7 +41,15 @@ impl Remote {
         let _ = self.bound.subscribe().wait_for(|bound| *bound >= least).await;
     }
 
-    pub(super) fn is_all_bound(&self) -> bool {
+    /// Returns at this time, if not all are bound by then.
+    pub(super) async fn not_bound_by(&self, time: Instant) {
+        sleep_until(time).await;
+        if self.are_all_bound() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(super) fn are_all_bound(&self) -> bool {
         *self.bound.borrow() == Bound::All
     }
 }

@@ -46,19 +46,17 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Keeps track of a deployment from now on. `known` is what a status says of it. Returns whether that is the first
-    /// that is known.
-    pub fn bind(&mut self, id: &DeploymentId, known: Option<Deployment>, now: Instant) -> bool {
+    /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
+    pub fn bind(&mut self, id: &DeploymentId, last_known: Option<Deployment>, now: Instant) {
         let entry = self.entries.entry(id.clone()).or_insert_with(|| {
             self.places = None;
             Box::new(Entry::new(now))
         });
-        let Some(known) = known.filter(|_| entry.observed.is_none()) else {
-            return false;
-        };
-        let is_first = entry.last_known.is_none();
-        entry.last_known = Some(kept(&mut self.schedules, known));
-        is_first
+        if entry.observed.is_none()
+            && let Some(last_known) = last_known
+        {
+            entry.last_known = Some(kept(&mut self.schedules, last_known));
+        }
     }
 
     pub fn unbind(&mut self, id: &DeploymentId) {
@@ -69,10 +67,12 @@ impl Cache {
         }
     }
 
-    /// All are bound that are named. Who was not looked at by now waits for its first look from now on.
+    /// All are bound that are named. Each waits for its first look from now on, and one that began before and contradicts
+    /// a status is not enough.
     pub fn all_are_bound(&mut self, now: Instant) {
         self.build_anew();
-        self.entries.values_mut().for_each(|entry| entry.waits_since(now));
+        self.entries.values_mut().for_each(|entry| entry.begin_to_wait(now));
+        self.expect_echoes(now);
     }
 
     /// What came in its order, as a list does, has left the nodes of the tree half empty.

@@ -362,7 +362,7 @@ proptest! {
         for (change, n) in changes.into_iter().zip(1..) {
             let now = start + n * SECOND;
             match change {
-                Change::Bind(n) => drop(cache.bind(&id(n), None, now)),
+                Change::Bind(n) => cache.bind(&id(n), None, now),
                 Change::Unbind(n) => cache.unbind(&id(n)),
                 Change::See(n, answer) => drop(see(&mut cache, n, answer, now)),
                 Change::Fail(n) => drop(fail(&mut cache, n, now)),

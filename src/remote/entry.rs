@@ -63,7 +63,7 @@ impl Entry {
     }
 
     /// Its first look, if it had none, is waited for from now on.
-    pub(super) fn waits_since(&mut self, now: Instant) {
+    pub(super) fn begin_to_wait(&mut self, now: Instant) {
         self.waits_since = now;
     }
 

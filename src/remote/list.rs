@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, pin::pin, sync::atomic::Ordering};
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument as _, info_span};
 
 use super::{
+    ahead::Ahead,
     bound::Bound,
-    calls::{Called, Read},
+    calls::{Called, until},
     observation::{Trouble, is_of_account},
     observer::Observer,
     plan::{Lists, Size},
@@ -32,37 +33,55 @@ impl Observer {
     /// Returns whether it came to its end.
     pub(super) async fn list(&self, scope: Scope) -> bool {
         let span = info_span!(target: traces::TARGET, "list", ?scope);
+        let list = async {
+            loop {
+                if let Some(has_ended) = self.one_list(scope).await {
+                    return has_ended;
+                }
+            }
+        };
+        list.instrument(span).await
+    }
+
+    /// `None`: it began before all were bound, and has failed or grown old before that. It is read anew.
+    async fn one_list(&self, scope: Scope) -> Option<bool> {
         let started = Instant::now();
-        let mut ahead = Vec::new();
-        let pages = self.pages(scope, started, &mut ahead).instrument(span).await;
-        // What it says of all is said once all are bound. Until then it grows no older than what a poll shows.
         let next = started + self.remote.times().poll_interval;
-        if timeout_at(next, self.remote.until_bound(Bound::All)).await.is_err() {
-            return false;
+        let mut ahead = Ahead::new();
+        let pages = tokio::select! {
+            biased;
+            pages = self.pages(scope, started, &mut ahead) => pages,
+            () = self.remote.not_bound_by(next) => return None,
+        };
+        if !self.remote.are_all_bound() {
+            let ended = if pages.is_ok() { Some(next) } else { None };
+            tokio::select! {
+                biased;
+                () = self.remote.until_bound(Bound::All) => {}
+                () = until(ended) => return None,
+            }
+            if pages.is_err() {
+                return None;
+            }
         }
-        self.take(Vec::new(), &mut ahead);
+        self.take([], &mut ahead);
         match pages {
             Ok(()) => {
                 if self.remote.state().cache.list_ended(scope, started) {
                     self.remote.plan_again();
                 }
-                true
+                return Some(true);
             }
-            Err(Broken::Unwanted) => false,
+            Err(Broken::Unwanted) => {}
             Err(Broken::Failed { trouble, is_answer }) => {
                 self.list_failed(trouble, is_answer, started);
-                false
             }
         }
+        Some(false)
     }
 
-    /// Reads page after page. What is not bound yet, and may still be, is put off.
-    async fn pages(
-        &self,
-        scope: Scope,
-        started: Instant,
-        ahead: &mut Vec<(Item, Read)>,
-    ) -> Result<(), Broken> {
+    /// Reads page after page. What they show before all are bound is put off until then.
+    async fn pages(&self, scope: Scope, started: Instant, ahead: &mut Ahead) -> Result<(), Broken> {
         let limit = self.remote.state().size.page;
         let mut query = ListQuery { scope, limit, cursor: None };
         let mut cursors = BTreeSet::new();
@@ -77,7 +96,7 @@ impl Observer {
         moves(started);
         loop {
             sleep_until(next_page).await;
-            let called = self.page(&query, started).await;
+            let called = self.next_page(&query, started, ahead).await;
             let Called { result, read } = called.ok_or(Broken::Unwanted)?;
             // From when it really started: it may have waited for its admission.
             next_page = read.started + Times::PAGE_SPACING;
@@ -129,31 +148,9 @@ impl Observer {
         Ok(())
     }
 
-    /// Takes in what pages have shown. While not all are bound, what nobody has named is put off.
-    fn take(&self, shown: impl IntoIterator<Item = (Item, Read)>, ahead: &mut Vec<(Item, Read)>) {
-        if self.remote.is_all_bound() {
-            ahead.drain(..).for_each(|(item, read)| self.show(item, read));
-            return shown.into_iter().for_each(|(item, read)| self.show(item, read));
-        }
-        for (item, read) in shown {
-            if self.remote.state().cache.is_bound(item.id()) {
-                self.show(item, read);
-            } else {
-                ahead.push((item, read));
-            }
-        }
-    }
-
-    fn show(&self, item: Item, read: Read) {
-        match item {
-            Item::Deployment(id, deployment) => self.shown(&id, deployment, read),
-            Item::Invalid(id) => self.failed(&[id], Trouble::INVALID, read.started),
-        }
-    }
-
     /// One page of the list that began then. While it is not answered for long, each deployment that the list has not
     /// shown gets a GET instead, once in a poll interval.
-    async fn page(&self, query: &ListQuery, started: Instant) -> Option<Called<Page>> {
+    pub(super) async fn page(&self, query: &ListQuery, started: Instant) -> Option<Called<Page>> {
         let mut call = pin!(self.remote.list(query));
         let mut patience = Times::STANDSTILL;
         let mut newer_than = started;
@@ -163,7 +160,7 @@ impl Observer {
                 return called;
             }
             // Who waits to be admitted does not hang.
-            if !self.remote.is_read_waiting() {
+            if self.remote.are_all_bound() && !self.remote.is_read_waiting() {
                 self.does_page_hang.store(true, Ordering::Relaxed);
                 self.demand_all(newer_than);
                 patience = self.remote.times().poll_interval;

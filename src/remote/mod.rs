@@ -3,6 +3,7 @@
 //! credential, [`Remote`].
 
 mod account;
+mod ahead;
 mod bound;
 mod budget;
 mod cache;
@@ -31,6 +32,7 @@ mod write;
 mod writes;
 
 pub use account::{Account, Admission};
+pub use bound::MANY;
 pub use budget::{Obstacle, Rates};
 pub use cache::Cache;
 pub use credential::{CredentialState, Worth};

@@ -153,13 +153,7 @@ impl Remote {
 
     /// Keeps track of a deployment from now on. `last_known` is what a status says of it.
     pub fn bind(&self, id: &DeploymentId, last_known: Option<Deployment>) {
-        let known = {
-            let mut state = self.state();
-            let is_known = state.cache.bind(id, last_known, Instant::now());
-            state.known_before += usize::from(is_known);
-            state.known_before
-        };
-        self.note_known(known);
+        self.state().cache.bind(id, last_known, Instant::now());
     }
 
     /// No resource names the deployment any more.

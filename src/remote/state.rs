@@ -50,8 +50,6 @@ pub struct State {
     pub presumed_until: Option<Instant>,
     /// How far the last list of all deployments has come.
     pub list: Option<ListProgress>,
-    /// How many deployments were bound with what a status says of them.
-    pub known_before: usize,
 }
 
 /// How far a list has come that shows every deployment.
@@ -118,7 +116,6 @@ impl State {
             lists_wait_until: None,
             presumed_until: None,
             list: None,
-            known_before: 0,
         }
     }
 

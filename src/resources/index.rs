@@ -67,6 +67,12 @@ impl Index {
         self.rooms = Rooms::default();
     }
 
+    /// How many resources there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.resources.len()
+    }
+
     /// The mark of a list that begins from now on.
     pub fn mark(&mut self) -> Mark {
         self.mark.0 += 1;

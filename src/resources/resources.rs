@@ -15,7 +15,7 @@ use crate::{
     api::{DeploymentId, QoderDeployment, Reason, Uid},
     fair_queue::Lane,
     lock::lock,
-    remote::{Remote, Wake},
+    remote::{MANY, Remote, Wake},
     traces::Cause,
 };
 
@@ -63,6 +63,10 @@ impl Resources {
             let now = index.deployment_of(&key);
             if let Some(id) = &now {
                 self.remote.bind(id, known);
+            }
+            let is_listed = matches!(source, Source::List(_)) && change == Change::Work;
+            if is_listed && index.count() == MANY && index.iter().all(Resource::is_answered) {
+                self.remote.many_are_bound();
             }
             (before, change, now)
         };
