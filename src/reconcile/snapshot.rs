@@ -145,7 +145,7 @@ impl Snapshot {
         Some(since.fold(resource.generation_seen, Instant::max) + Times::PROGRESS)
     }
 
-    /// Since when the first look at the deployment has not come nearer: since it was bound in this term, or since the
+    /// Since when the first look at the deployment has not come nearer: since it is waited for, or since the
     /// last page of the list that is to be that look. To wait for its turn in a list that moves is no news.
     fn first_look_stands_still(&self, resource: &Resource) -> Option<Instant> {
         let entry = self.view.entry.as_ref()?;

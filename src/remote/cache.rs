@@ -112,7 +112,7 @@ impl Cache {
         self.entries.get(id).map(Box::as_ref)
     }
 
-    /// When a deployment was looked at last; before the first look, since when it is bound.
+    /// When a deployment was looked at last; before the first look, since when that is waited for.
     #[must_use]
     pub fn looked_at(&self, id: &DeploymentId) -> Option<Instant> {
         Some(self.look(id, self.entries.get(id)?))

@@ -75,7 +75,7 @@ const UNKNOWN_SIZE: Size = Size {
 pub struct View {
     /// What was seen of it. `None`: it is not bound.
     pub entry: Option<Entry>,
-    /// When it was looked at last; before the first look, since when it is bound.
+    /// When it was looked at last; before the first look, since when that is waited for.
     pub looked_at: Option<Instant>,
     /// What is remembered of our writes to it.
     pub writes: Writes,

@@ -251,7 +251,7 @@ impl Resource {
     }
 
     /// A term as the leader begins: whoever led before has told what stands in the API server, and nothing is on its
-    /// way. The looks of this term begin at `since`; what was answered before is older than all of them.
+    /// way. The looks of this term begin at `since`: a generation that was answered before is older than they are.
     pub fn begin_term(&mut self, since: Instant) {
         let since = if self.is_answered() { since } else { self.generation_seen };
         self.generation_seen = since.min(self.generation_seen);
