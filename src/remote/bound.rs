@@ -23,8 +23,10 @@ impl Remote {
     /// [`MANY`] are bound, and for each a status answers what is asked for.
     pub fn many_are_bound(&self) {
         self.bound.send_if_modified(|bound| {
-            let is_news = *bound == Bound::Few;
-            *bound = Bound::Many.max(*bound);
+            let is_news = *bound < Bound::Many;
+            if is_news {
+                *bound = Bound::Many;
+            }
             is_news
         });
     }

@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, pin::pin, sync::atomic::Ordering};
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{Instrument as _, info_span};
 
 use super::{
     ahead::Ahead,
     bound::Bound,
-    calls::{Called, until},
+    calls::Called,
     observation::{Trouble, is_of_account},
     observer::Observer,
     plan::{Lists, Size},
@@ -53,16 +53,12 @@ impl Observer {
             pages = self.pages(scope, started, &mut ahead) => pages,
             () = self.remote.not_bound_by(next) => return None,
         };
-        if !self.remote.are_all_bound() {
-            let ended = if pages.is_ok() { Some(next) } else { None };
-            tokio::select! {
-                biased;
-                () = self.remote.until_bound(Bound::All) => {}
-                () = until(ended) => return None,
-            }
-            if pages.is_err() {
-                return None;
-            }
+        if pages.is_err() && !self.remote.are_all_bound() {
+            self.remote.until_bound(Bound::All).await;
+            return None;
+        }
+        if timeout_at(next, self.remote.until_bound(Bound::All)).await.is_err() {
+            return None;
         }
         self.take([], &mut ahead);
         match pages {
