@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::{env::Env, leader::Claim, metrics::Metrics, times::Times, traces::Traces};
 
+/// So many are many: lists are cheap, whatever else is named.
+pub const MANY: usize = 1000;
+
 /// What nearly every part works with. A clone counts into the same metrics and draws from the same chance.
 #[derive(Clone)]
 pub struct Context {
@@ -17,12 +20,21 @@ pub struct Context {
     pub claim: Claim,
     /// What is under way, for whoever follows traces.
     pub traces: Arc<Traces>,
+    /// [`MANY`], but for tests.
+    pub many: usize,
 }
 
 impl Context {
     /// Of a process without election that has counted nothing yet.
     #[must_use]
     pub fn new(env: Env, times: Times) -> Self {
-        Self { metrics: Arc::default(), env, times, claim: Claim::always(), traces: Arc::default() }
+        Self {
+            metrics: Arc::default(),
+            env,
+            times,
+            claim: Claim::always(),
+            traces: Arc::default(),
+            many: MANY,
+        }
     }
 }

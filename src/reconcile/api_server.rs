@@ -50,9 +50,9 @@ pub enum KubernetesError {
     /// Another replica leads by now.
     #[error("this replica does not lead any more")]
     NotLeading,
-    /// Each apply met with another version.
+    /// It has another version of the resource than the status was computed from.
     #[error("someone else keeps changing the resource")]
-    Contended,
+    Conflict,
 }
 
 /// How a publication ended.
@@ -62,8 +62,6 @@ pub enum Publication {
     Stands(Box<QoderDeployment>),
     /// The resource is not what the status was computed from any more; this is the object now.
     Moved(Box<QoderDeployment>),
-    /// It was changed again between the read and the second try; this is what was read.
-    Contended(Box<QoderDeployment>),
 }
 
 impl ApiServer {
@@ -92,8 +90,7 @@ impl ApiServer {
 
     /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
     /// computed from: a uid in an apply to a status subresource is ignored, but the resourceVersion
-    /// refuses a re-created object with 409. After a 409 the same resource is tried once more, if the status stands that
-    /// this one was computed from.
+    /// refuses a re-created object with 409. After a 409 what stands is read.
     ///
     /// # Errors
     /// [`KubernetesError`]: it may stand or not.
@@ -104,7 +101,7 @@ impl ApiServer {
         limit: Duration,
     ) -> Result<Publication, KubernetesError> {
         let key = &resource.key;
-        match self.apply(key, resource.version.to_string(), status, limit).await {
+        match self.apply(resource, status, limit).await {
             Err(error) if is_conflict(&error) => {}
             applied => {
                 // Nothing has changed since that copy: what is left out is left out knowingly.
@@ -120,21 +117,12 @@ impl ApiServer {
             // It has landed, and its answer was another one.
             return Ok(Publication::Stands(Box::new(now)));
         }
-        // Another status than the one it was computed from: a newer one of ours, or of someone else.
-        if !is_same || stands != Some(resource.published.digest) {
-            return Ok(Publication::Moved(Box::new(now)));
-        }
-        let version = now.metadata.resource_version.clone().unwrap_or_default();
-        match self.apply(key, version, status, limit).await {
-            Err(error) if is_conflict(&error) => Ok(Publication::Contended(Box::new(now))),
-            applied => applied.map(Box::new).map(Publication::Stands),
-        }
+        Ok(Publication::Moved(Box::new(now)))
     }
 
     async fn apply(
         &self,
-        key: &ResourceKey,
-        version: String,
+        Resource { key, version, .. }: &Resource,
         status: &QoderDeploymentStatus,
         limit: Duration,
     ) -> Result<QoderDeployment, KubernetesError> {
@@ -143,7 +131,7 @@ impl ApiServer {
         let patch = json!({
             "apiVersion": QoderDeployment::api_version(&()),
             "kind": QoderDeployment::kind(&()),
-            "metadata": { "name": &*key.name, "resourceVersion": version },
+            "metadata": { "name": &*key.name, "resourceVersion": version.to_string() },
             "status": status,
         });
         self.patch(key, &params, &Patch::Apply(&patch), limit).await

@@ -143,15 +143,18 @@ impl Reconciler {
             namespace = %resource.key.namespace, name = %resource.key.name,
             generation = resource.generation, reason = reason.as_str(),
         );
-        let ended = self.apply_status(resource, &status, reason, limit).instrument(span).await;
-        if ended.is_ok() {
-            write.ended();
-        } else {
-            let before = write.resource().sent.as_ref().map_or(0, |sent| sent.failures());
-            let Context { env, times, .. } = &self.context;
-            write.failed(times.backoff(before, env.jitter()));
+        let failures = resource.sent.as_ref().map_or(0, |sent| sent.failures());
+        match self.apply_status(resource, &status, reason, limit).instrument(span).await {
+            Ok(()) => write.ended(),
+            // What is to be said of the version that was read is said without a wait, once.
+            Err(KubernetesError::Conflict) if failures == 0 => write.failed(Duration::ZERO),
+            Err(error) => {
+                let Context { env, times, .. } = &self.context;
+                write.failed(times.backoff(failures, env.jitter()));
+                return Err(error);
+            }
         }
-        ended
+        Ok(())
     }
 
     async fn apply_status(
@@ -161,6 +164,7 @@ impl Reconciler {
         reason: Reason,
         limit: Duration,
     ) -> Result<(), KubernetesError> {
+        let mut has_moved = false;
         match self.api_server.publish(resource, status, limit).await? {
             Publication::Stands(object) => {
                 self.resources.take_in(&object, Source::Apply);
@@ -170,17 +174,16 @@ impl Reconciler {
                 }
                 self.told(resource, reason, status);
             }
-            Publication::Moved(object) => self.resources.take_in(&object, Source::Read),
-            Publication::Contended(object) => {
+            Publication::Moved(object) => {
                 self.resources.take_in(&object, Source::Read);
-                return Err(KubernetesError::Contended);
+                has_moved = true;
             }
         }
         // The next pass would do the same again.
         if self.resources.held_version(resource) == Some(resource.version) {
             return Err(KubernetesError::Outdated);
         }
-        Ok(())
+        if has_moved { Err(KubernetesError::Conflict) } else { Ok(()) }
     }
 
     /// A status with this reason stands: counts what is new in it, and publishes its event.

@@ -2,10 +2,7 @@
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{remote::Remote, state::LARGEST_PAGE};
-
-/// So many are many: lists are cheap, whatever else is named.
-pub const MANY: usize = LARGEST_PAGE;
+use super::remote::Remote;
 
 /// How many are bound while the resources are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,14 +10,20 @@ pub enum Bound {
     /// Too few to tell what is cheap, or more than a look is needed.
     #[default]
     Few,
-    /// [`MANY`] of them, and for each a status that answers what is asked for.
+    /// [Many](crate::context::MANY) of them, and for each a status that answers what is asked for.
     Many,
     /// All that are named.
     All,
 }
 
 impl Remote {
-    /// [`MANY`] are bound, and for each a status answers what is asked for.
+    /// So many are many.
+    #[must_use]
+    pub fn many(&self) -> usize {
+        self.context.many
+    }
+
+    /// Many are bound, and for each a status answers what is asked for.
     pub fn many_are_bound(&self) {
         self.bound.send_if_modified(|bound| {
             let is_news = *bound < Bound::Many;

@@ -32,7 +32,6 @@ mod write;
 mod writes;
 
 pub use account::{Account, Admission};
-pub use bound::MANY;
 pub use budget::{Obstacle, Rates};
 pub use cache::Cache;
 pub use credential::{CredentialState, Worth};

@@ -15,7 +15,7 @@ use crate::{
     api::{DeploymentId, QoderDeployment, Reason, Uid},
     fair_queue::Lane,
     lock::lock,
-    remote::{MANY, Remote, Wake},
+    remote::{Remote, Wake},
     traces::Cause,
 };
 
@@ -65,7 +65,10 @@ impl Resources {
                 self.remote.bind(id, known);
             }
             let is_listed = matches!(source, Source::List(_)) && change == Change::Work;
-            if is_listed && index.count() == MANY && index.iter().all(Resource::is_answered) {
+            if is_listed
+                && index.count() == self.remote.many()
+                && index.iter().all(Resource::is_answered)
+            {
                 self.remote.many_are_bound();
             }
             (before, change, now)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     failure::Failure,
@@ -43,8 +43,8 @@ pub(crate) struct State {
     pub holds_watches: bool,
     pub latency: Duration,
     pub is_up: bool,
-    /// It changes when the server goes down.
-    pub outages: watch::Sender<u64>,
+    /// It goes down. All are woken in the order in which they came.
+    pub outage: Arc<Notify>,
     /// Changes up to this revision have been told to the watches.
     pub told: watch::Sender<u64>,
     ids: u64,
@@ -77,7 +77,7 @@ impl ApiServer {
             holds_watches: false,
             latency: Duration::ZERO,
             is_up: true,
-            outages: watch::Sender::new(0),
+            outage: Arc::default(),
             ids: 0,
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -166,7 +166,7 @@ impl ApiServer {
         for feed in &mut state.feeds {
             feed.sever();
         }
-        state.outages.send_modify(|outages| *outages += 1);
+        state.outage.notify_waiters();
     }
 
     /// Starts it again.

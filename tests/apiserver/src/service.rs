@@ -54,7 +54,7 @@ impl tower_service::Service<HttpRequest<Body>> for Service {
 
 impl Service {
     async fn answer(self, http: HttpRequest<Bytes>) -> io::Result<Answer> {
-        let mut outages = lock(&self.0).outages.subscribe();
+        let outage = Arc::clone(&lock(&self.0).outage).notified_owned();
         if !lock(&self.0).is_up {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
@@ -65,7 +65,7 @@ impl Service {
         };
         tokio::select! {
             biased;
-            _ = outages.changed() => Err(io::ErrorKind::ConnectionReset.into()),
+            () = outage => Err(io::ErrorKind::ConnectionReset.into()),
             answer = self.on_its_way(request) => answer,
         }
     }

@@ -1,8 +1,8 @@
 //! What stands between a process and everything else: it can be frozen, cut off, and dead.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// How a process is, as others see it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -16,21 +16,33 @@ pub struct Conditions {
 }
 
 /// The gate of one process. A clone is the same one.
+///
+/// It is no watch channel: that wakes those who wait in an order that is drawn anew each time.
 #[derive(Clone, Default)]
-pub struct Gate(Arc<watch::Sender<Conditions>>);
+pub struct Gate(Arc<(Mutex<Conditions>, Notify)>);
 
 impl Gate {
+    fn conditions(&self) -> MutexGuard<'_, Conditions> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn set(&self, change: impl FnOnce(&mut Conditions)) {
-        self.0.send_modify(change);
+        change(&mut self.conditions());
+        self.0.1.notify_waiters();
     }
 
     pub fn now(&self) -> Conditions {
-        *self.0.borrow()
+        *self.conditions()
     }
 
     /// Waits until the process is as it should be for a message to reach it.
     pub async fn open(&self, holds: impl Fn(Conditions) -> bool) {
-        // It fails when the gate is gone, and this has one.
-        let _ = self.0.subscribe().wait_for(|now| holds(*now)).await;
+        loop {
+            let changed = self.0.1.notified();
+            if holds(self.now()) {
+                return;
+            }
+            changed.await;
+        }
     }
 }

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::{
     link::{AGAIN, SILENCE},
-    monitor::fail_run,
     net::{Class, Fate},
     script::{Answer, Event, NAMES, Step},
     world::{Act, NAMESPACE, World},
@@ -39,7 +38,9 @@ impl World {
                 self.other(n, |simulator, id| simulator.set_paused(id, paused));
             }
             Step::FailRun(n) => {
-                self.other(n, fail_run);
+                if let Some(id) = self.ids.get(n) {
+                    self.around.monitor.run_fails(&self.around.simulator, id);
+                }
             }
             Step::Rename(n) => {
                 let new = format!("name-{}", self.fresh());

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 pub use kubernetes::Asked;
 pub use object::Object;
-pub use remote::{Call, Ticket, fail_run};
+pub use remote::{Call, Ticket};
 
 use object::Version;
 use process::Process;

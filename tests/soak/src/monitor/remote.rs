@@ -40,11 +40,6 @@ fn shown(document: &Value) -> Shown {
     }
 }
 
-/// The platform pauses a deployment, because a run of it has failed.
-pub fn fail_run(simulator: &Simulator, id: &str) {
-    simulator.pause_by_error(id, "agent_archived_error");
-}
-
 impl State {
     fn describe(&self, call: &Call) -> String {
         let number = |id: &str| self.number(id).map_or("d?".to_owned(), |n| format!("d{n}"));
@@ -162,12 +157,12 @@ impl Monitor {
         }
     }
 
-    /// A run of this deployment fails, if it is active.
+    /// A run of this deployment fails, if it is active: the platform pauses it.
     pub fn run_fails(&self, simulator: &Simulator, id: &str) {
         if simulator.deployment(id).is_some_and(|document| document["status"] == "active") {
             self.other(simulator, id, |simulator, id| {
                 self.note("a run fails");
-                fail_run(simulator, id);
+                simulator.pause_by_error(id, "agent_archived_error");
             });
         }
     }
