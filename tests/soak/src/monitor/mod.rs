@@ -68,6 +68,8 @@ pub(crate) struct State {
 #[derive(Default)]
 struct Deployment {
     truth: Truth,
+    /// Since when the same resource owns it, or none.
+    owned_since: Duration,
     /// The names that it has had.
     names: BTreeSet<String>,
     /// How many more requests may be sent.

@@ -26,6 +26,8 @@ pub struct Object {
     pub ready: String,
     pub reason: String,
     pub observed_generation: i64,
+    /// Since when it says so.
+    pub said_since: Duration,
 }
 
 /// What a version of a resource was.
@@ -56,6 +58,10 @@ fn asks(object: Option<&Object>) -> Option<impl PartialEq> {
 }
 
 impl Object {
+    fn says(&self) -> (&str, &str, i64) {
+        (&self.ready, &self.reason, self.observed_generation)
+    }
+
     pub fn resume_request(&self) -> &str {
         &self.requests[1]
     }
@@ -81,11 +87,13 @@ impl State {
             ready,
             reason,
             observed_generation: status["observedGeneration"].as_i64().unwrap_or(-1),
+            said_since: self.now(),
         }
     }
 
     /// A resource is stored so from now on; null: it is gone.
     pub fn stored(&mut self, name: &str, object: &Value) {
+        let owners = self.owners();
         let before = self.objects.remove(name);
         let mut after = (!object.is_null()).then(|| self.read(object));
         if let Some(after) = &mut after {
@@ -94,6 +102,9 @@ impl State {
                 after.said = after.said.or(before.said);
                 if before.generation == after.generation {
                     after.generation_made = before.generation_made;
+                }
+                if before.says() == after.says() {
+                    after.said_since = before.said_since;
                 }
             }
             let is_held = |object: &Object| object.reason == "Contested";
@@ -111,6 +122,12 @@ impl State {
         }
         if let Some(after) = &after {
             self.objects.insert(name.to_owned(), after.clone());
+        }
+        let (now, owners_now) = (self.now(), self.owners());
+        for (account, owner) in self.accounts.iter_mut().zip(owners.iter().zip(&owners_now)) {
+            if owner.0 != owner.1 {
+                account.owned_since = now;
+            }
         }
         if asks(before.as_ref()) != asks(after.as_ref()) {
             self.book(before.as_ref(), after.as_ref());
@@ -134,6 +151,12 @@ impl State {
                 account.may_lift += i64::from(is_resume);
             }
         }
+    }
+
+    /// The uid of the owner of each deployment.
+    fn owners(&self) -> Vec<Option<String>> {
+        let uid = |n| self.owner(n).map(|(_, owner)| owner.uid.clone());
+        (0..self.accounts.len()).map(uid).collect()
     }
 
     /// The oldest that says `paused`, which is the one with the smallest uid among those of one second.

@@ -134,8 +134,11 @@ impl Monitor {
             state.note(&format!("p{process} d{n} is {after}"));
             state.becomes(n, &document);
             let opposite = *verb == Verb::Unpause;
+            let owned_since = state.accounts.get(n).map(|account| account.owned_since);
             let undone = state.owner(n).filter(|(_, owner)| {
-                owner.paused == Some(opposite)
+                // What it said before another one owned the deployment for a while may be over.
+                owned_since.is_none_or(|owned| owner.said_since >= owned)
+                    && owner.paused == Some(opposite)
                     && owner.observed_generation == owner.generation
                     && (&*owner.ready, &*owner.reason) == ("True", "InSync")
             });
