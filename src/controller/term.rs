@@ -137,7 +137,7 @@ fn begin_to_read(parts: &Parts, start: Start) -> Reading {
 /// Begins to act: there is something to look at for every deployment.
 fn begin(parts: &Parts, Reading { mut tasks, since }: Reading) -> Tasks {
     let changes = parts.remote.credential_changes();
-    parts.resources.index().begin_term(since);
+    parts.resources.index().begin_term(since, Instant::now());
     parts.queue.begin_term();
     let permits = Arc::clone(&parts.remote);
     tasks.spawn("grant of permits", async move { permits.grant_permits().await });

@@ -50,9 +50,9 @@ pub enum KubernetesError {
     /// Another replica leads by now.
     #[error("this replica does not lead any more")]
     NotLeading,
-    /// It has another version of the resource than the status was computed from.
+    /// Each apply met with another version.
     #[error("someone else keeps changing the resource")]
-    Conflict,
+    Contended,
 }
 
 /// How a publication ended.
@@ -62,6 +62,8 @@ pub enum Publication {
     Stands(Box<QoderDeployment>),
     /// The resource is not what the status was computed from any more; this is the object now.
     Moved(Box<QoderDeployment>),
+    /// It was changed again between the read and the second try; this is what was read.
+    Contended(Box<QoderDeployment>),
 }
 
 impl ApiServer {
@@ -90,7 +92,8 @@ impl ApiServer {
 
     /// Publishes the status; each call may take so long. It carries the resourceVersion of the copy that it was
     /// computed from: a uid in an apply to a status subresource is ignored, but the resourceVersion
-    /// refuses a re-created object with 409. After a 409 what stands is read.
+    /// refuses a re-created object with 409. After a 409 the same resource is tried once more, if the status stands that
+    /// this one was computed from, and it `is_current`: nothing is known that it does not know of.
     ///
     /// # Errors
     /// [`KubernetesError`]: it may stand or not.
@@ -98,10 +101,11 @@ impl ApiServer {
         &self,
         resource: &Resource,
         status: &QoderDeploymentStatus,
+        is_current: impl FnOnce() -> bool,
         limit: Duration,
     ) -> Result<Publication, KubernetesError> {
         let key = &resource.key;
-        match self.apply(resource, status, limit).await {
+        match self.apply(key, resource.version.to_string(), status, limit).await {
             Err(error) if is_conflict(&error) => {}
             applied => {
                 // Nothing has changed since that copy: what is left out is left out knowingly.
@@ -117,12 +121,21 @@ impl ApiServer {
             // It has landed, and its answer was another one.
             return Ok(Publication::Stands(Box::new(now)));
         }
-        Ok(Publication::Moved(Box::new(now)))
+        // Another status than the one it was computed from: a newer one of ours, or of someone else.
+        if !is_same || stands != Some(resource.published.digest) || !is_current() {
+            return Ok(Publication::Moved(Box::new(now)));
+        }
+        let version = now.metadata.resource_version.clone().unwrap_or_default();
+        match self.apply(key, version, status, limit).await {
+            Err(error) if is_conflict(&error) => Ok(Publication::Contended(Box::new(now))),
+            applied => applied.map(Box::new).map(Publication::Stands),
+        }
     }
 
     async fn apply(
         &self,
-        Resource { key, version, .. }: &Resource,
+        key: &ResourceKey,
+        version: String,
         status: &QoderDeploymentStatus,
         limit: Duration,
     ) -> Result<QoderDeployment, KubernetesError> {
@@ -131,7 +144,7 @@ impl ApiServer {
         let patch = json!({
             "apiVersion": QoderDeployment::api_version(&()),
             "kind": QoderDeployment::kind(&()),
-            "metadata": { "name": &*key.name, "resourceVersion": version.to_string() },
+            "metadata": { "name": &*key.name, "resourceVersion": version },
             "status": status,
         });
         self.patch(key, &params, &Patch::Apply(&patch), limit).await

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{QoderDeploymentStatus, Reason},
-    remote,
+    remote::{self, Basis},
     resources::{Resource, StatusWrite},
 };
 
@@ -54,6 +54,8 @@ pub struct Publishing {
     pub(super) status: QoderDeploymentStatus,
     /// Its reason of Ready.
     pub(super) reason: Reason,
+    /// What it says of the deployment rests on this.
+    pub(super) basis: Basis,
     /// How long one call for it may take.
     pub(super) limit: Duration,
 }

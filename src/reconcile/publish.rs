@@ -93,7 +93,8 @@ impl Reconciler {
             Ok(write) => {
                 let limit =
                     if seen.is_ending() { Times::LAST_CALL } else { Times::KUBERNETES_CALL };
-                pass.statuses.push(Publishing { write, status, reason: ready.reason, limit });
+                let (reason, basis) = (ready.reason, seen.view.basis());
+                pass.statuses.push(Publishing { write, status, reason, basis, limit });
             }
             // A pass follows its end, or its turn.
             Err(NotNow::OneIsOnItsWay | NotNow::Gone | NotNow::Crowded) => {}
@@ -135,26 +136,25 @@ impl Reconciler {
     /// # Errors
     /// It may stand or not.
     pub async fn send_status(&self, publishing: Publishing) -> Result<(), KubernetesError> {
-        let Publishing { write, status, reason, limit } = publishing;
+        let Publishing { write, status, reason, basis, limit } = publishing;
         let resource = write.resource();
+        let is_current = || self.remote.view(&resource.deployment, Instant::now()).basis() == basis;
         let trace = self.context.traces.of(&resource.deployment);
         let span = info_span!(
             target: traces::TARGET, parent: &trace, "status",
             namespace = %resource.key.namespace, name = %resource.key.name,
             generation = resource.generation, reason = reason.as_str(),
         );
-        let failures = resource.sent.as_ref().map_or(0, |sent| sent.failures());
-        match self.apply_status(resource, &status, reason, limit).instrument(span).await {
-            Ok(()) => write.ended(),
-            // What is to be said of the version that was read is said without a wait, once.
-            Err(KubernetesError::Conflict) if failures == 0 => write.failed(Duration::ZERO),
-            Err(error) => {
-                let Context { env, times, .. } = &self.context;
-                write.failed(times.backoff(failures, env.jitter()));
-                return Err(error);
-            }
+        let applied = self.apply_status(resource, &status, reason, is_current, limit);
+        let ended = applied.instrument(span).await;
+        if ended.is_ok() {
+            write.ended();
+        } else {
+            let before = write.resource().sent.as_ref().map_or(0, |sent| sent.failures());
+            let Context { env, times, .. } = &self.context;
+            write.failed(times.backoff(before, env.jitter()));
         }
-        Ok(())
+        ended
     }
 
     async fn apply_status(
@@ -162,10 +162,10 @@ impl Reconciler {
         resource: &Resource,
         status: &QoderDeploymentStatus,
         reason: Reason,
+        is_current: impl FnOnce() -> bool,
         limit: Duration,
     ) -> Result<(), KubernetesError> {
-        let mut has_moved = false;
-        match self.api_server.publish(resource, status, limit).await? {
+        match self.api_server.publish(resource, status, is_current, limit).await? {
             Publication::Stands(object) => {
                 self.resources.take_in(&object, Source::Apply);
                 let stands = object.status.as_ref().map(QoderDeploymentStatus::digest);
@@ -174,16 +174,17 @@ impl Reconciler {
                 }
                 self.told(resource, reason, status);
             }
-            Publication::Moved(object) => {
+            Publication::Moved(object) => self.resources.take_in(&object, Source::Read),
+            Publication::Contended(object) => {
                 self.resources.take_in(&object, Source::Read);
-                has_moved = true;
+                return Err(KubernetesError::Contended);
             }
         }
         // The next pass would do the same again.
         if self.resources.held_version(resource) == Some(resource.version) {
             return Err(KubernetesError::Outdated);
         }
-        if has_moved { Err(KubernetesError::Conflict) } else { Ok(()) }
+        Ok(())
     }
 
     /// A status with this reason stands: counts what is new in it, and publishes its event.

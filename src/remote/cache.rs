@@ -172,7 +172,9 @@ impl Cache {
     /// absence from a list is not absence, each needs a look. Returns whether there are any.
     pub fn list_ended(&mut self, scope: Scope, started: Instant) -> bool {
         self.listed = self.listed.max(Some(started));
-        let missed = self.unseen_since(scope, started);
+        let mut missed = self.unseen_since(scope, started);
+        // What it has shown, and was not believed, needs a later look, which may be the next list.
+        missed.retain(|id| self.demands.get(id).is_none_or(|since| *since <= started));
         if !missed.is_empty() {
             self.places = None;
         }

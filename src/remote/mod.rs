@@ -42,6 +42,6 @@ pub(crate) use ledger::Ledger;
 pub use observation::{Answer, Observed, PausedBy, ReadFailure, Trouble};
 pub use remote::{Remote, Totals};
 pub use sending::Sending;
-pub use state::{ListProgress, View, Wake};
+pub use state::{Basis, ListProgress, View, Wake};
 pub use write::{End, LastTry, Outcome, Requester, Write};
 pub use writes::Writes;

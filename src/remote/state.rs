@@ -92,6 +92,25 @@ pub struct View {
     pub list: Option<ListProgress>,
 }
 
+/// What all rests on that is said of a deployment: another look, or a write that begins or ends, makes it another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Basis {
+    look: Option<Instant>,
+    write: [Option<Instant>; 2],
+}
+
+impl View {
+    /// What is known rests on this.
+    #[must_use]
+    pub fn basis(&self) -> Basis {
+        let observed = self.entry.as_ref().and_then(|entry| entry.observed);
+        Basis {
+            look: observed.map(|look| look.valid_from),
+            write: [self.writes.under_way_since(), self.writes.ended()],
+        }
+    }
+}
+
 /// A write that was sent, and has ended.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {

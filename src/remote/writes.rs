@@ -76,6 +76,12 @@ impl Writes {
         self.under_way.map(|(_, since)| since)
     }
 
+    /// When the last write ended.
+    #[must_use]
+    pub fn ended(&self) -> Option<Instant> {
+        self.last.as_ref().map(|(ended, _)| *ended)
+    }
+
     /// The last write was sent for another resource.
     #[must_use]
     pub fn is_foreign_to(&self, requester: &Requester) -> bool {

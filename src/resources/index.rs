@@ -62,8 +62,8 @@ pub struct Index {
 
 impl Index {
     /// A term as the leader begins.
-    pub fn begin_term(&mut self, since: Instant) {
-        self.resources.values_mut().for_each(|held| Arc::make_mut(held).begin_term(since));
+    pub fn begin_term(&mut self, since: Instant, now: Instant) {
+        self.resources.values_mut().for_each(|held| Arc::make_mut(held).begin_term(since, now));
         self.rooms = Rooms::default();
     }
 

@@ -255,7 +255,7 @@ fn a_term_begins_with_nothing_on_its_way() {
     let namespace = key().namespace;
     while index.rooms.enter(&namespace, &id(), Lane::Spec) {}
     assert!(held(&index).is_sending());
-    index.begin_term(Instant::now());
+    index.begin_term(Instant::now(), Instant::now());
     assert!(!held(&index).is_sending());
     assert!(index.rooms.enter(&namespace, &id(), Lane::Spec), "there is room again");
     assert_eq!(index.iter().count(), 1, "the resources stay");

@@ -250,11 +250,11 @@ impl Resource {
             && matches!(self.published.ready, Some((ConditionStatus::True, Reason::InSync)))
     }
 
-    /// A term as the leader begins: whoever led before has told what stands in the API server, and nothing is on its
-    /// way. The looks of this term begin at `since`: a generation that was answered before is older than they are.
-    pub fn begin_term(&mut self, since: Instant) {
-        let since = if self.is_answered() { since } else { self.generation_seen };
-        self.generation_seen = since.min(self.generation_seen);
+    /// A term as the leader begins: whoever led before has told what stands, and nothing is on its way. The looks of this
+    /// term begin at `since`: an answered generation is older than they are, any other waits for a look from now on.
+    pub fn begin_term(&mut self, since: Instant, now: Instant) {
+        let seen = if self.is_answered() { since.min(self.generation_seen) } else { now };
+        self.generation_seen = seen;
         self.told = Told::of(self.published.ready.map(|(_, reason)| reason));
         self.replaced = None;
         self.sent = None;

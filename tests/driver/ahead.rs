@@ -323,3 +323,49 @@ fn who_stands_for_election_reads_nothing_ahead() {
         assert_eq!(bed.calls(), [""; 0]);
     });
 }
+
+/// Edits while nobody led are among the last that are listed, long before the list ends.
+#[test]
+fn an_edit_that_is_listed_long_before_the_end_is_answered_by_one_status() {
+    in_virtual_time(async {
+        let mut bed = unlisted().await;
+        for n in 900..1000 {
+            bed.edit(&format!("r{n}"), |object| object["spec"]["driftPolicy"] = "Warn".into());
+        }
+        bed.run();
+        bed.rest().await;
+        let writes = bed.forget();
+        show(&bed, MANY);
+        bed.pass(2 * SECOND).await;
+        show(&bed, ALL - MANY);
+        bed.pass(4 * SECOND).await;
+        assert_eq!(bed.calls(), one_list());
+        bed.server.release_watches();
+        bed.pass(5 * SECOND).await;
+        is_in_sync(&bed);
+        assert_eq!(bed.server.writes().len(), writes + 100);
+    });
+}
+
+/// Somebody has paused the whole fleet at the console, and all of it is seen ahead.
+#[test]
+fn what_contradicts_all_statuses_is_looked_at_again_by_a_list() {
+    in_virtual_time(async {
+        let mut bed = unlisted().await;
+        for id in &bed.ids[..ALL] {
+            bed.simulator.set_paused(id, true);
+        }
+        bed.run();
+        bed.rest().await;
+        bed.forget();
+        show(&bed, MANY);
+        bed.pass(3 * SECOND / 2).await;
+        assert_eq!(bed.calls(), one_list());
+        bed.server.release_watches();
+        bed.pass(5 * SECOND).await;
+        let calls = bed.calls();
+        let count = |kind: &str| calls.iter().filter(|call| call.starts_with(kind)).count();
+        assert!(count("get") <= 16, "{} GETs", count("get"));
+        assert!(count("list") <= 2 * one_list().len(), "{} pages", count("list"));
+    });
+}

@@ -99,7 +99,8 @@ impl World {
         true
     }
 
-    /// What the API server does with a status, and the operator with a conflict, as `ApiServer::publish` has it.
+    /// What the API server does with a status, and the operator with a conflict, as `ApiServer::publish` has it; here also
+    /// where something is known since that the status does not know of.
     fn apply(
         &mut self,
         name: usize,
