@@ -251,10 +251,11 @@ impl Resource {
     }
 
     /// A term as the leader begins: whoever led before has told what stands, and nothing is on its way. The looks of this
-    /// term begin at `since`: an answered generation is older than they are, any other waits for a look from now on.
+    /// term begin at `since`: an answered generation is older than they are, a newer one waits for a look from now on.
     pub fn begin_term(&mut self, since: Instant, now: Instant) {
-        let seen = if self.is_answered() { since.min(self.generation_seen) } else { now };
-        self.generation_seen = seen;
+        if self.generation_seen > since {
+            self.generation_seen = if self.is_answered() { since } else { now };
+        }
         self.told = Told::of(self.published.ready.map(|(_, reason)| reason));
         self.replaced = None;
         self.sent = None;
@@ -266,8 +267,7 @@ impl Resource {
         self.published.observed_generation == self.generation
     }
 
-    /// Since when `resume-requested-at` has a value that is not handled. Before the first status
-    /// nothing asks: a restored backup brings its old annotations along.
+    /// Since when `resume-requested-at` has an unhandled value. Before the first status none counts: a backup restores old ones.
     #[must_use]
     pub fn resume_requested(&self) -> Option<Instant> {
         let request = self.resume_request.as_ref().filter(|_| self.memory.has_status)?;
