@@ -138,7 +138,7 @@ impl Controller {
             died = tasks.died() => return Err(died),
             died = terms.died() => return Err(died),
         }
-        tracing::info!(resources = parts.resources.index().iter().count(), "the caches are synced");
+        tracing::info!(resources = parts.resources.index().count(), "the caches are synced");
         parts.remote.all_are_bound();
         let (leave, left) = watch::channel(None);
         if let Some(elector) = elector {

@@ -27,9 +27,7 @@ impl Remote {
     pub fn many_are_bound(&self) {
         self.bound.send_if_modified(|bound| {
             let is_news = *bound < Bound::Many;
-            if is_news {
-                *bound = Bound::Many;
-            }
+            *bound = Bound::Many.max(*bound);
             is_news
         });
     }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The largest page to ask for: what the first generation of the API allows.
-pub const LARGEST_PAGE: usize = 1000;
+const LARGEST_PAGE: usize = 1000;
 
 /// Everything that is held for one credential.
 pub struct State {

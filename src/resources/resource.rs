@@ -267,7 +267,7 @@ impl Resource {
         self.published.observed_generation == self.generation
     }
 
-    /// Since when `resume-requested-at` has an unhandled value. Before the first status none counts: a backup restores old ones.
+    /// Since when `resume-requested-at` is not handled. None before the first status: a backup brings old values along.
     #[must_use]
     pub fn resume_requested(&self) -> Option<Instant> {
         let request = self.resume_request.as_ref().filter(|_| self.memory.has_status)?;
